@@ -1,0 +1,27 @@
+/**
+ * External results (law 7). A question is bound to step, op, candidate, draw and exact request bytes; its key names it (P8). The
+ * gateway answers a key once, commits the signed answer to the log *before* it returns, and returns the same answer ever after.
+ */
+
+export interface Question {
+  readonly step: string;
+  readonly opDigest: Uint8Array;
+  /** Candidate index in the run. */
+  readonly candidate: number;
+  readonly draw: number;
+  /** Author's name of the model; the deployment says where it answers. */
+  readonly model: string;
+  /** Canonical JSON of the request body, exact bytes as signed. */
+  readonly request: Uint8Array;
+}
+
+/** A failure is an input too (P9): final, signed, and the same on replay. */
+export type Answer =
+  | { readonly kind: 'answer'; readonly response: Uint8Array }
+  | { readonly kind: 'failure'; readonly code: string; readonly message: string; readonly response: Uint8Array };
+
+export interface Gateway {
+  /** @throws UPSTREAM_UNREACHABLE: fails the attempt, never a record. */
+  ask(question: Question, signal: AbortSignal): Promise<Answer>;
+  close(): Promise<void>;
+}

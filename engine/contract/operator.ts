@@ -1,0 +1,230 @@
+/**
+ * The operator contract. An operator file holds one idea: parameters, the fields it reads and writes, a pure function, its gas.
+ * The kernel owns errors, counting, effects, leaves, ordering and completion.
+ *
+ * What an operator upholds: the same input gives the same effects on every machine (law 1): no clock, locale, network,
+ * unseeded random, nor Math functions whose last bits differ between engines (log, exp, pow, sin, …; + − × ÷ and sqrt are fine).
+ * What it may assume: parameters were validated, fields exist with the planned types, rows are given in ascending order.
+ * What is not checked: that it stays within its gas estimate, or that it reads only what it declared.
+ */
+import type { z } from 'zod';
+import type { DataEngine } from './data-engine.ts';
+import type { Answer, Question } from './inference.ts';
+import type { DataSet, GlobalStorage, Winner, LocalStorage } from './storage.ts';
+import type { DigestHex } from './ids.ts';
+import type { Json, OpKind, OpSpec, SourceSpec } from './program.ts';
+import type { FieldType, Row, Schema, Value } from './types.ts';
+
+export type OperatorGroup = 'select' | 'template' | 'generate' | 'rule' | 'correct' | 'judge' | 'aggregate';
+
+/** A documented example that the conformance suite executes: these rows in, these rows and drops out. */
+export interface GoldenCase {
+  readonly title: string;
+  readonly params: Json;
+  readonly input: readonly Row[];
+  /** Types of the input fields; inferred from the first row when absent. */
+  readonly schema?: Schema;
+  /** Data sets by author's name, as lists or maps. */
+  readonly data?: Readonly<Record<string, readonly Value[] | { readonly [key: string]: Value }>>;
+  /** One per input row: the row afterwards, or why it was dropped. */
+  readonly output: readonly ({ readonly row: Row } | { readonly rejected: { readonly measured?: Measured; readonly limit?: Measured } } | { readonly failed: string })[];
+}
+
+/** What the compiler tells an operator about the place it stands in. */
+export interface PlanContext {
+  /** Fields of a record at this step. */
+  readonly schema: Schema;
+  /** Type of a field at this step, dotted paths reach into records (`persona.voice`); reports a problem with a hint and returns undefined if there is none. */
+  fieldType(path: string, at: string): FieldType | undefined;
+  /** Data set by the author's name; reports a problem with a hint and returns undefined if there is none. */
+  data(name: string, at: string): DataSet | undefined;
+  /** The source opened for this step, when the operator has `source`. */
+  readonly source: SourceInfo | undefined;
+  readonly models: readonly string[];
+  readonly engines: readonly DataEngine[];
+  /** Reports what is wrong at a path below the step's parameters (`min`, `choices[2]`). All problems are reported at once. */
+  problem(at: string, message: string, more?: { readonly expected?: string; readonly hint?: string }): void;
+  /** Names near to a mistyped one, as a hint; undefined when none is near. */
+  nearest(word: string, among: readonly string[]): string | undefined;
+}
+
+/** A source as an operator's `plan` sees it. */
+export interface SourceInfo extends SourceSpec {
+  /** The first records, exact bytes, at most 1,000. */
+  readonly sample: readonly Uint8Array[];
+}
+
+/** What an operator asks to be opened as its source: a path relative to the workflow file. */
+export interface SourceRequest {
+  readonly path: string;
+  readonly format?: SourceSpec['format'] | undefined;
+  readonly options?: Readonly<Record<string, Json>>;
+}
+
+export interface OpPlan {
+  /** Suffix of the step id where a step makes several ops; empty for one. */
+  readonly suffix?: string;
+  /** Registered operator that executes it; default: the operator itself. */
+  readonly op?: string;
+  /** What is executed: canonical, defaults filled in; names of data replaced by nothing else than their digests in `data`. */
+  readonly params: Json;
+  readonly reads: readonly string[];
+  readonly writes: Schema;
+  readonly data?: readonly DigestHex[];
+}
+
+export interface Operator<Params = unknown> {
+  /** The word in the workflow file. */
+  readonly name: string;
+  readonly version: number;
+  readonly group: OperatorGroup;
+  readonly kind: OpKind;
+  /** One line for lists. */
+  readonly summary: string;
+  /** A paragraph or two for the reference. */
+  readonly description: string;
+  /** Strict object schema; its descriptions are the reference. The kernel takes `id` and, for rules, `onFail` away before. */
+  readonly params: z.ZodType<Params>;
+  readonly examples: readonly GoldenCase[];
+  /** Gas per live record, and per 64 bytes of the fields read. Whole numbers. */
+  readonly gas: { readonly perRecord: number; readonly per64Bytes: number };
+  /** For a keyed op: the fields its key is made of (empty: the whole record); `global` ops need all records in one place (P4). */
+  readonly keyed?: { readonly scope: 'key' | 'global'; by(params: Params): readonly string[] };
+  /** Words for the default step id: P6 says `as`, else operator and field. */
+  defaultId(params: Params): string;
+  source?(params: Params): SourceRequest;
+  /** Several plans make several ops, each with its own leaf. An empty list after a reported problem. */
+  plan(params: Params, context: PlanContext): readonly OpPlan[];
+  /** Makes the executor of one planned op; called once per worker and program. */
+  open(op: OpSpec, env: OpEnv): Executor | Promise<Executor>;
+}
+
+/** Ties an operator's parameter type, and gives the registry one type to list. */
+export function defineOperator<Params>(operator: Operator<Params>): Operator {
+  return operator as Operator;
+}
+
+export interface OpEnv {
+  readonly storage: GlobalStorage;
+  readonly local: LocalStorage;
+  readonly draws: Draws;
+  readonly engines: readonly DataEngine[];
+  /** Digest of the op, for question keys. */
+  readonly opDigest: Uint8Array;
+  readonly program: { readonly accept: number | undefined; readonly expectedRecords: number };
+}
+
+/**
+ * Seeded draws of one step: HMAC-SHA-256(seed, step id ‖ candidate index ‖ field ‖ draw number). `candidate` is the
+ * index in the run (k·B + i), so a draw depends on nothing else than the candidate and the place that asks.
+ */
+export interface Draws {
+  /** 32 bytes. */
+  bytes(candidate: number, field: string, draw?: number): Uint8Array;
+  /** Uniform in 0 … n−1 by rejection; 1 ≤ n ≤ 2^40. */
+  below(n: number, candidate: number, field: string, draw?: number): number;
+  /** Uniform in [0, 1) with 53 bits. */
+  unit(candidate: number, field: string, draw?: number): number;
+}
+
+export type Executor = RowExecutor | ExternalExecutor | KeyedExecutor;
+
+export interface RowExecutor {
+  /** Called once per block. A throw is a defect and ends the attempt; what is wrong with a record goes to `out.fail`. */
+  execute(input: BlockView, out: EffectSink): void;
+}
+
+export interface ExternalExecutor {
+  /** The question for a row, or undefined if none is needed. */
+  question(input: BlockView, row: number): Question | undefined;
+  answer(input: BlockView, row: number, answer: Answer, out: EffectSink): void;
+}
+
+export interface KeyedExecutor {
+  /**
+   * Verdicts for the records of step k, and the delta that they make to the state, computed from the state before.
+   * The state is the fold of all deltas: state(k) = apply(state(k−1), delta(k)), so that a new owner rebuilds it from the log.
+   */
+  step(batch: KeyedBatch, out: KeyedSink): Uint8Array;
+  apply(delta: Uint8Array): void;
+  /** What the run's report shows of the state, canonical JSON. */
+  report?(): Json;
+  close?(): void;
+}
+
+/** Bytes of a text or bytes column: row r is data[offsets[r] … offsets[r+1]). */
+export interface BytesColumn {
+  readonly offsets: Uint32Array;
+  readonly data: Uint8Array;
+}
+
+/** A block as an op sees it: columns for those that can, single values for the others. */
+export interface BlockView {
+  /** Rows of the block, dropped ones included. */
+  readonly length: number;
+  /** The live rows, ascending. Ops handle these and no others. */
+  readonly rows: Uint32Array;
+  /** Candidate index in the run. */
+  candidate(row: number): number;
+  /** Column of a `string` or `bytes` field. */
+  bytes(field: string): BytesColumn;
+  /** Column of a `long` or `double` field. */
+  numbers(field: string): Float64Array;
+  /** Column of a `boolean` field: 0 or 1. */
+  booleans(field: string): Uint8Array;
+  /** A view on one text: no copy. */
+  slice(field: string, row: number): Uint8Array;
+  /** One text, decoded. */
+  text(field: string, row: number): string;
+  /** Any field as plain JavaScript. */
+  value(field: string, row: number): Value;
+  /** The fields that the op reads, as one object with lazily read properties. */
+  row(row: number): Row;
+}
+
+/** A measured value or a limit as it stands in effects, reports and `mizu rejected`. */
+export type Measured = number | string;
+
+/** Where an op reports what it did. Rows must be given in ascending order per field. */
+export interface EffectSink {
+  /** The record breaks the rule: dropped, or flagged if the step says so. */
+  reject(row: number, why?: { readonly measured?: Measured | undefined; readonly limit?: Measured | undefined }): void;
+  /** The record can't be handled: dropped as failed, with its original bytes. `code` is UPPER_SNAKE. */
+  fail(row: number, code: string, message: string): void;
+  setText(field: string, row: number, text: string): void;
+  setBytes(field: string, row: number, bytes: Uint8Array): void;
+  setNumber(field: string, row: number, value: number): void;
+  setBoolean(field: string, row: number, value: boolean): void;
+  /** Any type, checked against the planned one; a value that does not fit fails the record. */
+  setValue(field: string, row: number, value: Value): void;
+  /** Gas beyond the estimate (simulator steps, output bytes). Whole number. */
+  charge(gas: number): void;
+}
+
+/** The records of one keyed step, in order of (k, candidate). */
+export interface KeyedBatch {
+  readonly k: number;
+  /** Indices of the live records, ascending. */
+  readonly rows: Uint32Array;
+  /** Candidate within the task. */
+  candidate(row: number): number;
+  /** 32 bytes. */
+  key(row: number): Uint8Array;
+  /** SHA-256 of the record's Avro bytes. */
+  digest(row: number): Uint8Array;
+  /** Avro bytes under the stage's input schema; a view. */
+  record(row: number): Uint8Array;
+  row(row: number): Row;
+}
+
+export interface KeyedSink {
+  duplicate(row: number, winner: Winner): void;
+  reject(row: number, why: { readonly rule?: string; readonly measured?: Measured | undefined; readonly limit?: Measured | undefined }): void;
+  charge(gas: number): void;
+}
+
+/** Everything a process can execute: one explicit typed list. */
+export interface Registry {
+  readonly operators: readonly Operator[];
+  readonly engines: readonly DataEngine[];
+}

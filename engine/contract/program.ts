@@ -1,0 +1,110 @@
+/**
+ * A program: the compiled workflow. It is canonical JSON (RFC 8785), named by its digest, and holds nothing that is a
+ * deployment setting (P5): no name, node count, worker count, deadline, model address or key.
+ */
+import type { DigestHex } from './ids.ts';
+import type { FieldType, Schema } from './types.ts';
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/** Where an op's result lives: `local` (the task's own blocks, temporary) or `global` (the log, kept). */
+export type StorageClass = 'local' | 'global';
+
+/**
+ * - `row`: each record by itself, over blocks, on any worker.
+ * - `external`: as row, with answers that enter signed from outside (law 7).
+ * - `keyed`: over all records of a partition in order of k; has state.
+ */
+export type OpKind = 'row' | 'external' | 'keyed';
+
+/** One atomic step of a program. Its digest is the SHA-256 of its canonical JSON. */
+export interface OpSpec {
+  /** Step id (P6), unique in the program; draws and question keys use it. */
+  readonly id: string;
+  /** Name in the registry. */
+  readonly op: string;
+  /** Version of the op's behaviour: another one gives another digest. */
+  readonly version: number;
+  readonly kind: OpKind;
+  readonly params: Json;
+  /** Fields it reads, as named in the schema before it. */
+  readonly reads: readonly string[];
+  /** Fields it makes or changes, with their types. */
+  readonly writes: Schema;
+  /** Data sets it uses. */
+  readonly data: readonly DigestHex[];
+  /** What becomes of a record that a rule rejects. `flag` adds the step id to the list field `flags`. */
+  readonly onFail: 'drop' | 'flag';
+  readonly storage: StorageClass;
+}
+
+/** How records leave a stage for the next one: one frame to each partition of it, by key. */
+export interface ShuffleSpec {
+  /** Fields whose canonical Avro is hashed to the key; empty: the record's own digest. */
+  readonly by: readonly string[];
+  /** Partitions of the next stage. */
+  readonly partitions: number;
+}
+
+export interface StageSpec {
+  readonly index: number;
+  /** `last`: one partition, takes all frames of k at once and merges them by candidate (P4). */
+  readonly kind: 'source' | 'keyed' | 'last';
+  readonly partitions: number;
+  /** Fields of the records that enter (empty for a generator). */
+  readonly input: Schema;
+  /** In order. A keyed stage's ops may be of every kind but `external`. */
+  readonly ops: readonly OpSpec[];
+  /** Fields of the records that leave. */
+  readonly output: Schema;
+  /** To the next stage; absent for the publishing stage. */
+  readonly shuffle?: ShuffleSpec;
+}
+
+/** A finite source whose records are numbered 0 … records−1 and cut round-robin by count (P7). */
+export interface SourceSpec {
+  readonly format: 'jsonl' | 'csv' | 'parquet' | 'text';
+  readonly records: number;
+  /** SHA-256 over the length-prefixed (u32 big-endian) bytes of all records. */
+  readonly digest: DigestHex;
+}
+
+export interface ProgramData {
+  readonly kind: 'list' | 'map';
+  readonly type: FieldType;
+  readonly size: number;
+  readonly digest: DigestHex;
+}
+
+export interface Program {
+  readonly mizu: 1;
+  readonly seed: number | string;
+  /** Exactly this many accepted records; absent: all there are. */
+  readonly accept?: number;
+  readonly budget: { readonly candidates?: number; readonly tokens?: number };
+  readonly task: { readonly size: number };
+  /** Records per block. */
+  readonly block: number;
+  readonly source?: SourceSpec;
+  readonly data: Readonly<Record<string, ProgramData>>;
+  readonly stages: readonly StageSpec[];
+  /** Schema of published records. */
+  readonly published: Schema;
+}
+
+/** What the author may change without changing the program. */
+export interface Deployment {
+  readonly name: string;
+  readonly nodes: number;
+  /** Time frame of a task, milliseconds; rounded up to ticks. */
+  readonly deadlineMs: number;
+  readonly models: Readonly<Record<string, ModelAddress>>;
+  readonly storage: 'global' | 'local';
+}
+
+/** Where a model answers. The key is named by its environment variable and never written anywhere. */
+export interface ModelAddress {
+  readonly url: string;
+  readonly model?: string;
+  readonly keyEnv?: string;
+}

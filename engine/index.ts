@@ -1,0 +1,11 @@
+/** The door of the engine: everything that operators, connectors, topologies and commands may use. */
+export * from './contract/errors.ts';
+export * from './contract/ids.ts';
+export * from './contract/types.ts';
+export * from './contract/program.ts';
+export * from './contract/operator.ts';
+export * from './contract/data-engine.ts';
+export * from './contract/inference.ts';
+export * from './contract/log.ts';
+export * from './contract/storage.ts';
+export * from './contract/signer.ts';
