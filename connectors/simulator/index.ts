@@ -1,0 +1,8 @@
+/** Simulators that run inside the process. */
+import type { DataEngine } from '#engine';
+import { stacks } from './stacks.ts';
+
+export { stacks };
+
+/** Every engine of this connector, for the registry of the process. */
+export const engines: readonly DataEngine[] = [stacks];
