@@ -1,0 +1,33 @@
+/** Every number of the embedded log that somebody may want to know or change, with its reason. */
+
+/** Largest key + value + headers of one entry. Frames are cut well below it; SQLite's own limit is 1 GB. */
+export const ENTRY_LIMIT_BYTES = 64 * 1024 * 1024;
+/** Largest sum over one commit: it has to fit in memory and into the write-ahead file. */
+export const COMMIT_LIMIT_BYTES = 256 * 1024 * 1024;
+/** Entries of one partition. Entry ids are slot × 2^32 + offset, exact as a JavaScript number for 2^21 slots. */
+export const PARTITION_LIMIT_ENTRIES = 2 ** 32;
+/** Partitions of all topics of one log together, see above. */
+export const SLOT_LIMIT = 2 ** 21;
+/** Partitions of one topic (contract). */
+export const TOPIC_LIMIT_PARTITIONS = 1024;
+
+/** How long a commit waits for another process to end its own, before it is refused with LOG_BUSY. */
+export const LOCK_DEADLINE_MS = 10_000;
+/** Bounds of the random pause between two tries for the write lock: even among writers where SQLite's own waiting starved one of four for 2.6 s. */
+export const LOCK_RETRY_MS = [1, 3] as const;
+
+/** A waiting reader looks for commits of other processes this often, slowing down while nothing happens. */
+export const POLL_FIRST_MS = 2;
+export const POLL_SLOWEST_MS = 20;
+/** Factor from one idle look to the next. */
+export const POLL_SLOWDOWN = 1.25;
+
+export const READ_DEFAULT_ENTRIES = 1_000;
+export const READ_DEFAULT_BYTES = 8 * 1024 * 1024;
+
+/** Larger pages make frames of 100 KB cheaper, smaller ones control entries; set once when a log is made. */
+export const PAGE_BYTES = 4_096;
+/** SQLite's page cache for each handle: a commit above it spills into the write-ahead file early, which costs a second write. */
+export const CACHE_BYTES = 16 * 1024 * 1024;
+/** The write-ahead file is cut back to this after a checkpoint. */
+export const WAL_KEPT_BYTES = 64 * 1024 * 1024;

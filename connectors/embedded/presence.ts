@@ -1,0 +1,90 @@
+/**
+ * What the handles of one process on one log folder share: a bell that a commit rings so that waiting readers need not
+ * poll, and a mark `open/PID` that lets a LOG_BUSY error say which processes may hold the lock.
+ */
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Owned by this module: one entry per log folder that this process has open. */
+const opened = new Map<string, Presence>();
+
+export class Presence {
+  readonly #directory: string;
+  readonly #listeners = new Set<() => void>();
+  #handles = 0;
+
+  private constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** `mark`: leave a mark for other processes; not for handles that only read. */
+  static enter(realDirectory: string, mark: boolean): Presence {
+    const presence = opened.get(realDirectory) ?? new Presence(realDirectory);
+    opened.set(realDirectory, presence);
+    presence.#handles++;
+    if (mark) presence.#leaveMark();
+    return presence;
+  }
+
+  leave(): void {
+    this.#handles--;
+    if (this.#handles > 0) return;
+    opened.delete(this.#directory);
+    rmSync(join(this.#directory, 'open', String(process.pid)), { force: true });
+  }
+
+  onRing(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  ring(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** A clause such as `process 812 (stopped) or process 977`, from the marks of living processes. */
+  holders(): string {
+    const names: string[] = [];
+    for (const pid of markedProcesses(this.#directory)) {
+      if (pid !== process.pid && isAlive(pid)) names.push(`process ${pid}${isStopped(pid) ? ' (stopped)' : ''}`);
+    }
+    if (names.length === 0) return 'another process that has it open (`lsof` on log.db names it)';
+    return names.join(' or ');
+  }
+
+  #leaveMark(): void {
+    const folder = join(this.#directory, 'open');
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, String(process.pid)), '');
+    for (const pid of markedProcesses(this.#directory)) {
+      if (!isAlive(pid)) rmSync(join(folder, String(pid)), { force: true });
+    }
+  }
+}
+
+function markedProcesses(directory: string): number[] {
+  try {
+    return readdirSync(join(directory, 'open')).map(Number).filter((pid) => Number.isSafeInteger(pid) && pid > 0);
+  } catch {
+    return [];
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}
+
+/** State `T` in proc(5) `stat`; systems without /proc just don't say. */
+function isStopped(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T');
+  } catch {
+    return false;
+  }
+}

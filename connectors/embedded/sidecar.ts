@@ -1,0 +1,90 @@
+/**
+ * `store.json`, beside the database: which store this folder holds and the last epoch it had reached. SQLite opens an
+ * emptied file as a new, empty store and an older copy as a good one; this file is how both are refused.
+ */
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { messageOf, MizuError } from '#engine';
+
+export const SIDECAR_NAME = 'store.json';
+const FORMAT = 1;
+
+export interface Sidecar {
+  /** Random id of the store, also inside the database. */
+  readonly store: string;
+  readonly network: string;
+  /** Epoch of the newest writer when this was written: the database's own is never below it. */
+  readonly epoch: number;
+}
+
+/** @throws LOG_CORRUPT when the file is there but can't be understood; undefined when it is not there. */
+export function readSidecar(directory: string): Sidecar | undefined {
+  const file = join(directory, SIDECAR_NAME);
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw new MizuError('FILE_UNREADABLE', `Can't read ${file}: ${messageOf(error)}`, { cause: error, component: file });
+  }
+  const parsed = parse(text);
+  if (parsed === undefined) {
+    throw new MizuError('LOG_CORRUPT', `${file} is not what Mizu wrote: ${JSON.stringify(text.slice(0, 80))}`, {
+      component: file,
+      hint: `Expected {"format":${FORMAT},"store":…,"network":…,"epoch":…}. Put back a backup of the whole folder.`,
+    });
+  }
+  return parsed;
+}
+
+function parse(text: string): Sidecar | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { format, store, network, epoch } = value as Record<string, unknown>;
+  if (format !== FORMAT || typeof store !== 'string' || typeof network !== 'string') return undefined;
+  if (typeof epoch !== 'number' || !Number.isSafeInteger(epoch) || epoch < 0) return undefined;
+  return { store, network, epoch };
+}
+
+export function sidecarText(sidecar: Sidecar): string {
+  return `${JSON.stringify({ format: FORMAT, store: sidecar.store, network: sidecar.network, epoch: sidecar.epoch })}\n`;
+}
+
+/** Replaces the file in one step and makes it durable. The caller holds the write lock, so the epoch never goes back. */
+export function writeSidecar(directory: string, sidecar: Sidecar): void {
+  const file = join(directory, SIDECAR_NAME);
+  const fresh = `${file}.new`;
+  const descriptor = openSync(fresh, 'w', 0o644);
+  try {
+    // A short write does not throw on a full disk, so the count is compared.
+    const bytes = Buffer.from(sidecarText(sidecar));
+    const written = writeSync(descriptor, bytes);
+    if (written !== bytes.length) {
+      throw new MizuError('DISK_FULL', `Only ${written} of ${bytes.length} bytes of ${fresh} could be written`, {
+        component: file,
+        hint: 'Free space on that disk and start again; nothing was lost.',
+      });
+    }
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+  renameSync(fresh, file);
+  syncFolder(dirname(file));
+}
+
+/** Makes a rename durable. Windows can't open a folder; there the file system's own journal does it. */
+function syncFolder(directory: string): void {
+  if (process.platform === 'win32') return;
+  const descriptor = openSync(directory, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}

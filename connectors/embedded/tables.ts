@@ -1,0 +1,182 @@
+/**
+ * The rows of the log and their check sums. Entries of all partitions share one table, clustered by
+ * id = slot × 2^32 + offset, where a slot is one partition of one topic. Offsets are dense: anything missing below a
+ * partition's head is damage, and so is anything at or above it.
+ */
+import { type LogEntry, offset, type TopicSpec } from '#engine';
+import { entryChecksum, rowChecksum } from './checksum.ts';
+import { bytesIn, type Database, numberIn, type Row, textIn } from './database.ts';
+import { PARTITION_LIMIT_ENTRIES } from './limits.ts';
+import { corrupt } from './sqlite-error.ts';
+
+export const SCHEMA = `
+  CREATE TABLE store (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL, network TEXT NOT NULL, epoch INTEGER NOT NULL,
+    topics INTEGER NOT NULL, slots INTEGER NOT NULL, crc INTEGER NOT NULL);
+  CREATE TABLE topics (name TEXT PRIMARY KEY, partitions INTEGER NOT NULL, cleanup TEXT NOT NULL, slot INTEGER NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE TABLE heads (slot INTEGER PRIMARY KEY, head INTEGER NOT NULL, crc INTEGER NOT NULL);
+  CREATE TABLE owners (owner TEXT PRIMARY KEY, epoch INTEGER NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE TABLE entries (id INTEGER PRIMARY KEY, crc INTEGER NOT NULL, headers TEXT NOT NULL, key BLOB, value BLOB NOT NULL);
+`;
+
+export interface StoreRow {
+  readonly id: string;
+  readonly network: string;
+  readonly epoch: number;
+  /** How many topics and slots there are, so that a vanished row shows. */
+  readonly topics: number;
+  readonly slots: number;
+}
+
+/** A topic and the slot of its partition 0. */
+export interface TopicRow extends TopicSpec {
+  readonly slot: number;
+}
+
+const storeCrc = (row: StoreRow): number => rowChecksum('store', row.id, row.network, row.epoch, row.topics, row.slots);
+const topicCrc = (row: TopicRow): number => rowChecksum('topic', row.name, row.partitions, row.cleanup, row.slot);
+const headCrc = (slot: number, head: number): number => rowChecksum('head', slot, head);
+const ownerCrc = (owner: string, epoch: number): number => rowChecksum('owner', owner, epoch);
+
+export function hasSchema(db: Database): boolean {
+  return numberIn(db.get(`SELECT count(*) AS n FROM sqlite_schema WHERE name = 'store'`), 'n', db.file) > 0;
+}
+
+export function readStore(db: Database): StoreRow {
+  const row = db.get('SELECT id, network, epoch, topics, slots, crc FROM store WHERE one = 1');
+  if (row === undefined) throw corrupt(db.file, 'its store row is missing');
+  const store: StoreRow = {
+    id: textIn(row, 'id', db.file),
+    network: textIn(row, 'network', db.file),
+    epoch: numberIn(row, 'epoch', db.file),
+    topics: numberIn(row, 'topics', db.file),
+    slots: numberIn(row, 'slots', db.file),
+  };
+  checkSum(db, row, storeCrc(store), 'the store row');
+  return store;
+}
+
+export function writeStore(db: Database, store: StoreRow): void {
+  db.run(
+    'INSERT OR REPLACE INTO store (one, id, network, epoch, topics, slots, crc) VALUES (1, ?, ?, ?, ?, ?, ?)',
+    store.id,
+    store.network,
+    store.epoch,
+    store.topics,
+    store.slots,
+    storeCrc(store),
+  );
+}
+
+export function readTopics(db: Database): readonly TopicRow[] {
+  const rows = db.all('SELECT name, partitions, cleanup, slot, crc FROM topics ORDER BY name');
+  const expected = readStore(db).topics;
+  if (rows.length !== expected) throw corrupt(db.file, `it names ${rows.length} topics where there were ${expected}`);
+  return rows.map((row) => topicOf(db, row));
+}
+
+function topicOf(db: Database, row: Row): TopicRow {
+  const topic: TopicRow = {
+    name: textIn(row, 'name', db.file),
+    partitions: numberIn(row, 'partitions', db.file),
+    cleanup: textIn(row, 'cleanup', db.file) === 'compact' ? 'compact' : 'keep',
+    slot: numberIn(row, 'slot', db.file),
+  };
+  checkSum(db, row, topicCrc(topic), `the row of topic ${topic.name}`);
+  return topic;
+}
+
+/** Adds the topic with empty partitions in the next free slots. */
+export function insertTopic(db: Database, store: StoreRow, spec: TopicSpec): void {
+  const topic: TopicRow = { name: spec.name, partitions: spec.partitions, cleanup: spec.cleanup, slot: store.slots };
+  db.run(
+    'INSERT INTO topics (name, partitions, cleanup, slot, crc) VALUES (?, ?, ?, ?, ?)',
+    topic.name,
+    topic.partitions,
+    topic.cleanup,
+    topic.slot,
+    topicCrc(topic),
+  );
+  for (let slot = topic.slot; slot < topic.slot + topic.partitions; slot++) writeHead(db, slot, 0);
+  writeStore(db, { ...store, topics: store.topics + 1, slots: store.slots + topic.partitions });
+}
+
+/** The offset after the last entry of a slot. */
+export function readHead(db: Database, slot: number): number {
+  const row = db.get('SELECT head, crc FROM heads WHERE slot = ?', slot);
+  if (row === undefined) throw corrupt(db.file, `the head of partition slot ${slot} is missing`);
+  const head = numberIn(row, 'head', db.file);
+  checkSum(db, row, headCrc(slot, head), `the head of partition slot ${slot}`);
+  return head;
+}
+
+export function writeHead(db: Database, slot: number, head: number): void {
+  db.run('INSERT OR REPLACE INTO heads (slot, head, crc) VALUES (?, ?, ?)', slot, head, headCrc(slot, head));
+}
+
+/** The epoch of the owner's newest writer; 0 if it never had one. */
+export function readOwnerEpoch(db: Database, owner: string): number {
+  const row = db.get('SELECT epoch, crc FROM owners WHERE owner = ?', owner);
+  if (row === undefined) return 0;
+  const epoch = numberIn(row, 'epoch', db.file);
+  checkSum(db, row, ownerCrc(owner, epoch), `the row of owner ${owner}`);
+  return epoch;
+}
+
+export function writeOwnerEpoch(db: Database, owner: string, epoch: number): void {
+  db.run('INSERT OR REPLACE INTO owners (owner, epoch, crc) VALUES (?, ?, ?)', owner, epoch, ownerCrc(owner, epoch));
+}
+
+export interface NewEntry {
+  readonly key: Uint8Array | undefined;
+  readonly value: Uint8Array;
+  /** JSON object, empty text for none. */
+  readonly headers: string;
+}
+
+export function insertEntry(db: Database, topic: TopicRow, partition: number, at: number, entry: NewEntry): void {
+  db.run(
+    'INSERT INTO entries (id, crc, headers, key, value) VALUES (?, ?, ?, ?, ?)',
+    entryId(topic.slot + partition, at),
+    entryChecksum(topic.name, partition, at, entry.key, entry.value, entry.headers),
+    entry.headers,
+    entry.key ?? null,
+    entry.value,
+  );
+}
+
+/** Entries [from, head) in order, each checked, until the consumer stops. Synchronous: see `Database.iterate`. */
+export function* entriesFrom(db: Database, topic: TopicRow, partition: number, from: number, head: number): Generator<LogEntry> {
+  const slot = topic.slot + partition;
+  const rows = db.iterate(
+    'SELECT id, crc, headers, key, value FROM entries WHERE id >= ? AND id < ? ORDER BY id',
+    entryId(slot, from),
+    entryId(slot, head),
+  );
+  const place = (at: number): string => `entry ${at} of ${topic.name}/${partition}`;
+  let at = from;
+  for (const row of rows) {
+    if (numberIn(row, 'id', db.file) !== entryId(slot, at)) throw corrupt(db.file, `${place(at)} is missing`);
+    const key = row['key'] === null ? undefined : bytesIn(row, 'key', db.file);
+    const value = bytesIn(row, 'value', db.file);
+    const headers = textIn(row, 'headers', db.file);
+    checkSum(db, row, entryChecksum(topic.name, partition, at, key, value, headers), place(at));
+    yield { offset: offset(at), key, value, headers: parseHeaders(headers) };
+    at++;
+  }
+  if (at < head) throw corrupt(db.file, `${place(at)} is missing, although ${head} entries were committed`);
+}
+
+function entryId(slot: number, at: number): number {
+  return slot * PARTITION_LIMIT_ENTRIES + at;
+}
+
+const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
+
+/** The text was written by us and has passed its check sum. */
+function parseHeaders(text: string): Readonly<Record<string, string>> {
+  return text === '' ? NO_HEADERS : (JSON.parse(text) as Record<string, string>);
+}
+
+function checkSum(db: Database, row: Row, expected: number, what: string): void {
+  if (numberIn(row, 'crc', db.file) !== expected) throw corrupt(db.file, `${what} does not match its check sum`);
+}

@@ -1,0 +1,131 @@
+/**
+ * Commits for one owner. Fencing is an epoch, compared inside the write transaction: once a newer writer's epoch is
+ * committed, no commit of an older one can be, whatever process it lives in (P2).
+ */
+import { type Append, type CommitOutcome, invariant, type LogLimits, type LogWriter, MizuError, messageOf, type Offset, offset } from '#engine';
+import { type Admitted, admit, checkPlace } from './admission.ts';
+import type { Database } from './database.ts';
+import { PARTITION_LIMIT_ENTRIES } from './limits.ts';
+import { diskFull } from './sqlite-error.ts';
+import { insertEntry, readHead, readOwnerEpoch, type TopicRow, writeHead } from './tables.ts';
+
+export interface WriterContext {
+  readonly db: Database;
+  readonly limits: LogLimits;
+  readonly sizeLimitBytes: number | undefined;
+  /** @throws NOT_FOUND */
+  readonly topic: (name: string) => Promise<TopicRow>;
+  /** Wakes the readers of this process. */
+  readonly ring: () => void;
+}
+
+/** What a transaction adds besides the bytes of its entries: row headers, pages of the tree; measured below 100 per entry. */
+const OVERHEAD_PER_ENTRY_BYTES = 128;
+
+export class EmbeddedWriter implements LogWriter {
+  readonly owner: string;
+  readonly #epoch: number;
+  readonly #context: WriterContext;
+  #dead: MizuError | undefined;
+  #committing = false;
+
+  constructor(owner: string, epoch: number, context: WriterContext) {
+    this.owner = owner;
+    this.#epoch = epoch;
+    this.#context = context;
+  }
+
+  /** Never throws for what the store, the disk or the entries did: the outcome tells. Two commits at once are the caller's defect. */
+  async commit(appends: readonly Append[]): Promise<CommitOutcome> {
+    invariant(!this.#committing, `two commits at once by the writer of ${this.owner}`);
+    this.#committing = true;
+    try {
+      if (this.#dead !== undefined) throw this.#dead;
+      if (appends.length === 0) return { status: 'committed', offsets: [] };
+      const offsets = await this.#commit(appends);
+      this.#context.ring();
+      return { status: 'committed', offsets };
+    } catch (error) {
+      return this.#failed(error);
+    } finally {
+      this.#committing = false;
+    }
+  }
+
+  /** A durable commit is visible at once: readers of any process look at the same file. */
+  async waitVisible(): Promise<void> {}
+
+  async close(): Promise<void> {
+    this.#dead ??= new MizuError('LOG_FENCED', `The writer of ${this.owner} was closed`, { component: this.owner, hint: 'Open a new one.' });
+  }
+
+  async #commit(appends: readonly Append[]): Promise<readonly Offset[]> {
+    const { db, limits } = this.#context;
+    const admitted = admit(appends, limits);
+    const topics = await this.#topicsOf(appends);
+    return db.change(() => {
+      this.#assertNotFenced();
+      this.#assertRoom(admitted);
+      return insertAll(db, admitted, topics);
+    });
+  }
+
+  async #topicsOf(appends: readonly Append[]): Promise<ReadonlyMap<string, TopicRow>> {
+    const topics = new Map<string, TopicRow>();
+    for (const append of appends) {
+      const topic = topics.get(append.topic) ?? (await this.#context.topic(append.topic));
+      topics.set(append.topic, topic);
+      checkPlace(topic, append);
+    }
+    return topics;
+  }
+
+  #assertNotFenced(): void {
+    const newest = readOwnerEpoch(this.#context.db, this.owner);
+    if (newest === this.#epoch) return;
+    throw new MizuError('LOG_FENCED', `A newer writer (${newest}) took ${this.owner} over from writer ${this.#epoch}`, {
+      component: this.owner,
+      hint: 'Stop this one, or open a new writer if its lease still holds.',
+    });
+  }
+
+  #assertRoom(admitted: readonly Admitted[]): void {
+    const { db, sizeLimitBytes } = this.#context;
+    if (sizeLimitBytes === undefined) return;
+    const adds = admitted.reduce((sum, { bytes }) => sum + bytes + OVERHEAD_PER_ENTRY_BYTES, 0);
+    const held = db.usedBytes();
+    if (held + adds > sizeLimitBytes) throw diskFull(db.file, `it holds ${held} bytes, and ${adds} more would pass its limit of ${sizeLimitBytes}`);
+  }
+
+  #failed(error: unknown): CommitOutcome {
+    const cause = error instanceof MizuError ? error : new MizuError('INTERNAL', messageOf(error), { cause: error });
+    if (cause.code === 'LOG_UNKNOWN_OUTCOME') {
+      this.#dead = cause;
+      return { status: 'unknown', error: cause };
+    }
+    // A full or busy disk, and a wrong entry, leave the writer as good as it was.
+    if (cause.code === 'LOG_FENCED' || cause.code === 'LOG_CORRUPT' || !this.#context.db.isOpen) this.#dead ??= cause;
+    return { status: 'aborted', writerDead: this.#dead !== undefined, error: cause };
+  }
+}
+
+/** Inside the transaction: entries in the order given, each partition's head moved once. */
+function insertAll(db: Database, admitted: readonly Admitted[], topics: ReadonlyMap<string, TopicRow>): Offset[] {
+  const heads = new Map<number, number>();
+  const offsets = admitted.map(({ append, headers }) => {
+    const topic = topics.get(append.topic);
+    invariant(topic !== undefined, `topic ${append.topic} was not looked up`);
+    const slot = topic.slot + append.partition;
+    const at = heads.get(slot) ?? readHead(db, slot);
+    if (at >= PARTITION_LIMIT_ENTRIES) {
+      throw new MizuError('LOG_LIMIT', `${append.topic}/${append.partition} is full: it holds ${PARTITION_LIMIT_ENTRIES} entries`, {
+        hint: 'Go on in a new generation, or use more partitions.',
+      });
+    }
+    insertEntry(db, topic, append.partition, at, { key: append.key, value: append.value, headers });
+    heads.set(slot, at + 1);
+    return offset(at);
+  });
+  for (const [slot, head] of heads) writeHead(db, slot, head);
+  return offsets;
+}
