@@ -2,8 +2,9 @@
  * What the handles of one process on one log folder share: a bell that a commit rings so that waiting readers need not
  * poll, and a mark `open/PID` that lets a LOG_BUSY error say which processes may hold the lock.
  */
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isAlive, isStopped } from './processes.ts';
 
 /** Owned by this module: one entry per log folder that this process has open. */
 const opened = new Map<string, Presence>();
@@ -67,24 +68,5 @@ function markedProcesses(directory: string): number[] {
     return readdirSync(join(directory, 'open')).map(Number).filter((pid) => Number.isSafeInteger(pid) && pid > 0);
   } catch {
     return [];
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
-}
-
-/** State `T` in proc(5) `stat`; systems without /proc just don't say. */
-function isStopped(pid: number): boolean {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T');
-  } catch {
-    return false;
   }
 }

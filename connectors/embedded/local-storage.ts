@@ -1,0 +1,52 @@
+/**
+ * A node's private, temporary storage: exact indexes that are rebuilt from the log at take-over. Nothing here survives a
+ * crash, nothing here is the only copy of anything, and what a killed process left is removed at the next opening.
+ */
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { type LocalStorage, messageOf, MizuError } from '#engine';
+import { type CountedKeyIndex, openKeyIndex } from './key-index.ts';
+import { isAlive } from './processes.ts';
+
+export interface EmbeddedLocalStorage extends LocalStorage {
+  /** `name` tells indexes apart in errors; `expectedKeys` sizes the filter, see key-bloom.ts for what happens beyond. */
+  openKeyIndex(name: string, expectedKeys: number): CountedKeyIndex;
+}
+
+const FILE_PATTERN = /^index-(\d+)-/;
+
+/** @throws FILE_UNWRITABLE when the folder can't be made or written. */
+export function openLocalStorage(directory: string): EmbeddedLocalStorage {
+  prepareFolder(directory);
+  const indexes: CountedKeyIndex[] = [];
+  return {
+    openKeyIndex(name, expectedKeys) {
+      const safe = name.replaceAll(/[^A-Za-z0-9._-]/g, '_').slice(0, 80);
+      const index = openKeyIndex(join(directory, `index-${process.pid}-${nextNumber()}-${safe}.db`), expectedKeys);
+      indexes.push(index);
+      return index;
+    },
+    async close() {
+      for (const index of indexes.splice(0)) index.close();
+    },
+  };
+}
+
+let filesMade = 0;
+const nextNumber = (): number => filesMade++;
+
+function prepareFolder(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true });
+    for (const name of readdirSync(directory)) {
+      const pid = Number(FILE_PATTERN.exec(name)?.[1]);
+      if (Number.isSafeInteger(pid) && !isAlive(pid)) rmSync(join(directory, name), { force: true });
+    }
+  } catch (error) {
+    throw new MizuError('FILE_UNWRITABLE', `Can't use ${directory} as local storage: ${messageOf(error)}`, {
+      cause: error,
+      component: directory,
+      hint: 'Local storage is temporary; it needs a folder that this user may write, on a disk with room.',
+    });
+  }
+}
