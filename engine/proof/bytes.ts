@@ -1,0 +1,305 @@
+/**
+ * Writing and reading bytes in Avro's primitive forms (Apache Avro 1.12, "Binary Encoding"), without an allocation per value.
+ * The writer has one form for each value (law 1); the reader takes that form only, unless it is told to be lenient.
+ */
+import { isUtf8 } from 'node:buffer';
+import { MizuError } from '../contract/errors.ts';
+import { LONG_LIMIT } from '../contract/types.ts';
+import { asBuffer } from './sha256.ts';
+
+const INITIAL_BYTES = 256;
+/** From this size on, `take` hands a well filled buffer over instead of copying it. */
+const HAND_OVER_BYTES = 16 * 1024;
+const MIN_LONG = -(2n ** 63n);
+const MAX_LONG = 2n ** 63n - 1n;
+
+/** A growable buffer. Owned by one caller; may be used again after `take` or `clear`. */
+export class ByteWriter {
+  private buffer: Buffer;
+  private at = 0;
+
+  constructor(initialBytes = INITIAL_BYTES) {
+    this.buffer = Buffer.allocUnsafeSlow(Math.max(initialBytes, 16));
+  }
+
+  /** Bytes written so far. */
+  get length(): number {
+    return this.at;
+  }
+
+  private ensure(bytes: number): void {
+    const needed = this.at + bytes;
+    if (needed <= this.buffer.length) return;
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.buffer.length * 2));
+    grown.set(this.buffer.subarray(0, this.at));
+    this.buffer = grown;
+  }
+
+  byte(value: number): void {
+    this.ensure(1);
+    this.buffer[this.at++] = value;
+  }
+
+  boolean(value: boolean): void {
+    this.byte(value ? 1 : 0);
+  }
+
+  /** Zigzag varint of a whole number within ±2^53. @throws BYTES_INVALID for any other number. */
+  long(value: number): void {
+    if (!Number.isSafeInteger(value)) throw new MizuError('BYTES_INVALID', `${value} is not a whole number within 2^53`);
+    if (value >= -0x40000000 && value < 0x40000000) {
+      this.ensure(5);
+      let rest = ((value << 1) ^ (value >> 31)) >>> 0;
+      while (rest > 0x7f) {
+        this.buffer[this.at++] = (rest & 0x7f) | 0x80;
+        rest >>>= 7;
+      }
+      this.buffer[this.at++] = rest;
+    } else if (value >= -(2 ** 51) && value < 2 ** 51) this.uvarint(value < 0 ? -2 * value - 1 : 2 * value);
+    else this.bigLong(BigInt(value));
+  }
+
+  /** Zigzag varint of any 64-bit whole number. @throws BYTES_INVALID beyond 64 bits. */
+  bigLong(value: bigint): void {
+    if (value < MIN_LONG || value > MAX_LONG) throw new MizuError('BYTES_INVALID', `${value} does not fit into 64 bits`);
+    this.ensure(10);
+    let rest = BigInt.asUintN(64, (value << 1n) ^ (value >> 63n));
+    while (rest > 0x7fn) {
+      this.buffer[this.at++] = Number(rest & 0x7fn) | 0x80;
+      rest >>= 7n;
+    }
+    this.buffer[this.at++] = Number(rest);
+  }
+
+  /** Varint of a whole number from 0 to 2^53. */
+  uvarint(value: number): void {
+    if (!Number.isSafeInteger(value) || value < 0) throw new MizuError('BYTES_INVALID', `${value} is not a whole number from 0 to 2^53`);
+    this.ensure(8);
+    let rest = value;
+    while (rest > 0x7fffffff) {
+      this.buffer[this.at++] = (rest % 128) | 0x80;
+      rest = Math.floor(rest / 128);
+    }
+    while (rest > 0x7f) {
+      this.buffer[this.at++] = (rest & 0x7f) | 0x80;
+      rest >>>= 7;
+    }
+    this.buffer[this.at++] = rest;
+  }
+
+  /** 8 bytes little-endian; every NaN is written as 7ff8000000000000. */
+  double(value: number): void {
+    this.ensure(8);
+    if (Number.isNaN(value)) {
+      this.buffer.writeUInt32LE(0, this.at);
+      this.at = this.buffer.writeUInt32LE(0x7ff80000, this.at + 4);
+    } else this.at = this.buffer.writeDoubleLE(value, this.at);
+  }
+
+  /** 4 bytes little-endian, rounded to single precision; every NaN is written as 7fc00000. */
+  float(value: number): void {
+    this.ensure(4);
+    this.at = Number.isNaN(value) ? this.buffer.writeUInt32LE(0x7fc00000, this.at) : this.buffer.writeFloatLE(value, this.at);
+  }
+
+  /** Length as zigzag varint, then the bytes. */
+  bytes(value: Uint8Array): void {
+    this.long(value.length);
+    this.raw(value);
+  }
+
+  /** Length in bytes as zigzag varint, then UTF-8. @throws BYTES_INVALID for a lone surrogate. */
+  string(text: string): void {
+    if (!text.isWellFormed()) throw new MizuError('BYTES_INVALID', 'Text holds a lone surrogate, which is not Unicode text');
+    const length = Buffer.byteLength(text, 'utf8');
+    this.long(length);
+    this.ensure(length);
+    this.at += this.buffer.write(text, this.at, 'utf8');
+  }
+
+  /** The bytes alone: `fixed`, digests, bytes that are encoded already. */
+  raw(value: Uint8Array): void {
+    this.ensure(value.length);
+    this.buffer.set(value, this.at);
+    this.at += value.length;
+  }
+
+  /** A view on what was written; valid until the next write. */
+  view(): Uint8Array {
+    return this.buffer.subarray(0, this.at);
+  }
+
+  /** What was written, as bytes of the caller's own. The writer is empty afterwards. */
+  take(): Uint8Array {
+    const written = this.buffer.subarray(0, this.at);
+    this.at = 0;
+    if (written.length >= HAND_OVER_BYTES && written.length * 4 >= this.buffer.length * 3) {
+      this.buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+      return written;
+    }
+    const copy = Buffer.allocUnsafe(written.length);
+    copy.set(written);
+    return copy;
+  }
+
+  clear(): void {
+    this.at = 0;
+  }
+}
+
+/** Reads from one buffer, which must not change meanwhile: `bytes`, `fixed` and `since` give views, not copies. */
+export class ByteReader {
+  private readonly buffer: Buffer;
+  private readonly lenient: boolean;
+  private at = 0;
+
+  /** `lenient`: also takes valid Avro that `ByteWriter` would not write (long varints, other NaN bits). */
+  constructor(bytes: Uint8Array, lenient = false) {
+    this.buffer = asBuffer(bytes);
+    this.lenient = lenient;
+  }
+
+  get position(): number {
+    return this.at;
+  }
+
+  get remaining(): number {
+    return this.buffer.length - this.at;
+  }
+
+  get done(): boolean {
+    return this.at === this.buffer.length;
+  }
+
+  /** The bytes from an earlier position to here. */
+  since(start: number): Uint8Array {
+    return this.buffer.subarray(start, this.at);
+  }
+
+  private error(what: string): MizuError {
+    return new MizuError('BYTES_INVALID', `${what}, at byte ${this.at} of ${this.buffer.length}`);
+  }
+
+  private need(bytes: number, what: string): void {
+    if (this.remaining < bytes) throw this.error(`${what} needs ${bytes} bytes, ${this.remaining} are left`);
+  }
+
+  byte(): number {
+    const value = this.buffer[this.at];
+    if (value === undefined) throw this.error('A byte is missing');
+    this.at++;
+    return value;
+  }
+
+  boolean(): boolean {
+    const value = this.byte();
+    if (value > 1) throw this.error(`A boolean is 0 or 1, not ${value}`);
+    return value === 1;
+  }
+
+  /** Zigzag varint within ±2^52. @throws BYTES_INVALID beyond it (see LONG_LIMIT). */
+  long(): number {
+    const value = this.anyLong();
+    if (typeof value === 'bigint') throw this.error(`Whole number ${value} is beyond ±2^52`);
+    return value;
+  }
+
+  /** Zigzag varint of 64 bits: a number within ±2^52, else a bigint. */
+  anyLong(): number | bigint {
+    const start = this.at;
+    let low = 0;
+    for (let shift = 0; shift < 28; shift += 7) {
+      const byte = this.byte();
+      low |= (byte & 0x7f) << shift;
+      if (byte < 0x80) {
+        if (byte === 0 && shift > 0) this.refuseLongForm();
+        return (low >>> 1) ^ -(low & 1);
+      }
+    }
+    return this.wideLong(start);
+  }
+
+  private wideLong(start: number): number | bigint {
+    this.at = start;
+    let value = 0n;
+    for (let shift = 0n; ; shift += 7n) {
+      const byte = this.byte();
+      if (shift === 63n && byte > 1) throw this.error('A varint is longer than 64 bits');
+      value |= BigInt(byte & 0x7f) << shift;
+      if (byte < 0x80) {
+        if (byte === 0) this.refuseLongForm();
+        break;
+      }
+    }
+    const signed = (value >> 1n) ^ -(value & 1n);
+    const number = Number(signed);
+    return Math.abs(number) <= LONG_LIMIT && BigInt(number) === signed ? number : signed;
+  }
+
+  private refuseLongForm(): void {
+    if (!this.lenient) throw this.error('A varint has more bytes than it needs');
+  }
+
+  /** Varint from 0 to 2^53. */
+  uvarint(): number {
+    let value = 0;
+    let scale = 1;
+    for (let count = 1; ; count++) {
+      const byte = this.byte();
+      value += (byte & 0x7f) * scale;
+      if (count > 8 || !Number.isSafeInteger(value)) throw this.error('A varint is beyond 2^53');
+      if (byte < 0x80) {
+        if (byte === 0 && count > 1) this.refuseLongForm();
+        return value;
+      }
+      scale *= 128;
+    }
+  }
+
+  double(): number {
+    this.need(8, 'A double');
+    const value = this.buffer.readDoubleLE(this.at);
+    if (Number.isNaN(value) && !this.lenient) {
+      const plain = this.buffer.readUInt32LE(this.at) === 0 && this.buffer.readUInt32LE(this.at + 4) === 0x7ff80000;
+      if (!plain) throw this.error('A NaN has other bits than 7ff8000000000000');
+    }
+    this.at += 8;
+    return value;
+  }
+
+  float(): number {
+    this.need(4, 'A float');
+    const value = this.buffer.readFloatLE(this.at);
+    if (Number.isNaN(value) && !this.lenient && this.buffer.readUInt32LE(this.at) !== 0x7fc00000) {
+      throw this.error('A NaN has other bits than 7fc00000');
+    }
+    this.at += 4;
+    return value;
+  }
+
+  /** Length, then that many bytes: a view. */
+  bytes(): Uint8Array {
+    const length = this.long();
+    if (length < 0) throw this.error(`A length is ${length}`);
+    return this.fixed(length);
+  }
+
+  /** As `bytes`, checked to be UTF-8. */
+  textBytes(): Uint8Array {
+    const value = this.bytes();
+    if (!isUtf8(value)) throw this.error(`A text of ${value.length} bytes is not UTF-8`);
+    return value;
+  }
+
+  string(): string {
+    return asBuffer(this.textBytes()).toString('utf8');
+  }
+
+  /** Exactly so many bytes: a view. */
+  fixed(length: number): Uint8Array {
+    this.need(length, 'A value');
+    const value = this.buffer.subarray(this.at, this.at + length);
+    this.at += length;
+    return value;
+  }
+}
