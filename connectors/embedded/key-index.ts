@@ -52,7 +52,8 @@ class SqliteKeyIndex implements CountedKeyIndex {
     this.#file = file;
     this.#bloom = new KeyBloom(expectedKeys);
     try {
-      this.#db = new DatabaseSync(file, { timeout: 0 });
+      // Defensive mode, Node's default, silently keeps `journal_mode` from becoming OFF.
+      this.#db = new DatabaseSync(file, { timeout: 0, defensive: false });
       for (const pragma of ['locking_mode = EXCLUSIVE', 'journal_mode = OFF', 'synchronous = OFF', `cache_size = -${INDEX_CACHE_BYTES / 1024}`]) {
         this.#db.exec(`PRAGMA ${pragma}`);
       }

@@ -52,7 +52,11 @@ export type CommitOutcome =
 
 export interface LogWriter {
   readonly owner: string;
-  /** Commits all appends or none. An empty list is committed at once. Refuses entries beyond the limits before anything is written. */
+  /**
+   * Commits all appends or none. An empty list is committed at once. Refuses before anything is written: entries beyond the
+   * limits (LOG_LIMIT), an unknown topic or partition (NOT_FOUND), a compacted topic's entry without key (USAGE). A refusal is an
+   * `aborted` outcome of a living writer, not an exception.
+   */
   commit(appends: readonly Append[]): Promise<CommitOutcome>;
   /** Resolves when everything this writer committed can be read by every reader. */
   waitVisible(): Promise<void>;
