@@ -1,0 +1,98 @@
+/**
+ * Records of a JSONL or CSV file, pulled: one chunk is in memory, and one record of at most RECORD_BYTES_LIMIT (law 6). A record is a line's
+ * exact bytes without its LF or CRLF; the last line may lack its end; an empty line is no record; a UTF-8 byte order mark is left out.
+ */
+import { open } from 'node:fs/promises';
+import { MizuError } from '#engine';
+import { unreadable } from './file-errors.ts';
+import { CHUNK_BYTES, RECORD_BYTES_LIMIT } from './limits.ts';
+import { CR, type RecordSplitter } from './record-splitter.ts';
+
+export interface DelimitedRecord {
+  /** Own copy. */
+  readonly bytes: Uint8Array;
+  /** Offset in the file of the byte after the record's line end: where the next one starts. */
+  readonly next: number;
+}
+
+/**
+ * @param start offset of the first byte of a record.
+ * @throws FILE_UNREADABLE; INPUT_INVALID for a record beyond the limit, an unclosed quote, or UTF-16.
+ */
+export async function* delimitedRecords(path: string, splitter: RecordSplitter, start: number): AsyncGenerator<DelimitedRecord> {
+  let pieces: Uint8Array[] = [];
+  let length = 0;
+  let recordStart = start;
+  for await (const { chunk, offset } of chunksOf(path, start)) {
+    let from = offset === 0 ? byteOrderMark(chunk, path) : 0;
+    for (;;) {
+      const end = splitter.findEnd(chunk, from);
+      const piece = chunk.subarray(from, end < 0 ? chunk.length : end);
+      length += piece.length;
+      if (length > RECORD_BYTES_LIMIT) throw tooLong(path, recordStart);
+      pieces.push(piece);
+      if (end < 0) break;
+      from = end + 1;
+      const bytes = joined(pieces, length, true);
+      pieces = [];
+      length = 0;
+      recordStart = offset + from;
+      if (bytes.length > 0) yield { bytes, next: recordStart };
+    }
+  }
+  const problem = splitter.unfinished();
+  if (problem !== undefined) {
+    throw new MizuError('INPUT_INVALID', `${path}: ${problem} in the record that starts at byte ${recordStart}`, {
+      component: path,
+      hint: 'Close the quote; a quote inside a quoted field is written twice (RFC 4180).',
+    });
+  }
+  if (length > 0) yield { bytes: joined(pieces, length, false), next: recordStart + length };
+}
+
+async function* chunksOf(path: string, start: number): AsyncGenerator<{ readonly chunk: Uint8Array; readonly offset: number }> {
+  const file = await open(path).catch((error: unknown) => Promise.reject(unreadable(path, error)));
+  try {
+    let offset = start;
+    for (;;) {
+      // A new buffer each time: the pieces of an unfinished record still look into the last ones.
+      const { bytesRead, buffer } = await file
+        .read(Buffer.allocUnsafeSlow(CHUNK_BYTES), 0, CHUNK_BYTES, offset)
+        .catch((error: unknown) => Promise.reject(unreadable(path, error)));
+      if (bytesRead === 0) return;
+      yield { chunk: buffer.subarray(0, bytesRead), offset };
+      offset += bytesRead;
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** Length of a UTF-8 byte order mark. @throws INPUT_INVALID when the file is UTF-16. */
+function byteOrderMark(chunk: Uint8Array, path: string): number {
+  const [a, b, c] = chunk;
+  if ((a === 0xff && b === 0xfe) || (a === 0xfe && b === 0xff)) {
+    throw new MizuError('INPUT_INVALID', `${path} is written in UTF-16, expected UTF-8`, {
+      component: path,
+      hint: 'Convert it, for example: iconv -f UTF-16 -t UTF-8 IN > OUT',
+    });
+  }
+  return a === 0xef && b === 0xbb && c === 0xbf ? 3 : 0;
+}
+
+function joined(pieces: readonly Uint8Array[], length: number, lineEnded: boolean): Uint8Array {
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return lineEnded && bytes[length - 1] === CR ? bytes.slice(0, -1) : bytes;
+}
+
+function tooLong(path: string, at: number): MizuError {
+  return new MizuError('INPUT_INVALID', `${path}: the record that starts at byte ${at} is longer than ${RECORD_BYTES_LIMIT} bytes`, {
+    component: path,
+    hint: 'Records end with a line feed; split the record, or check that the format is right.',
+  });
+}

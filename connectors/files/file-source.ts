@@ -1,0 +1,222 @@
+/**
+ * Files as a finite source (P7): opened once before any work starts, which numbers the records, digests them all and keeps the first ones
+ * as a sample; then read as often as needed from any record on, pulled, with bounded memory (law 6). Nothing is parsed into fields here.
+ */
+import { createHash } from 'node:crypto';
+import { statSync } from 'node:fs';
+import { extname } from 'node:path';
+import { parse } from 'csv-parse/sync';
+import { digestHex, MizuError, messageOf } from '#engine';
+import type { Json, SourceInfo, SourceRequest, SourceSpec } from '#engine';
+import { type DelimitedRecord, delimitedRecords } from './delimited-reader.ts';
+import { unreadable } from './file-errors.ts';
+import { SAMPLE_BYTES, SAMPLE_RECORDS, SEEK_POINTS } from './limits.ts';
+import { parquetRecords } from './parquet-reader.ts';
+import { CsvSplitter, LineSplitter } from './record-splitter.ts';
+import { resolveSourcePath } from './source-path.ts';
+import { listTextFiles, textRecords } from './text-reader.ts';
+
+export interface FileSourceInfo extends SourceInfo {
+  /** Names from the header row of a CSV source; absent for other formats and for `header: false`. */
+  readonly columns?: readonly string[];
+}
+
+export interface FileSource {
+  readonly info: FileSourceInfo;
+  /** Absolute path of the file or folder. */
+  readonly path: string;
+  /**
+   * Exact bytes of the records from number `from` on. Each call reads anew.
+   * @throws SOURCE_UNAVAILABLE when the files no longer hold the records that were digested.
+   */
+  records(from: number): AsyncIterable<Uint8Array>;
+}
+
+type Format = SourceSpec['format'];
+
+const FORMAT_OF_SUFFIX: Readonly<Record<string, Format>> = {
+  '.jsonl': 'jsonl',
+  '.ndjson': 'jsonl',
+  '.csv': 'csv',
+  '.parquet': 'parquet',
+  '.txt': 'text',
+  '.md': 'text',
+  '.eml': 'text',
+};
+const FORMATS: readonly Format[] = ['jsonl', 'csv', 'parquet', 'text'];
+
+/**
+ * Options: `delimiter` (CSV, one ASCII character, default `,`), `header` (CSV, default true), `suffix` (text: a file name ending, or a list).
+ * @param baseDir folder of the workflow file; relative paths start there. `package:NAME/PATH` lies in an installed npm package.
+ * @throws FILE_UNREADABLE, INPUT_INVALID.
+ */
+export async function openFileSource(request: SourceRequest, baseDir: string): Promise<FileSource> {
+  const path = resolveSourcePath(request.path, baseDir);
+  const format = formatOf(path, request);
+  const reader = await openReader(path, format, request.options ?? {});
+  const { records, digest, sample } = await survey(reader.from(0));
+  if (records === 0) {
+    throw new MizuError('INPUT_INVALID', `${path} holds no records`, { component: path, hint: reader.emptyHint });
+  }
+  const info: FileSourceInfo = {
+    format,
+    records,
+    digest: digestHex(digest),
+    sample,
+    ...(reader.columns === undefined ? {} : { columns: reader.columns }),
+  };
+  return { info, path, records: (from) => checkedRecords(path, reader, info, from) };
+}
+
+interface Reader {
+  readonly columns?: readonly string[];
+  readonly emptyHint: string;
+  from(record: number): AsyncIterable<Uint8Array>;
+}
+
+function formatOf(path: string, request: SourceRequest): Format {
+  if (request.format !== undefined) return request.format;
+  const found = isFolder(path) ? 'text' : FORMAT_OF_SUFFIX[extname(path).toLowerCase()];
+  if (found === undefined) {
+    throw new MizuError('INPUT_INVALID', `The format of ${path} can't be told from its name`, {
+      component: path,
+      hint: `Give format: one of ${FORMATS.join(', ')}.`,
+    });
+  }
+  return found;
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+async function openReader(path: string, format: Format, options: Readonly<Record<string, Json>>): Promise<Reader> {
+  if (format === 'jsonl') return { emptyHint: 'Each line that is not empty is a record.', from: seekable(path, () => new LineSplitter(), 0) };
+  if (format === 'csv') return csvReader(path, options);
+  if (format === 'parquet') return { emptyHint: 'Each row is a record.', from: (record) => parquetRecords(path, record) };
+  const suffixes = suffixOption(options['suffix']);
+  const files = await listTextFiles(path, suffixes);
+  const emptyHint = suffixes.length === 0 ? 'Each file is a record.' : `No file name ends with ${suffixes.join(' or ')}; check the option suffix.`;
+  return { emptyHint, from: (record) => textRecords(files, record) };
+}
+
+async function csvReader(path: string, options: Readonly<Record<string, Json>>): Promise<Reader> {
+  const delimiter = options['delimiter'] ?? ',';
+  if (typeof delimiter !== 'string' || delimiter.length !== 1 || delimiter.charCodeAt(0) >= 0x80 || delimiter === '"') {
+    throw new MizuError('INPUT_INVALID', `The CSV delimiter is ${JSON.stringify(delimiter)}, expected one ASCII character other than a quote`, {
+      component: path,
+    });
+  }
+  const splitter = (): CsvSplitter => new CsvSplitter(delimiter);
+  const emptyHint = 'The first row names the columns; each row after it is a record.';
+  if (options['header'] === false) return { emptyHint: 'Each row is a record.', from: seekable(path, splitter, 0) };
+  for await (const header of delimitedRecords(path, splitter(), 0)) {
+    return { columns: columnNames(path, header.bytes, delimiter), emptyHint, from: seekable(path, splitter, header.next) };
+  }
+  return { emptyHint, from: seekable(path, splitter, 0) };
+}
+
+function columnNames(path: string, header: Uint8Array, delimiter: string): readonly string[] {
+  let names: readonly string[];
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(header);
+    const rows: string[][] = parse(text, { delimiter });
+    names = rows[0] ?? [];
+  } catch (cause) {
+    throw new MizuError('INPUT_INVALID', `${path}: the header row is no valid CSV: ${messageOf(cause)}`, { cause, component: path });
+  }
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) {
+    throw new MizuError('INPUT_INVALID', `${path}: the header row names the column ${JSON.stringify(twice)} twice`, {
+      component: path,
+      hint: 'Give every column its own name.',
+    });
+  }
+  return names;
+}
+
+function suffixOption(value: Json | undefined): readonly string[] {
+  if (value === undefined) return [];
+  const list = typeof value === 'string' ? [value] : value;
+  if (Array.isArray(list) && list.every((item): item is string => typeof item === 'string' && item !== '')) return list;
+  throw new MizuError('INPUT_INVALID', `The option suffix is ${JSON.stringify(value)}, expected a file name ending such as .txt, or a list of them`);
+}
+
+/**
+ * Reads delimited records from any number on. Remembers where every `stride`-th record starts; when that makes more than SEEK_POINTS
+ * positions, every second is forgotten and the stride doubles, so memory does not grow with the file.
+ */
+function seekable(path: string, splitter: () => LineSplitter | CsvSplitter, firstByte: number): Reader['from'] {
+  let stride = 1;
+  let points = [firstByte];
+  const remember = (record: number, next: number): void => {
+    if (record !== points.length * stride) return;
+    points.push(next);
+    if (points.length <= SEEK_POINTS) return;
+    points = points.filter((_, index) => index % 2 === 0);
+    stride *= 2;
+  };
+  return async function* from(record: number): AsyncGenerator<Uint8Array> {
+    const point = Math.min(Math.floor(record / stride), points.length - 1);
+    let number = point * stride;
+    const start = points[point] ?? firstByte;
+    for await (const { bytes, next } of delimitedRecords(path, splitter(), start) as AsyncIterable<DelimitedRecord>) {
+      if (number >= record) yield bytes;
+      number += 1;
+      remember(number, next);
+    }
+  };
+}
+
+/** SHA-256 over u32be(length) ‖ bytes of every record, as SourceSpec asks. */
+class RecordDigest {
+  readonly #hash = createHash('sha256');
+  records = 0;
+
+  add(bytes: Uint8Array): void {
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(bytes.length);
+    this.#hash.update(length).update(bytes);
+    this.records += 1;
+  }
+
+  hex(): string {
+    return this.#hash.digest('hex');
+  }
+}
+
+async function survey(records: AsyncIterable<Uint8Array>) {
+  const digest = new RecordDigest();
+  const sample: Uint8Array[] = [];
+  let sampled = 0;
+  let sampling = true;
+  for await (const bytes of records) {
+    digest.add(bytes);
+    sampled += bytes.length;
+    sampling &&= sample.length === 0 || (sample.length < SAMPLE_RECORDS && sampled <= SAMPLE_BYTES);
+    if (sampling) sample.push(bytes);
+  }
+  return { records: digest.records, digest: digest.hex(), sample };
+}
+
+/** Ends with an error when the number of records, or for a reading of all their digest, is not the one of the opening. */
+async function* checkedRecords(path: string, reader: Reader, info: FileSourceInfo, from: number): AsyncGenerator<Uint8Array> {
+  const digest = new RecordDigest();
+  for await (const bytes of reader.from(from)) {
+    digest.add(bytes);
+    if (from + digest.records > info.records) throw changed(path);
+    yield bytes;
+  }
+  if (digest.records !== Math.max(0, info.records - from) || (from === 0 && digest.hex() !== info.digest)) throw changed(path);
+}
+
+function changed(path: string): MizuError {
+  return new MizuError('SOURCE_UNAVAILABLE', `${path} changed after it was opened`, {
+    component: path,
+    hint: 'Leave a source as it is while a run reads it; check the workflow again to take the new content.',
+  });
+}
