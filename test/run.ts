@@ -6,10 +6,19 @@
 import { parseCLI, startVitest } from 'vitest/node';
 import { countsLine, summarise } from './support/summary.ts';
 
+/** The outside parts that a suite may need; `MIZU_REQUIRE` names those whose absence is a failure. */
+const OUTSIDE_PARTS = ['vectors'];
+
+const required = (process.env.MIZU_REQUIRE ?? '').split(',').filter((name) => name !== '');
+const unknown = required.filter((name) => !OUTSIDE_PARTS.includes(name));
+
 const { filter, options } = parseCLI(['vitest', 'run', ...process.argv.slice(2)]);
 // A forgotten `.only` would turn every other test into a silent skip.
 const vitest = await startVitest(filter, { ...options, watch: false, allowOnly: false });
-const summary = summarise(vitest.state.getTestModules(), vitest.state.getUnhandledErrors(), options.testNamePattern !== undefined);
+const summary = summarise(vitest.state.getTestModules(), vitest.state.getUnhandledErrors(), {
+  filtered: options.testNamePattern !== undefined,
+  problems: unknown.map((name) => `MIZU_REQUIRE: no suite needs '${name}'; expected names out of: ${OUTSIDE_PARTS.join(', ')}`),
+});
 await vitest.close();
 
 const lines = summary.skippedGroups.map((group) => `skipped ${group.tests}: ${group.where}: ${group.reason || 'NO REASON GIVEN'}`);

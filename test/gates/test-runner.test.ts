@@ -8,10 +8,14 @@ const RUNNER = join(import.meta.dirname, '../run.ts');
 const HEAD = "import { describe, expect, test } from 'vitest';\n";
 
 /** Runs `npm test`'s runner over one test file. */
-function runOver(source: string): { status: number | null; lines: string[] } {
+function runOver(source: string, extra: NodeJS.ProcessEnv = {}): { status: number | null; lines: string[] } {
   const folder = scratchFolder(source === '' ? {} : { 'a.test.ts': HEAD + source });
   const { VITEST: _, ...env } = process.env;
-  const run = spawnSync(process.execPath, [RUNNER, '--root', folder], { cwd: folder, encoding: 'utf8', env });
+  const run = spawnSync(process.execPath, [RUNNER, '--root', folder], {
+    cwd: folder,
+    encoding: 'utf8',
+    env: { ...env, MIZU_REQUIRE: '', ...extra },
+  });
   return { status: run.status, lines: run.stdout.trimEnd().split('\n') };
 }
 
@@ -28,7 +32,7 @@ describe('the test runner', () => {
     expect([status, lines.at(-1)]).toEqual([0, '1 passed, 0 failed, 3 skipped']);
     expect(lines.filter((line) => line.startsWith('skipped'))).toEqual([
       'skipped 1: a.test.ts > b: no Java',
-      'skipped 2: a.test.ts > v (skipped: no vectors): no vectors',
+      'skipped 2: a.test.ts > v: no vectors',
     ]);
   });
 
@@ -61,6 +65,12 @@ describe('the test runner', () => {
 
   it('fails when an only is left behind', () => {
     expect(runOver("test.only('a', () => {});\ntest('b', () => {});").status).toBe(1);
+  });
+
+  it('fails when a part is required that no suite needs', () => {
+    const { status, lines } = runOver("test('a', () => {});", { MIZU_REQUIRE: 'vector' });
+    expect([status, lines.at(-1)]).toEqual([1, '1 passed, 1 failed']);
+    expect(lines.at(-2)).toContain("'vector'");
   });
 
   it('fails when nothing ran', () => {

@@ -45,14 +45,19 @@ function reasonOf(test: TestCase): string {
  *
  * @param modules every test file that was run
  * @param unhandled errors that no test caught
- * @param filtered true when a title filter was given: then tests outside it were skipped on purpose and need no reason
+ * @param context `filtered` when a title filter was given: then tests outside it were skipped on purpose and need no reason;
+ *   `problems` that the caller found before the run
  */
-export function summarise(modules: readonly TestModule[], unhandled: readonly unknown[], filtered: boolean): RunSummary {
+export function summarise(
+  modules: readonly TestModule[],
+  unhandled: readonly unknown[],
+  context: { readonly filtered: boolean; readonly problems: readonly string[] },
+): RunSummary {
   let passed = 0;
   let failed = 0;
   let skipped = 0;
   const groups = new Map<string, SkippedGroup>();
-  const problems: string[] = [];
+  const problems: string[] = [...context.problems];
   for (const module of modules) {
     const file = relative(process.cwd(), module.moduleId);
     for (const error of module.errors()) problems.push(`${file}: ${error.message}`);
@@ -66,8 +71,9 @@ export function summarise(modules: readonly TestModule[], unhandled: readonly un
       else if (state === 'pending') problems.push(`${file} > ${test.fullName}: never finished`);
       else {
         skipped++;
-        if (filtered) continue;
-        const where = test.parent.type === 'suite' ? `${file} > ${test.parent.fullName}` : `${file} > ${test.name}`;
+        if (context.filtered) continue;
+        const title = test.parent.type === 'suite' ? test.parent.fullName : test.name;
+        const where = `${file} > ${title.replace(REASON_IN_TITLE, '').trimEnd()}`;
         const reason = reasonOf(test);
         const key = `${where}\n${reason}`;
         groups.set(key, { where, reason, tests: (groups.get(key)?.tests ?? 0) + 1 });
