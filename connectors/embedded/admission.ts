@@ -9,7 +9,10 @@ const OWNER_PATTERN = /^[A-Za-z0-9._/-]{1,200}$/;
 /** @throws USAGE */
 export function checkTopicSpec(spec: TopicSpec): void {
   if (!TOPIC_PATTERN.test(spec.name) || spec.name === '.' || spec.name === '..') {
-    throw usage(`'${spec.name.slice(0, 80)}' is not a topic name`, 'Use 1 to 200 of the characters A-Z a-z 0-9 . _ - (and not just . or ..).');
+    throw usage(
+      `'${spec.name.slice(0, 80)}' is not a topic name`,
+      'Use 1 to 200 of the characters A-Z a-z 0-9 . _ - (and not just . or ..).',
+    );
   }
   if (!Number.isInteger(spec.partitions) || spec.partitions < 1 || spec.partitions > TOPIC_LIMIT_PARTITIONS) {
     throw usage(`Topic ${spec.name} can't have ${spec.partitions} partitions`, `Give a whole number from 1 to ${TOPIC_LIMIT_PARTITIONS}.`);
@@ -30,7 +33,8 @@ export function checkSameSpec(existing: TopicSpec, asked: TopicSpec): void {
 
 /** @throws USAGE */
 export function checkOwner(owner: string): void {
-  if (!OWNER_PATTERN.test(owner)) throw usage(`'${owner.slice(0, 80)}' is not an owner's name`, 'Use 1 to 200 of the characters A-Z a-z 0-9 . _ / -');
+  if (!OWNER_PATTERN.test(owner))
+    throw usage(`'${owner.slice(0, 80)}' is not an owner's name`, 'Use 1 to 200 of the characters A-Z a-z 0-9 . _ / -');
 }
 
 /** An append whose headers are encoded and whose size is known. */
@@ -57,7 +61,10 @@ export function admit(appends: readonly Append[], limits: LogLimits): Admitted[]
 export function checkPlace(topic: TopicRow, append: Append): void {
   checkPartition(topic, append.partition);
   if (topic.cleanup === 'compact' && append.key === undefined) {
-    throw usage(`An entry of the compacted topic ${topic.name} has no key`, 'Compaction keeps the newest entry of each key, so every entry there needs one.');
+    throw usage(
+      `An entry of the compacted topic ${topic.name} has no key`,
+      'Compaction keeps the newest entry of each key, so every entry there needs one.',
+    );
   }
 }
 
@@ -75,7 +82,8 @@ function encodeHeaders(append: Append): string {
   const headers = Object.entries(append.headers ?? {});
   if (headers.length === 0) return '';
   for (const [name, value] of headers) {
-    if (!name.isWellFormed() || !value.isWellFormed()) throw usage(`Header ${JSON.stringify(name)} for ${place(append)} is not well-formed text`, 'Encode bytes as base64 or hexadecimal.');
+    if (!name.isWellFormed() || !value.isWellFormed())
+      throw usage(`Header ${JSON.stringify(name)} for ${place(append)} is not well-formed text`, 'Encode bytes as base64 or hexadecimal.');
   }
   return JSON.stringify(append.headers);
 }

@@ -27,7 +27,10 @@ class KeyIndices extends Hashing {
   readonly #indices: number[] = [];
 
   override getIndexes(element: string | ArrayBuffer | Uint8Array, size: number, hashCount: number): number[] {
-    invariant(element instanceof Uint8Array && element.length === KEY_BYTES, `a Bloom filter over ${KEY_BYTES}-byte keys was given something else`);
+    invariant(
+      element instanceof Uint8Array && element.length === KEY_BYTES,
+      `a Bloom filter over ${KEY_BYTES}-byte keys was given something else`,
+    );
     const a = uint48(element, 8) % size;
     const b = uint48(element, 14) % size;
     for (let i = 0; i < hashCount; i++) this.#indices[i] = (a + i * b) % size;

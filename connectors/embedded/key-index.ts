@@ -54,7 +54,12 @@ class SqliteKeyIndex implements CountedKeyIndex {
     try {
       // Defensive mode, Node's default, silently keeps `journal_mode` from becoming OFF.
       this.#db = new DatabaseSync(file, { timeout: 0, defensive: false });
-      for (const pragma of ['locking_mode = EXCLUSIVE', 'journal_mode = OFF', 'synchronous = OFF', `cache_size = -${INDEX_CACHE_BYTES / 1024}`]) {
+      for (const pragma of [
+        'locking_mode = EXCLUSIVE',
+        'journal_mode = OFF',
+        'synchronous = OFF',
+        `cache_size = -${INDEX_CACHE_BYTES / 1024}`,
+      ]) {
         this.#db.exec(`PRAGMA ${pragma}`);
       }
       this.#db.exec('CREATE TABLE keys (key BLOB PRIMARY KEY, k INTEGER NOT NULL, i INTEGER NOT NULL) WITHOUT ROWID');
@@ -92,7 +97,10 @@ class SqliteKeyIndex implements CountedKeyIndex {
   addAll(keys: Uint8Array, ks: Float64Array, is: Uint32Array): void {
     invariant(this.#open, `the key index ${this.#file} was used after it was closed`);
     const count = ks.length;
-    invariant(keys.length === count * KEY_BYTES && is.length === count, `addAll was given ${keys.length} key bytes for ${count} and ${is.length} winners`);
+    invariant(
+      keys.length === count * KEY_BYTES && is.length === count,
+      `addAll was given ${keys.length} key bytes for ${count} and ${is.length} winners`,
+    );
     this.#run(() => {
       this.#db.exec('BEGIN');
       for (let n = 0; n < count; n++) {
@@ -108,7 +116,9 @@ class SqliteKeyIndex implements CountedKeyIndex {
   }
 
   bytes(): { readonly memory: number; readonly disk: number } {
-    const pages = this.#run(() => this.#db.prepare('SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size').get());
+    const pages = this.#run(() =>
+      this.#db.prepare('SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size').get(),
+    );
     return { memory: this.#bloom.bytes + INDEX_CACHE_BYTES, disk: Number(pages?.['bytes'] ?? 0) };
   }
 

@@ -2,12 +2,33 @@
  * The log of one machine, on SQLite: no server, several processes at once, and every rule of the contract
  * (engine/contract/log.ts) kept by one file. See database.ts for locks, tables.ts for rows, store.ts for opening.
  */
-import { type Log, type LogEntry, type LogLimits, type LogWriter, MizuError, type Offset, offset, type ReadOptions, type ReadResult, type TopicSpec } from '#engine';
+import {
+  type Log,
+  type LogEntry,
+  type LogLimits,
+  type LogWriter,
+  MizuError,
+  type Offset,
+  offset,
+  type ReadOptions,
+  type ReadResult,
+  type TopicSpec,
+} from '#engine';
 import { checkOwner, checkPartition, checkSameSpec, checkTopicSpec } from './admission.ts';
 import { COMMIT_LIMIT_BYTES, ENTRY_LIMIT_BYTES, LOCK_DEADLINE_MS, READ_DEFAULT_BYTES, READ_DEFAULT_ENTRIES, SLOT_LIMIT } from './limits.ts';
 import { nearNames } from './near-names.ts';
 import { openStore, type Store } from './store.ts';
-import { entriesFrom, insertTopic, readHead, readOwnerEpoch, readStore, readTopics, type TopicRow, writeOwnerEpoch, writeStore } from './tables.ts';
+import {
+  entriesFrom,
+  insertTopic,
+  readHead,
+  readOwnerEpoch,
+  readStore,
+  readTopics,
+  type TopicRow,
+  writeOwnerEpoch,
+  writeStore,
+} from './tables.ts';
 import { Waiters } from './waiters.ts';
 import { EmbeddedWriter } from './writer.ts';
 
@@ -167,7 +188,9 @@ class EmbeddedLog implements Log {
 
   #assertWritable(what: string): void {
     if (!this.#readOnly) return;
-    throw new MizuError('USAGE', `Can't ${what}: the log ${this.address} was opened for reading only`, { hint: 'Open it without readOnly.' });
+    throw new MizuError('USAGE', `Can't ${what}: the log ${this.address} was opened for reading only`, {
+      hint: 'Open it without readOnly.',
+    });
   }
 }
 

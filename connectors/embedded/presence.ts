@@ -65,7 +65,9 @@ export class Presence {
 
 function markedProcesses(directory: string): number[] {
   try {
-    return readdirSync(join(directory, 'open')).map(Number).filter((pid) => Number.isSafeInteger(pid) && pid > 0);
+    return readdirSync(join(directory, 'open'))
+      .map(Number)
+      .filter((pid) => Number.isSafeInteger(pid) && pid > 0);
   } catch {
     return [];
   }

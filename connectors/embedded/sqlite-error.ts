@@ -82,6 +82,9 @@ export function translate(error: unknown, file: string): MizuError {
         hint: 'The disk or the file system reported an error; look at the system log, then start again.',
       });
     default:
-      return new MizuError('LOG_UNAVAILABLE', `The log file ${file} can't be used: ${detail} (SQLite ${code})`, { cause: error, component: file });
+      return new MizuError('LOG_UNAVAILABLE', `The log file ${file} can't be used: ${detail} (SQLite ${code})`, {
+        cause: error,
+        component: file,
+      });
   }
 }

@@ -125,10 +125,14 @@ function readAccess(directory: string, file: string): 'read' | 'frozen' {
   } catch {
     const pending = statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0;
     if (pending === 0) return 'frozen';
-    throw new MizuError('FILE_UNREADABLE', `The log ${file} has ${pending} bytes in ${DATABASE_NAME}-wal that were not moved into it, and its folder is read-only`, {
-      component: file,
-      hint: 'Its last process was killed or still runs. Copy the whole folder to a place where you may write, and read it there.',
-    });
+    throw new MizuError(
+      'FILE_UNREADABLE',
+      `The log ${file} has ${pending} bytes in ${DATABASE_NAME}-wal that were not moved into it, and its folder is read-only`,
+      {
+        component: file,
+        hint: 'Its last process was killed or still runs. Copy the whole folder to a place where you may write, and read it there.',
+      },
+    );
   }
 }
 
@@ -155,10 +159,14 @@ async function createIfNew(db: Database, directory: string, network: string): Pr
 }
 
 function lostSidecar(directory: string, store: StoreRow): MizuError {
-  return new MizuError('LOG_CORRUPT', `${join(directory, SIDECAR_NAME)} is gone, so nothing shows that ${DATABASE_NAME} is the newest state of this log`, {
-    component: directory,
-    hint: `Put it back from a backup of the whole folder. If you are sure that ${DATABASE_NAME} is the newest, write this line into it: ${sidecarText(sidecarOf(store)).trim()}`,
-  });
+  return new MizuError(
+    'LOG_CORRUPT',
+    `${join(directory, SIDECAR_NAME)} is gone, so nothing shows that ${DATABASE_NAME} is the newest state of this log`,
+    {
+      component: directory,
+      hint: `Put it back from a backup of the whole folder. If you are sure that ${DATABASE_NAME} is the newest, write this line into it: ${sidecarText(sidecarOf(store)).trim()}`,
+    },
+  );
 }
 
 async function checkedNetwork(db: Database, directory: string, asked: string | undefined): Promise<string> {
@@ -166,10 +174,16 @@ async function checkedNetwork(db: Database, directory: string, asked: string | u
   const sidecar = readSidecar(directory);
   if (sidecar === undefined) throw lostSidecar(directory, store);
   if (sidecar.store !== store.id) {
-    throw corrupt(db.file, `it belongs to store ${store.id}, but ${SIDECAR_NAME} beside it to store ${sidecar.store}: one of them was exchanged`);
+    throw corrupt(
+      db.file,
+      `it belongs to store ${store.id}, but ${SIDECAR_NAME} beside it to store ${sidecar.store}: one of them was exchanged`,
+    );
   }
   if (store.epoch < sidecar.epoch) {
-    throw corrupt(db.file, `it is an older copy: its last writer is number ${store.epoch}, but this folder has seen writer ${sidecar.epoch}`);
+    throw corrupt(
+      db.file,
+      `it is an older copy: its last writer is number ${store.epoch}, but this folder has seen writer ${sidecar.epoch}`,
+    );
   }
   if (asked !== undefined && asked !== store.network) {
     throw new MizuError('USAGE', `The log in ${directory} belongs to network '${store.network}', not '${asked}'`, {

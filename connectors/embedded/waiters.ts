@@ -54,7 +54,9 @@ export class Waiters {
     this.#unsubscribe();
     this.#stopTimer();
     for (const waiter of [...this.#waiting]) {
-      waiter.reject(new MizuError('LOG_UNAVAILABLE', `The log ${this.#db.file} was closed while a reader waited`, { component: this.#db.file }));
+      waiter.reject(
+        new MizuError('LOG_UNAVAILABLE', `The log ${this.#db.file} was closed while a reader waited`, { component: this.#db.file }),
+      );
     }
   }
 

@@ -2,7 +2,17 @@
  * Commits for one owner. Fencing is an epoch, compared inside the write transaction: once a newer writer's epoch is
  * committed, no commit of an older one can be, whatever process it lives in (P2).
  */
-import { type Append, type CommitOutcome, invariant, type LogLimits, type LogWriter, MizuError, messageOf, type Offset, offset } from '#engine';
+import {
+  type Append,
+  type CommitOutcome,
+  invariant,
+  type LogLimits,
+  type LogWriter,
+  MizuError,
+  messageOf,
+  type Offset,
+  offset,
+} from '#engine';
 import { type Admitted, admit, checkPlace } from './admission.ts';
 import type { Database } from './database.ts';
 import { PARTITION_LIMIT_ENTRIES } from './limits.ts';
@@ -56,7 +66,10 @@ export class EmbeddedWriter implements LogWriter {
   async waitVisible(): Promise<void> {}
 
   async close(): Promise<void> {
-    this.#dead ??= new MizuError('LOG_FENCED', `The writer of ${this.owner} was closed`, { component: this.owner, hint: 'Open a new one.' });
+    this.#dead ??= new MizuError('LOG_FENCED', `The writer of ${this.owner} was closed`, {
+      component: this.owner,
+      hint: 'Open a new one.',
+    });
   }
 
   async #commit(appends: readonly Append[]): Promise<readonly Offset[]> {
@@ -94,7 +107,8 @@ export class EmbeddedWriter implements LogWriter {
     if (sizeLimitBytes === undefined) return;
     const adds = admitted.reduce((sum, { bytes }) => sum + bytes + OVERHEAD_PER_ENTRY_BYTES, 0);
     const held = db.usedBytes();
-    if (held + adds > sizeLimitBytes) throw diskFull(db.file, `it holds ${held} bytes, and ${adds} more would pass its limit of ${sizeLimitBytes}`);
+    if (held + adds > sizeLimitBytes)
+      throw diskFull(db.file, `it holds ${held} bytes, and ${adds} more would pass its limit of ${sizeLimitBytes}`);
   }
 
   #failed(error: unknown): CommitOutcome {

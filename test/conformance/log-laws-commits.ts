@@ -42,7 +42,11 @@ export function describeCommits(adapter: LogAdapter): void {
       await log.createTopic({ name: 'a', partitions: 2, cleanup: 'keep' });
       await log.createTopic({ name: 'tables', partitions: 1, cleanup: 'compact' });
       const writer = await log.openWriter('w');
-      const keyless = await writer.commit([note('a', 0, 'lost'), note('a', 1, 'lost'), note('tables', 0, 'an entry of a compacted topic needs a key')]);
+      const keyless = await writer.commit([
+        note('a', 0, 'lost'),
+        note('a', 1, 'lost'),
+        note('tables', 0, 'an entry of a compacted topic needs a key'),
+      ]);
       expect(keyless).toMatchObject({ status: 'aborted', writerDead: false });
       expect(outcomeCode(keyless)).toBe('USAGE');
       await commitVisibly(writer, [note('a', 1, 'kept')]);
@@ -65,7 +69,16 @@ export function describeCommits(adapter: LogAdapter): void {
       await log.createTopic({ name: 't', partitions: 1, cleanup: 'keep' });
       const writer = await log.openWriter('w');
       const every = Uint8Array.from({ length: 256 }, (_, n) => n);
-      const headers = { 'content-type': 'avro', 'Ключ': 'значение', '日本語': '水', emoji: '🌊\u0000\ufeff"\\', empty: '', __proto: 'x', '10': 'b', '2': 'a' };
+      const headers = {
+        'content-type': 'avro',
+        Ключ: 'значение',
+        日本語: '水',
+        emoji: '🌊\u0000\ufeff"\\',
+        empty: '',
+        __proto: 'x',
+        '10': 'b',
+        '2': 'a',
+      };
       const appends: Append[] = [
         { topic: 't', partition: 0, key: every, value: every, headers },
         { topic: 't', partition: 0, value: new Uint8Array(0) },
@@ -120,7 +133,11 @@ export function describeCommits(adapter: LogAdapter): void {
       const log = await adapter.open();
       await log.createTopic({ name: 'table', partitions: 1, cleanup: 'compact' });
       const writer = await log.openWriter('w');
-      for (const [key, value] of [['a', '1'], ['b', '2'], ['a', '3']] as const) {
+      for (const [key, value] of [
+        ['a', '1'],
+        ['b', '2'],
+        ['a', '3'],
+      ] as const) {
         await commitVisibly(writer, [{ topic: 'table', partition: 0, key: bytes(key), value: bytes(value) }]);
       }
       const table = new Map((await readAll(log, 'table', 0)).map(({ key, value }) => [text(key), text(value)]));

@@ -19,15 +19,23 @@ interface Plain {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-const anAppend: fc.Arbitrary<Append> = fc.record({
-  place: fc.constantFrom(...PARTITIONS),
-  key: fc.option(fc.uint8Array({ maxLength: 40 }), { nil: undefined }),
-  value: fc.uint8Array({ maxLength: 200 }),
-  headers: fc.dictionary(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 6 }), fc.string({ unit: 'grapheme', maxLength: 6 }), { maxKeys: 2, noNullPrototype: true }),
-}).map(({ place: [topic, partition], key, value, headers }) => ({ topic, partition, key, value, headers }));
+const anAppend: fc.Arbitrary<Append> = fc
+  .record({
+    place: fc.constantFrom(...PARTITIONS),
+    key: fc.option(fc.uint8Array({ maxLength: 40 }), { nil: undefined }),
+    value: fc.uint8Array({ maxLength: 200 }),
+    headers: fc.dictionary(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 6 }), fc.string({ unit: 'grapheme', maxLength: 6 }), {
+      maxKeys: 2,
+      noNullPrototype: true,
+    }),
+  })
+  .map(({ place: [topic, partition], key, value, headers }) => ({ topic, partition, key, value, headers }));
 
 /** What one writer does in turn; `take over` opens its owner anew through another handle. */
-const aScript = fc.array(fc.oneof({ weight: 5, arbitrary: fc.array(anAppend, { maxLength: 6 }) }, { weight: 1, arbitrary: fc.constant('take over' as const) }), { maxLength: 6 });
+const aScript = fc.array(
+  fc.oneof({ weight: 5, arbitrary: fc.array(anAppend, { maxLength: 6 }) }, { weight: 1, arbitrary: fc.constant('take over' as const) }),
+  { maxLength: 6 },
+);
 
 export function describeModel(adapter: LogAdapter): void {
   describe('model', () => {
@@ -82,7 +90,12 @@ async function perform(
   await writer.waitVisible();
 }
 
-function plain(entry: { readonly offset: number; readonly key?: Uint8Array | undefined; readonly value: Uint8Array; readonly headers?: Readonly<Record<string, string>> | undefined }): Plain {
+function plain(entry: {
+  readonly offset: number;
+  readonly key?: Uint8Array | undefined;
+  readonly value: Uint8Array;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+}): Plain {
   return {
     offset: entry.offset,
     key: entry.key && Buffer.from(entry.key).toString('hex'),

@@ -8,7 +8,11 @@ async function logWith(adapter: LogAdapter, values: readonly string[]): Promise<
   const log = await adapter.open();
   await log.createTopic({ name: 't', partitions: 2, cleanup: 'keep' });
   const writer = await log.openWriter('setup');
-  if (values.length > 0) await commitVisibly(writer, values.map((value) => note('t', 0, value)));
+  if (values.length > 0)
+    await commitVisibly(
+      writer,
+      values.map((value) => note('t', 0, value)),
+    );
   await writer.close();
   return log;
 }
@@ -32,7 +36,10 @@ export function describeReading(adapter: LogAdapter): void {
     });
 
     it('a read never gives more than maxEntries, and stops after the entry that passes maxBytes', async () => {
-      const log = await logWith(adapter, Array.from({ length: 10 }, (_, n) => String(n).repeat(1_000)));
+      const log = await logWith(
+        adapter,
+        Array.from({ length: 10 }, (_, n) => String(n).repeat(1_000)),
+      );
       expect((await log.read('t', 0, START, { maxEntries: 4 })).entries).toHaveLength(4);
       const { entries, next } = await log.read('t', 0, START, { maxBytes: 2_500 });
       expect(entries).toHaveLength(3);
@@ -123,7 +130,9 @@ export function describeReading(adapter: LogAdapter): void {
     it('a wait that is over when its log is closed does not hang', async () => {
       const log = await logWith(adapter, ['a']);
       const end = await log.end('t', 0);
-      const waiting = log.waitBeyond('t', 0, end, new AbortController().signal).then(String, (error: unknown) => (error instanceof Error ? 'error' : 'odd'));
+      const waiting = log
+        .waitBeyond('t', 0, end, new AbortController().signal)
+        .then(String, (error: unknown) => (error instanceof Error ? 'error' : 'odd'));
       await log.close();
       expect(['false', 'error']).toContain(await waiting);
     });

@@ -54,7 +54,9 @@ describe('several processes', () => {
       expect(waiter.told.at(-1)).toEqual({ reached: 150 });
       const texts = await readTexts(log, 't', 1);
       for (const owner of ['a', 'b', 'c', 'parent']) {
-        expect(texts.filter((value) => value.startsWith(`${owner} `)).map((value) => value.split(' ')[1])).toEqual(Array.from({ length: 25 }, (_, n) => String(n)));
+        expect(texts.filter((value) => value.startsWith(`${owner} `)).map((value) => value.split(' ')[1])).toEqual(
+          Array.from({ length: 25 }, (_, n) => String(n)),
+        );
       }
       await log.close();
     } finally {

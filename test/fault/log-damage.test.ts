@@ -39,7 +39,8 @@ async function everything(directory: string): Promise<string> {
     const topics = await log.topics();
     const contents: unknown[] = [];
     for (const { name, partitions } of topics) {
-      for (let partition = 0; partition < partitions; partition++) contents.push([await log.end(name, partition), await readTexts(log, name, partition)]);
+      for (let partition = 0; partition < partitions; partition++)
+        contents.push([await log.end(name, partition), await readTexts(log, name, partition)]);
     }
     return JSON.stringify([topics, contents]);
   } finally {
@@ -85,7 +86,10 @@ describe(`a damaged log (seed ${SEED})`, () => {
   it(`gives what was written or LOG_CORRUPT, whichever of ${FLIPS} random bytes is flipped`, async () => {
     const whole = await everything(sound);
     const bytesInFile = statSync(join(sound, 'log.db')).size;
-    const flips = fc.sample(fc.record({ at: fc.nat(bytesInFile - 1), mask: fc.integer({ min: 1, max: 255 }) }), { seed: SEED, numRuns: FLIPS });
+    const flips = fc.sample(fc.record({ at: fc.nat(bytesInFile - 1), mask: fc.integer({ min: 1, max: 255 }) }), {
+      seed: SEED,
+      numRuns: FLIPS,
+    });
     const directory = damaged(() => {});
     let refused = 0;
     for (const { at, mask } of flips) {
@@ -186,7 +190,10 @@ describe('an exchanged log', () => {
   it.each([
     ['emptied', (database: string) => truncateSync(database, 0)],
     ['removed', (database: string) => rmSync(database)],
-    ['exchanged', (database: string) => (copyFileSync(database, `${database}.new`), rmSync(database), copyFileSync(join(sound, 'log.db'), database))],
+    [
+      'exchanged',
+      (database: string) => (copyFileSync(database, `${database}.new`), rmSync(database), copyFileSync(join(sound, 'log.db'), database)),
+    ],
   ])('takes no commit when it was %s while it was open', async (_, damage) => {
     const directory = damaged(() => {});
     const log = await openEmbeddedLog({ directory });

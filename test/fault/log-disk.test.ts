@@ -27,7 +27,11 @@ describe('a full disk', () => {
         await log.createTopic({ name: 't', partitions: 2, cleanup: 'keep' });
         const { committed, outcome } = await fill(await log.openWriter('w'));
         expect(committed).toBeGreaterThan(5);
-        expect(outcome).toMatchObject({ status: 'aborted', writerDead: false, error: { code: 'DISK_FULL', hint: expect.stringContaining('start the same command again') } });
+        expect(outcome).toMatchObject({
+          status: 'aborted',
+          writerDead: false,
+          error: { code: 'DISK_FULL', hint: expect.stringContaining('start the same command again') },
+        });
         const { bytes, limit } = await log.size();
         expect(limit).toBe(1_000_000);
         expect(bytes).toBeLessThanOrEqual(1_000_000);
@@ -116,7 +120,10 @@ describe('reading only', () => {
 });
 
 /** A log whose writer has closed it, or was killed, in a folder that the user given can only read. Root becomes nobody. */
-async function inUnwritableFolder(state: 'closed' | 'killed', use: (directory: string, uid: { readonly uid?: number }) => Promise<void>): Promise<void> {
+async function inUnwritableFolder(
+  state: 'closed' | 'killed',
+  use: (directory: string, uid: { readonly uid?: number }) => Promise<void>,
+): Promise<void> {
   const directory = temporaryFolder();
   try {
     const writer = startLogProcess({ act: 'write', directory, owner: 'w', padding: 10, ...(state === 'closed' ? { count: 2 } : {}) });

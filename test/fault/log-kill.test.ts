@@ -16,7 +16,14 @@ const SEED = Number(process.env['MIZU_SEED'] ?? Date.now() % 1_000_000);
 describe(`a killed writer (seed ${SEED})`, () => {
   it(`loses nothing committed and tears nothing, in ${KILLS} kills beside another writer`, async () => {
     const directory = temporaryFolder();
-    const moments = fc.sample(fc.record({ lines: fc.integer({ min: 1, max: 60 }), padding: fc.constantFrom(10, 3_000, 200_000), delay: fc.integer({ min: 0, max: 3 }) }), { seed: SEED, numRuns: KILLS });
+    const moments = fc.sample(
+      fc.record({
+        lines: fc.integer({ min: 1, max: 60 }),
+        padding: fc.constantFrom(10, 3_000, 200_000),
+        delay: fc.integer({ min: 0, max: 3 }),
+      }),
+      { seed: SEED, numRuns: KILLS },
+    );
     try {
       for (const [round, { lines, padding, delay }] of moments.entries()) {
         const victim = startLogProcess({ act: 'write', directory, owner: `victim-${round}`, padding });
@@ -40,7 +47,8 @@ async function expectWhole(directory: string, ...writers: readonly (readonly [ow
   try {
     const [zero, one] = [await readTexts(log, 't', 0), await readTexts(log, 't', 1)];
     for (const [owner, told] of writers) {
-      const numbers = (texts: readonly string[]): number[] => texts.filter((value) => value.startsWith(`${owner} `)).map((value) => Number(value.split(' ')[1]));
+      const numbers = (texts: readonly string[]): number[] =>
+        texts.filter((value) => value.startsWith(`${owner} `)).map((value) => Number(value.split(' ')[1]));
       const committed = numbers(one);
       expect(committed).toEqual(Array.from({ length: committed.length }, (_, n) => n));
       expect(numbers(zero)).toEqual(committed.flatMap((n) => [n, n]));

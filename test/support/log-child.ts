@@ -75,7 +75,10 @@ async function obey(orders: ChildOrders): Promise<void> {
     case 'read-only':
       if (orders.uid !== undefined) process.setuid?.(orders.uid);
       return readOnly(orders.directory).catch((error: unknown) => {
-        tell({ error: error instanceof Error && 'code' in error ? error.code : String(error), message: error instanceof Error ? error.message : '' });
+        tell({
+          error: error instanceof Error && 'code' in error ? error.code : String(error),
+          message: error instanceof Error ? error.message : '',
+        });
       });
   }
 }

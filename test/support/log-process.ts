@@ -14,9 +14,13 @@ export interface LogProcess {
 }
 
 export function startLogProcess(orders: ChildOrders): LogProcess {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', new URL('./log-child.ts', import.meta.url).pathname, JSON.stringify(orders)], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = spawn(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', new URL('./log-child.ts', import.meta.url).pathname, JSON.stringify(orders)],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   const told: Record<string, unknown>[] = [];
   const waiting = new Set<() => void>();
   let errors = '';

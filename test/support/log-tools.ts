@@ -55,7 +55,9 @@ export function codeOf(error: unknown): string {
 }
 
 /** What a promise was rejected with. @throws when it was not. */
-export async function rejection(promise: Promise<unknown>): Promise<Error & { readonly code?: string; readonly hint?: string | undefined }> {
+export async function rejection(
+  promise: Promise<unknown>,
+): Promise<Error & { readonly code?: string; readonly hint?: string | undefined }> {
   try {
     await promise;
   } catch (error) {
