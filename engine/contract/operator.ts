@@ -27,7 +27,7 @@ export interface GoldenCase {
   /** Data sets by author's name, as lists or maps. */
   readonly data?: Readonly<Record<string, readonly Value[] | { readonly [key: string]: Value }>>;
   /** One per input row: the row afterwards, or why it was dropped. */
-  readonly output: readonly ({ readonly row: Row } | { readonly rejected: { readonly measured?: Measured; readonly limit?: Measured } } | { readonly failed: string })[];
+  readonly output: readonly ({ readonly row: Row } | { readonly rejected: { readonly measured?: Measured; readonly limit?: Measured } } | { readonly failed: string } | { readonly duplicate: Winner })[];
 }
 
 /** What the compiler tells an operator about the place it stands in. */

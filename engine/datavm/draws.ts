@@ -1,0 +1,49 @@
+/**
+ * Seeded draws: HMAC-SHA-256(seed, step id ‖ candidate index ‖ field ‖ draw number), each part length-prefixed. Nothing
+ * else enters, so a draw is the same on every node, in every attempt, and whatever later steps look like (P6).
+ */
+import { createHmac } from 'node:crypto';
+import { invariant } from '../contract/errors.ts';
+import type { Draws } from '../contract/operator.ts';
+
+/** Largest range of `below`: five 48-bit words of one HMAC then fail with a chance below 2^-40. */
+export const DRAW_RANGE_LIMIT = 2 ** 40;
+const WORD_RANGE = 2 ** 48;
+const WORD_BYTES = 6;
+const WORDS_PER_DRAW = 5;
+
+export function seededDraws(seed: number | string, step: string): Draws {
+  const key = Buffer.from(typeof seed === 'number' ? `n:${seed}` : `s:${seed}`, 'utf8');
+  const stepBytes = Buffer.from(step, 'utf8');
+
+  const bytes = (candidate: number, field: string, draw = 0): Uint8Array => {
+    const fieldBytes = Buffer.from(field, 'utf8');
+    const message = Buffer.allocUnsafe(4 + stepBytes.length + 8 + 4 + fieldBytes.length + 8);
+    let at = message.writeUInt32BE(stepBytes.length, 0);
+    at += stepBytes.copy(message, at);
+    at = message.writeBigUInt64BE(BigInt(candidate), at);
+    at = message.writeUInt32BE(fieldBytes.length, at);
+    at += fieldBytes.copy(message, at);
+    message.writeBigUInt64BE(BigInt(draw), at);
+    return createHmac('sha256', key).update(message).digest();
+  };
+
+  const below = (n: number, candidate: number, field: string, draw = 0): number => {
+    invariant(Number.isInteger(n) && n >= 1 && n <= DRAW_RANGE_LIMIT, `a draw's range is 1 to 2^40, not ${n}`);
+    const limit = WORD_RANGE - (WORD_RANGE % n);
+    for (let round = 0; ; round++) {
+      const hash = Buffer.from(bytes(candidate, round === 0 ? field : `${field}#${round}`, draw));
+      for (let word = 0; word < WORDS_PER_DRAW; word++) {
+        const value = hash.readUIntBE(word * WORD_BYTES, WORD_BYTES);
+        if (value < limit) return value % n;
+      }
+    }
+  };
+
+  const unit = (candidate: number, field: string, draw = 0): number => {
+    const hash = Buffer.from(bytes(candidate, field, draw));
+    return (hash.readUIntBE(0, 6) * 32 + (hash.readUInt8(6) >> 3)) / 2 ** 53;
+  };
+
+  return { bytes, below, unit };
+}

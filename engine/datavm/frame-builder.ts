@@ -1,0 +1,72 @@
+/** Sorts the live records and drops of a task or step into frames, one per partition of the next stage (P10). */
+import { ByteWriter } from '../proof/bytes.ts';
+import type { Drop } from '../proof/effect.ts';
+import type { Frame } from '../proof/frame.ts';
+import { sha256 } from '../proof/sha256.ts';
+
+/** Partition of a key: its first four bytes, big-endian, modulo the partitions. */
+export function partitionOf(key: Uint8Array, partitions: number): number {
+  return Buffer.from(key.buffer, key.byteOffset, 4).readUInt32BE(0) % partitions;
+}
+
+/** Where dropped records travel: they have no key, so the candidate spreads them. */
+export function partitionOfDrop(i: number, partitions: number): number {
+  return i % partitions;
+}
+
+interface Bucket {
+  readonly candidates: number[];
+  readonly keys: ByteWriter;
+  readonly digests: ByteWriter;
+  readonly lengths: number[];
+  readonly records: ByteWriter;
+  readonly drops: Drop[];
+}
+
+export class FrameBuilder {
+  private readonly buckets: Bucket[];
+
+  constructor(partitions: number) {
+    this.buckets = Array.from({ length: partitions }, () => ({
+      candidates: [],
+      keys: new ByteWriter(),
+      digests: new ByteWriter(),
+      lengths: [],
+      records: new ByteWriter(),
+      drops: [],
+    }));
+  }
+
+  /** `key` undefined: the record's own digest. Records come in ascending order of candidate. */
+  addRecord(i: number, record: Uint8Array, key: Uint8Array | undefined, digest: Uint8Array = sha256(record)): void {
+    const owner = key ?? digest;
+    const bucket = this.bucket(partitionOf(owner, this.buckets.length));
+    bucket.candidates.push(i);
+    bucket.keys.raw(owner);
+    bucket.digests.raw(digest);
+    bucket.lengths.push(record.length);
+    bucket.records.raw(record);
+  }
+
+  addDrop(drop: Drop): void {
+    this.bucket(partitionOfDrop(drop.i, this.buckets.length)).drops.push(drop);
+  }
+
+  private bucket(partition: number): Bucket {
+    return this.buckets[partition] as Bucket;
+  }
+
+  finish(k: number, from: number): Frame[] {
+    return this.buckets.map((bucket, to) => ({
+      k,
+      from,
+      to,
+      candidates: Uint32Array.from(bucket.candidates),
+      keys: bucket.keys.take(),
+      digests: bucket.digests.take(),
+      lengths: Uint32Array.from(bucket.lengths),
+      records: bucket.records.take(),
+      drops: bucket.drops.toSorted((a, b) => a.i - b.i),
+    }));
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * The kernel around one row op: runs it over a block, counts, charges gas, commits to the effect, makes the leaf. An operator's
+ * throw is a defect and ends the attempt with the step named; a record's fault ends the record only.
+ */
+import { invariant, messageOf, MizuError } from '../contract/errors.ts';
+import type { Answer, Question } from '../contract/inference.ts';
+import type { Executor, Operator } from '../contract/operator.ts';
+import type { OpSpec } from '../contract/program.ts';
+import type { Drop } from '../proof/effect.ts';
+import { encodeEffect } from '../proof/effect.ts';
+import { sha256 } from '../proof/sha256.ts';
+import type { Block } from './block.ts';
+import { columnBytes } from './column.ts';
+import type { AppliedEffect } from './effect-recorder.ts';
+import { EffectRecorder } from './effect-recorder.ts';
+
+/** Hidden column that holds a raw record of the source until the op that parses it. */
+export const SOURCE_FIELD = '$source';
+const GAS_UNIT_BYTES = 64;
+
+/** One op, opened for execution on this thread. */
+export interface LoadedOp {
+  readonly spec: OpSpec;
+  readonly operator: Operator;
+  readonly executor: Executor;
+  readonly digest: Uint8Array;
+  /** Place among the author's ops of its stage. */
+  readonly index: number;
+  readonly stage: number;
+}
+
+export interface OpResult {
+  readonly effectHash: Uint8Array;
+  readonly applied: AppliedEffect;
+  readonly drops: readonly Drop[];
+  readonly gas: number;
+  readonly in: number;
+}
+
+export type AskAll = (questions: readonly Question[]) => Promise<readonly Answer[]>;
+
+/** Gas of an op over a block: per record, per 64 bytes of the fields read, and what the op charged. */
+function estimateGas(op: LoadedOp, block: Block): number {
+  const { perRecord, per64Bytes } = op.operator.gas;
+  let bytes = 0;
+  if (per64Bytes > 0) for (const field of new Set(op.spec.reads.map(headOf))) if (block.has(field)) bytes += columnBytes(block.column(field), block.rows);
+  return perRecord * block.rows.length + per64Bytes * Math.ceil(bytes / GAS_UNIT_BYTES);
+}
+
+/** `persona` of `persona.voice`. */
+export function headOf(path: string): string {
+  const dot = path.indexOf('.');
+  return dot === -1 ? path : path.slice(0, dot);
+}
+
+export async function runOp(op: LoadedOp, block: Block, ask: AskAll): Promise<OpResult> {
+  const recorder = new EffectRecorder(block, op.spec, op.stage, op.index);
+  const live = block.rows.length;
+  const gas = estimateGas(op, block);
+  block.visible = [...new Set(op.spec.reads.map(headOf))].filter((field) => block.has(field));
+  try {
+    if ('execute' in op.executor) op.executor.execute(block, recorder);
+    else if ('question' in op.executor) await answerAll(op.executor, block, recorder, ask);
+    else throw new MizuError('INTERNAL', `step '${op.spec.id}' is keyed and can't run on a block`);
+  } catch (error) {
+    if (error instanceof MizuError) throw error;
+    throw new MizuError('INTERNAL', `Step '${op.spec.id}' (${op.spec.op}) failed as a whole: ${messageOf(error)}`, {
+      cause: error,
+      component: op.spec.id,
+      hint: 'This is a defect of the operator, not of the data: please report it with the workflow.',
+    });
+  }
+  const applied = recorder.apply();
+  if (op.spec.reads.includes(SOURCE_FIELD) && block.has(SOURCE_FIELD)) block.remove(SOURCE_FIELD);
+  return { effectHash: sha256(encodeEffect(applied.effect)), applied, drops: applied.drops, gas: gas + applied.effect.charge, in: live };
+}
+
+async function answerAll(executor: Extract<Executor, { question: unknown }>, block: Block, recorder: EffectRecorder, ask: AskAll): Promise<void> {
+  const asked: { row: number; question: Question }[] = [];
+  for (const row of block.rows) {
+    const question = executor.question(block, row);
+    if (question !== undefined) asked.push({ row, question });
+  }
+  if (asked.length === 0) return;
+  const answers = await ask(asked.map(({ question }) => question));
+  invariant(answers.length === asked.length, 'every question has one answer');
+  asked.forEach(({ row, question }, n) => {
+    const answer = answers[n];
+    invariant(answer !== undefined, 'every question has one answer');
+    recorder.answered(row, question.draw, question.request, answer.response);
+    executor.answer(block, row, answer, recorder);
+  });
+}

@@ -1,0 +1,217 @@
+/**
+ * Executes one task of the source stage: candidates [first, first + count) in blocks through every op, then the shuffle.
+ * A pure function of program, cut and recorded answers (law 1); several tasks may run on one thread, each waiting for its answers.
+ */
+import { invariant, MizuError } from '../contract/errors.ts';
+import type { Program, StageSpec } from '../contract/program.ts';
+import type { Schema } from '../contract/types.ts';
+import { ByteWriter } from '../proof/bytes.ts';
+import type { Drop, Effect } from '../proof/effect.ts';
+import { encodeEffect } from '../proof/effect.ts';
+import { encodeFrame, frameRoot, rootOfFrames } from '../proof/frame.ts';
+import { canonicalBytes } from '../proof/jcs.ts';
+import { fromHex, sha256 } from '../proof/sha256.ts';
+import { Block } from './block.ts';
+import { BytesBuilder } from './column.ts';
+import { FrameBuilder } from './frame-builder.ts';
+import { LeafChain } from './leaf-chain.ts';
+import type { AskAll, LoadedOp, OpResult } from './op-runner.ts';
+import { runOp, SOURCE_FIELD } from './op-runner.ts';
+import type { LoadContext } from './program-loader.ts';
+import { kernelOpDigest, openOps } from './program-loader.ts';
+
+/** What a task is, as the control log's cut says (P7). */
+export interface TaskInput {
+  readonly k: number;
+  /** Candidate index in the run of the first candidate. */
+  readonly first: number;
+  readonly count: number;
+  /** Exact bytes of the source's records, one per candidate; absent for a generator. */
+  readonly records?: readonly Uint8Array[];
+  /** Candidates within the task that the control log declared poisonous (P9). */
+  readonly poison: readonly number[];
+}
+
+export interface TaskOutput {
+  readonly k: number;
+  /** Encoded frames in order of partition. */
+  readonly frames: readonly Uint8Array[];
+  readonly leaves: readonly Uint8Array[];
+  readonly candidates: number;
+  /** Candidates that at least one correcting step changed. */
+  readonly corrected: number;
+  readonly gas: number;
+  /** Bytes that ops put into local storage (block columns). */
+  readonly localBytes: number;
+}
+
+/** Sees each op's effect as it is applied; for previews and lineage. */
+export type TaskObserver = (event: { readonly op: LoadedOp; readonly block: Block; readonly result: OpResult }) => void;
+
+export class TaskMachine {
+  private readonly program: Program;
+  private readonly programDigest: Uint8Array;
+  private readonly stage: StageSpec;
+  private readonly ops: readonly LoadedOp[];
+  private readonly sourceDigest: Uint8Array;
+
+  private constructor(program: Program, programDigest: Uint8Array, stage: StageSpec, ops: readonly LoadedOp[]) {
+    this.program = program;
+    this.programDigest = programDigest;
+    this.stage = stage;
+    this.ops = ops;
+    this.sourceDigest = kernelOpDigest('source', program.source === undefined ? null : { ...program.source });
+  }
+
+  static async open(context: LoadContext, digest: string): Promise<TaskMachine> {
+    const stage = context.program.stages[0];
+    invariant(stage?.kind === 'source', 'a program starts with its source stage');
+    return new TaskMachine(context.program, fromHex(digest), stage, await openOps(context, stage));
+  }
+
+  async execute(task: TaskInput, ask: AskAll, observe?: TaskObserver): Promise<TaskOutput> {
+    const leaves: Uint8Array[] = [];
+    const place = { program: this.programDigest, stage: 0, partition: -1, k: task.k };
+    const frames = new FrameBuilder(this.stage.shuffle?.partitions ?? 1);
+    const corrected = new Set<number>();
+    const ends: Uint8Array[] = [];
+    let gas = 0;
+    let localBytes = 0;
+    let kept = 0;
+    const blocks = Math.max(1, Math.ceil(task.count / this.program.block));
+    for (let number = 0; number < blocks; number++) {
+      const { block, drops, input, effectHash } = this.openBlock(task, number);
+      const chain = new LeafChain(place, number, 0, input, leaves);
+      chain.link({ step: 'source', opDigest: this.sourceDigest, effectHash, counts: { in: block.length, kept: block.rows.length, failed: drops.length }, gas: 0 });
+      for (const drop of drops) frames.addDrop(drop);
+      for (const op of this.ops) {
+        const result = await runOp(op, block, ask);
+        observe?.({ op, block, result });
+        chain.link(linkOf(op, result, block));
+        for (const drop of result.drops) frames.addDrop(drop);
+        if (op.operator.group === 'correct') for (const row of result.applied.changedRows) corrected.add(block.candidate(row));
+        gas += result.gas;
+        localBytes += result.applied.madeBytes;
+      }
+      this.shuffle(block, frames);
+      kept += block.rows.length;
+      ends.push(chain.commitment);
+    }
+    const encoded = this.seal(place, blocks, ends, frames, kept, leaves);
+    return { k: task.k, frames: encoded, leaves, candidates: task.count, corrected: corrected.size, gas, localBytes };
+  }
+
+  /** The block's records before any op, and the commitment to where they come from and to their exact bytes (P13). */
+  private openBlock(task: TaskInput, number: number): { block: Block; drops: Drop[]; input: Uint8Array; effectHash: Uint8Array } {
+    const from = number * this.program.block;
+    const count = Math.min(this.program.block, task.count - from);
+    const block = new Block(task.first, Uint32Array.from({ length: count }, (_, row) => from + row));
+    const input = sha256(
+      canonicalBytes({ block: number, count, first: task.first + from, k: task.k, program: Buffer.from(this.programDigest).toString('hex'), stage: 0 }),
+    );
+    const source = new ByteWriter();
+    if (this.program.source !== undefined) {
+      const { records } = task;
+      if (records === undefined || records.length !== task.count) throw new MizuError('SOURCE_UNAVAILABLE', `Task ${task.k}: the records of its cut are not there`);
+      const builder = new BytesBuilder(count);
+      for (let row = 0; row < count; row++) {
+        const record = records[from + row] ?? new Uint8Array(0);
+        builder.set(row, record);
+        source.bytes(record);
+      }
+      block.put({ name: SOURCE_FIELD, type: 'bytes' }, builder.finish('bytes'));
+    }
+    const drops = poisoned(block, task.poison);
+    const effect: Effect = {
+      verdicts: new Uint8Array(count),
+      drops,
+      changes: [{ field: SOURCE_FIELD, rows: new Uint32Array(0), values: source.take() }],
+      answers: new Uint8Array(0),
+      delta: new Uint8Array(0),
+      charge: 0,
+    };
+    return { block, drops, input, effectHash: sha256(encodeEffect(effect)) };
+  }
+
+  private shuffle(block: Block, frames: FrameBuilder): void {
+    const { output, shuffle } = this.stage;
+    const by = keySchema(block.schema, shuffle?.by ?? []);
+    const writer = new ByteWriter();
+    for (const row of block.rows) {
+      let key: Uint8Array | undefined;
+      if (by.length > 0) {
+        block.encodeRow(writer, by, row);
+        key = sha256(writer.take());
+      }
+      block.encodeRow(writer, output, row);
+      frames.addRecord(block.indices[row] ?? 0, writer.take(), key);
+    }
+  }
+
+  private seal(
+    place: { program: Uint8Array; stage: number; partition: number; k: number },
+    blocks: number,
+    ends: readonly Uint8Array[],
+    builder: FrameBuilder,
+    kept: number,
+    leaves: Uint8Array[],
+  ): Uint8Array[] {
+    const frames = builder.finish(place.k, 0);
+    const roots = frames.map(frameRoot);
+    const chain = new LeafChain(place, blocks, this.ops.length + 1, sha256(...ends), leaves);
+    const { by, partitions } = this.stage.shuffle ?? { by: [], partitions: 1 };
+    chain.link({
+      step: 'shuffle',
+      opDigest: kernelOpDigest('shuffle', { by, partitions }),
+      effectHash: sha256(...roots),
+      counts: { in: kept, kept },
+      gas: 0,
+      root: rootOfFrames(roots),
+    });
+    return frames.map(encodeFrame);
+  }
+}
+
+export function linkOf(op: LoadedOp, result: OpResult, block: Block) {
+  const drops = result.drops;
+  return {
+    step: op.spec.id,
+    opDigest: op.digest,
+    effectHash: result.effectHash,
+    counts: {
+      in: result.in,
+      kept: block.rows.length,
+      changed: result.applied.changedRows.length,
+      rejected: drops.filter((drop) => drop.kind === 'rejected').length,
+      failed: drops.filter((drop) => drop.kind === 'failed').length,
+      flagged: result.applied.flagged,
+    },
+    gas: result.gas,
+  };
+}
+
+export function keySchema(schema: Schema, by: readonly string[]): Schema {
+  return by.map((name) => {
+    const field = schema.find((f) => f.name === name);
+    invariant(field !== undefined, `the key field '${name}' is in the record`);
+    return field;
+  });
+}
+
+function poisoned(block: Block, poison: readonly number[]): Drop[] {
+  const gone = new Uint8Array(block.length);
+  const drops: Drop[] = [];
+  const writer = new ByteWriter();
+  for (const row of block.rows) {
+    const i = block.indices[row] ?? 0;
+    if (!poison.includes(i)) continue;
+    gone[row] = 1;
+    block.encodeRow(writer, block.schema, row);
+    drops.push({
+      kind: 'failed', i, stage: 0, op: -1, step: 'source', rule: '', measured: undefined, limit: undefined,
+      code: 'POISON', message: 'Every attempt at a task with this candidate died', winner: undefined, record: writer.take(),
+    });
+  }
+  if (drops.length > 0) block.drop(gone);
+  return drops;
+}

@@ -1,0 +1,110 @@
+/**
+ * Entries of the control log (P1): one partition, one fenced writer, the orchestrator. Each is canonical JSON
+ * {"body": …, "sig": base64}, signed over its body, so that anyone can recompute every decision and see who made it.
+ * Results are written by nodes in the same form.
+ */
+import { MizuError } from '../contract/errors.ts';
+import type { Json } from '../contract/program.ts';
+import type { Signer } from '../contract/signer.ts';
+import { verifyStrict } from '../proof/ed25519.ts';
+import { canonicalBytes, canonicalJson } from '../proof/jcs.ts';
+import { parseStrictJson } from '../proof/json-parser.ts';
+import { fromBase64, toBase64 } from '../proof/sha256.ts';
+
+/** What task k covers (P7): candidates [first, first + count), from records [from, to) of the source where there is one. */
+export interface CutEntry {
+  readonly type: 'cut';
+  readonly k: number;
+  readonly branch: number;
+  readonly first: number;
+  readonly count: number;
+  /** (partition, from, to) of the source; empty for a generator. */
+  readonly ranges: readonly (readonly [number, number, number])[];
+}
+
+export type ControlBody =
+  /** An orchestrator took over. `owner`: process, for people; `key`: its public key in hexadecimal. */
+  | { readonly type: 'open'; readonly owner: string; readonly key: string }
+  | CutEntry
+  | { readonly type: 'assign'; readonly k: number; readonly attempt: number; readonly node: number; readonly deadline: number }
+  | { readonly type: 'lease'; readonly stage: number; readonly partition: number; readonly epoch: number; readonly node: number }
+  | { readonly type: 'tick'; readonly tick: number }
+  | { readonly type: 'accept'; readonly k: number; readonly attempt: number; readonly node: number; readonly result: string }
+  | { readonly type: 'dead'; readonly k: number; readonly attempt: number; readonly reason: string }
+  | { readonly type: 'poison'; readonly k: number; readonly i: number }
+  /** The pool is finished: `last` is the last task that counts, −1 if there is none. */
+  | { readonly type: 'finish'; readonly last: number; readonly reason: 'accepted' | 'exhausted' }
+  /** The run is closed: every record is published, the tree is signed. */
+  | { readonly type: 'close'; readonly summary: Json };
+
+export interface TaskResult {
+  readonly type: 'task';
+  readonly k: number;
+  readonly attempt: number;
+  readonly node: number;
+  readonly candidates: number;
+  readonly corrected: number;
+  readonly gas: number;
+  readonly localBytes: number;
+  readonly globalBytes: number;
+  /** SHA-256 over all leaves, hexadecimal: equal results of two attempts confirm each other. */
+  readonly leaves: string;
+}
+
+export interface StepResult {
+  readonly type: 'step';
+  readonly stage: number;
+  readonly partition: number;
+  readonly k: number;
+  readonly epoch: number;
+  readonly node: number;
+  readonly accepted: number;
+  readonly duplicates: number;
+  readonly failed: number;
+  readonly rejected: Readonly<Record<string, number>>;
+  readonly gas: number;
+  readonly globalBytes: number;
+  readonly reached: boolean;
+}
+
+/** An attempt that came to nothing; the orchestrator decides what follows. */
+export interface FailedAttempt {
+  readonly type: 'failed-attempt';
+  readonly k: number;
+  readonly attempt: number;
+  readonly node: number;
+  readonly code: string;
+  readonly message: string;
+}
+
+export type ResultBody = TaskResult | StepResult | FailedAttempt;
+
+export type SigningContext = 'mizu-control-v1' | 'mizu-result-v1';
+
+function signedBytes(context: SigningContext, run: string, body: Json): Uint8Array {
+  return canonicalBytes([context, run, body]);
+}
+
+/** `run`: NAME/GENERATION; binds the signature to its run. */
+export function encodeSigned(context: SigningContext, run: string, body: ControlBody | ResultBody, signer: Signer): Uint8Array {
+  const json = body as unknown as Json;
+  return Buffer.from(canonicalJson({ body: json, sig: toBase64(signer.sign(signedBytes(context, run, json))) }), 'utf8');
+}
+
+export interface SignedEntry<T> {
+  readonly body: T;
+  readonly signature: Uint8Array;
+}
+
+/** Reads an entry; the signature is checked by `verifySigned`. @throws BYTES_INVALID. */
+export function decodeSigned<T extends ControlBody | ResultBody>(bytes: Uint8Array): SignedEntry<T> {
+  const json = parseStrictJson(bytes);
+  if (json === null || typeof json !== 'object' || Array.isArray(json)) throw new MizuError('BYTES_INVALID', 'A control or result entry is no JSON object');
+  const { body, sig } = json as { readonly [key: string]: Json };
+  if (body === null || typeof body !== 'object' || typeof sig !== 'string') throw new MizuError('BYTES_INVALID', 'A control or result entry has no body or signature');
+  return { body: body as unknown as T, signature: fromBase64(sig) };
+}
+
+export function verifySigned(context: SigningContext, run: string, entry: SignedEntry<ControlBody | ResultBody>, publicKey: Uint8Array): boolean {
+  return verifyStrict(publicKey, signedBytes(context, run, entry.body as unknown as Json), entry.signature);
+}

@@ -1,0 +1,149 @@
+/**
+ * Effects: what an op did to one block, as canonical Avro (law 5: a dropped record carries rule, measured value and limit, or
+ * error). Only the hash of an effect enters the leaf; a replay computes it again. Schema, in this order:
+ * verdicts: bytes (one per record that was live before the op), drops: array of Drop without record bytes, changes: array of
+ * {field: string, rows: bytes (u32 little-endian positions), values: bytes (concatenated canonical Avro)}, answers: bytes, delta: bytes, charge: long.
+ */
+import type { Measured } from '../contract/operator.ts';
+import { ByteReader, ByteWriter } from './bytes.ts';
+
+export const VERDICT = { kept: 0, rejected: 1, failed: 2, duplicate: 3, flagged: 4 } as const;
+export type DropKind = 'rejected' | 'failed' | 'duplicate';
+const DROP_KINDS: readonly DropKind[] = ['rejected', 'failed', 'duplicate'];
+
+/** A record that left the stream, and why. Its bytes are its Avro encoding under the schema before the op (`schemaBefore`). */
+export interface Drop {
+  readonly kind: DropKind;
+  /** Candidate within the task. */
+  readonly i: number;
+  readonly stage: number;
+  /** Place of the op in its stage, kernel ops not counted; −1 where a kernel op dropped it. */
+  readonly op: number;
+  /** Step id. */
+  readonly step: string;
+  readonly rule: string;
+  readonly measured: Measured | undefined;
+  readonly limit: Measured | undefined;
+  /** For failures: code and message. */
+  readonly code: string;
+  readonly message: string;
+  /** For duplicates: the candidate that won. */
+  readonly winner: { readonly k: number; readonly i: number } | undefined;
+  readonly record: Uint8Array;
+}
+
+function writeMeasured(writer: ByteWriter, value: Measured | undefined): void {
+  if (value === undefined) writer.long(0);
+  else if (typeof value === 'number') {
+    writer.long(1);
+    writer.double(value);
+  } else {
+    writer.long(2);
+    writer.string(value);
+  }
+}
+
+function readMeasured(reader: ByteReader): Measured | undefined {
+  const branch = reader.long();
+  if (branch === 0) return undefined;
+  return branch === 1 ? reader.double() : reader.string();
+}
+
+/** Avro: {kind: int, i: long, stage: int, op: int, step, rule: string, measured, limit: [null, double, string], code, message: string, winner: [null, {k, i: long}], record: bytes}. */
+export function writeDrop(writer: ByteWriter, drop: Drop, withRecord = true): void {
+  writer.long(DROP_KINDS.indexOf(drop.kind));
+  writer.long(drop.i);
+  writer.long(drop.stage);
+  writer.long(drop.op);
+  writer.string(drop.step);
+  writer.string(drop.rule);
+  writeMeasured(writer, drop.measured);
+  writeMeasured(writer, drop.limit);
+  writer.string(drop.code);
+  writer.string(drop.message);
+  writer.long(drop.winner === undefined ? 0 : 1);
+  if (drop.winner !== undefined) {
+    writer.long(drop.winner.k);
+    writer.long(drop.winner.i);
+  }
+  if (withRecord) writer.bytes(drop.record);
+}
+
+export function readDrop(reader: ByteReader): Drop {
+  return {
+    kind: DROP_KINDS[reader.long()] ?? 'failed',
+    i: reader.long(),
+    stage: reader.long(),
+    op: reader.long(),
+    step: reader.string(),
+    rule: reader.string(),
+    measured: readMeasured(reader),
+    limit: readMeasured(reader),
+    code: reader.string(),
+    message: reader.string(),
+    winner: reader.long() === 1 ? { k: reader.long(), i: reader.long() } : undefined,
+    record: reader.bytes(),
+  };
+}
+
+export function encodeDrop(drop: Drop): Uint8Array {
+  const writer = new ByteWriter();
+  writeDrop(writer, drop);
+  return writer.take();
+}
+
+export function decodeDrop(bytes: Uint8Array): Drop {
+  return readDrop(new ByteReader(bytes));
+}
+
+export interface FieldChange {
+  readonly field: string;
+  /** Positions among the rows of the block. */
+  readonly rows: Uint32Array;
+  /** Concatenated canonical Avro values. */
+  readonly values: Uint8Array;
+}
+
+export interface Effect {
+  readonly verdicts: Uint8Array;
+  readonly drops: readonly Drop[];
+  readonly changes: readonly FieldChange[];
+  /** External answers: per row u32 position, u32 draw, H(request), H(response). */
+  readonly answers: Uint8Array;
+  /** A keyed op's delta to its state. */
+  readonly delta: Uint8Array;
+  readonly charge: number;
+}
+
+/** Bytes of a u32 array, little-endian on every platform. */
+export function u32Bytes(values: Uint32Array): Uint8Array {
+  const out = Buffer.allocUnsafe(values.length * 4);
+  for (let n = 0; n < values.length; n++) out.writeUInt32LE(values[n] ?? 0, n * 4);
+  return out;
+}
+
+export function u32FromBytes(bytes: Uint8Array): Uint32Array {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const out = new Uint32Array(bytes.length >> 2);
+  for (let n = 0; n < out.length; n++) out[n] = buffer.readUInt32LE(n * 4);
+  return out;
+}
+
+export function encodeEffect(effect: Effect): Uint8Array {
+  const writer = new ByteWriter();
+  writer.bytes(effect.verdicts);
+  if (effect.drops.length > 0) writer.long(effect.drops.length);
+  for (const drop of effect.drops) writeDrop(writer, drop, false);
+  writer.long(0);
+  if (effect.changes.length > 0) writer.long(effect.changes.length);
+  for (const change of effect.changes) {
+    writer.string(change.field);
+    writer.bytes(u32Bytes(change.rows));
+    writer.bytes(change.values);
+  }
+  writer.long(0);
+  writer.bytes(effect.answers);
+  writer.bytes(effect.delta);
+  writer.long(effect.charge);
+  return writer.take();
+}

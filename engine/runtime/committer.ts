@@ -1,0 +1,90 @@
+/**
+ * Commits for one owner, one transaction at a time. What several callers want committed while one commit runs goes into the
+ * next one together (P2: one commit may hold several k). Any outcome but `committed` is an error here: the role that owns
+ * the committer ends and a new one reads back what is there.
+ */
+import { MizuError } from '../contract/errors.ts';
+import type { Append, Log, LogWriter } from '../contract/log.ts';
+
+interface Waiting {
+  readonly appends: readonly Append[];
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export function appendBytes(appends: readonly Append[]): number {
+  return appends.reduce((sum, append) => sum + append.value.length + (append.key?.length ?? 0), 0);
+}
+
+export class Committer {
+  private readonly writer: LogWriter;
+  private readonly log: Log;
+  private waiting: Waiting[] = [];
+  private running: Promise<void> | undefined;
+
+  private constructor(log: Log, writer: LogWriter) {
+    this.log = log;
+    this.writer = writer;
+  }
+
+  /** Fences every earlier writer of the owner. */
+  static async open(log: Log, owner: string): Promise<Committer> {
+    return new Committer(log, await log.openWriter(owner));
+  }
+
+  /** Resolves when the appends are committed. @throws LOG_FENCED, DISK_FULL, LOG_UNKNOWN_OUTCOME. */
+  commit(appends: readonly Append[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ appends, resolve, reject });
+      this.running ??= this.drain();
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.running;
+    await this.writer.close();
+  }
+
+  private async drain(): Promise<void> {
+    try {
+      while (this.waiting.length > 0) {
+        const group = this.takeGroup();
+        try {
+          await this.commitGroup(group.flatMap((waiting) => waiting.appends));
+          for (const waiting of group) waiting.resolve();
+        } catch (error) {
+          for (const waiting of group) waiting.reject(error);
+        }
+      }
+    } finally {
+      this.running = undefined;
+    }
+  }
+
+  private takeGroup(): Waiting[] {
+    const group: Waiting[] = [];
+    let bytes = 0;
+    while (this.waiting.length > 0) {
+      const next = this.waiting[0] as Waiting;
+      const size = appendBytes(next.appends);
+      if (group.length > 0 && bytes + size > this.log.limits.commitBytes / 2) break;
+      group.push(next);
+      this.waiting.shift();
+      bytes += size;
+    }
+    return group;
+  }
+
+  private async commitGroup(appends: readonly Append[]): Promise<void> {
+    const outcome = await this.writer.commit(appends);
+    if (outcome.status === 'committed') return this.writer.waitVisible();
+    if (outcome.status === 'unknown') {
+      throw new MizuError('LOG_UNKNOWN_OUTCOME', `Whether a commit of '${this.writer.owner}' succeeded is unknown: ${outcome.error.message}`, {
+        cause: outcome.error,
+        hint: 'Start the run again with the same log: it reads back what was committed and goes on.',
+      });
+    }
+    if (outcome.error instanceof MizuError) throw outcome.error;
+    throw new MizuError('LOG_FENCED', `Another process took over '${this.writer.owner}': ${outcome.error.message}`, { cause: outcome.error });
+  }
+}

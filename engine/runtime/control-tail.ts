@@ -1,0 +1,63 @@
+/** One process's view of the control log: reads it forwards, folds it, and wakes who waits for it to move. */
+import type { Log } from '../contract/log.ts';
+import { ControlFold } from '../dispatch/control-fold.ts';
+import type { ControlBody } from '../dispatch/control-entry.ts';
+import { decodeSigned } from '../dispatch/control-entry.ts';
+import { LogCursor } from './log-cursor.ts';
+
+export class ControlTail {
+  readonly fold = new ControlFold();
+  private readonly cursor: LogCursor;
+  private readonly listeners = new Set<(body: ControlBody) => void>();
+  private waiters: (() => void)[] = [];
+
+  constructor(log: Log, topic: string) {
+    this.cursor = new LogCursor(log, topic, 0);
+  }
+
+  /** Called for each entry, after the fold took it. */
+  listen(listener: (body: ControlBody) => void): void {
+    this.listeners.add(listener);
+  }
+
+  /** Folds everything committed so far. */
+  async catchUp(): Promise<void> {
+    for (let entry = await this.cursor.take(); entry !== undefined; entry = await this.cursor.take()) {
+      const { body } = decodeSigned<ControlBody>(entry.value);
+      this.fold.apply(body);
+      for (const listener of this.listeners) listener(body);
+    }
+    const waiters = this.waiters;
+    this.waiters = [];
+    for (const wake of waiters) wake();
+  }
+
+  /** One turn of the tail: waits for entries, folds them. False when the signal aborts. */
+  async turn(signal: AbortSignal): Promise<boolean> {
+    if (!(await this.cursor.wait(signal))) return false;
+    await this.catchUp();
+    return true;
+  }
+
+  /** Resolves at the next move of the control log or when the signal aborts. */
+  moved(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = (): void => {
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      signal.addEventListener('abort', done, { once: true });
+      this.waiters.push(done);
+    });
+  }
+
+  /** Waits until the condition holds over the fold; false when the signal aborts first. */
+  async until(condition: (fold: ControlFold) => boolean, signal: AbortSignal): Promise<boolean> {
+    while (!condition(this.fold)) {
+      if (signal.aborted) return false;
+      await this.moved(signal);
+    }
+    return true;
+  }
+}

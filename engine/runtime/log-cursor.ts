@@ -1,0 +1,55 @@
+/** Reads one partition forwards, in chunks, holding one chunk at most (law 6). */
+import type { Offset } from '../contract/ids.ts';
+import { offset } from '../contract/ids.ts';
+import type { Log, LogEntry, ReadOptions } from '../contract/log.ts';
+
+export class LogCursor {
+  readonly topic: string;
+  readonly partition: number;
+  private readonly log: Log;
+  private readonly options: ReadOptions;
+  private chunk: readonly LogEntry[] = [];
+  private at = 0;
+  private nextRead: Offset;
+
+  constructor(log: Log, topic: string, partition: number, from: Offset = offset(0), options: ReadOptions = {}) {
+    this.log = log;
+    this.topic = topic;
+    this.partition = partition;
+    this.nextRead = from;
+    this.options = options;
+  }
+
+  /** The next committed entry, or undefined when there is none yet. */
+  async take(): Promise<LogEntry | undefined> {
+    if (this.at >= this.chunk.length) {
+      const result = await this.log.read(this.topic, this.partition, this.nextRead, this.options);
+      this.chunk = result.entries;
+      this.nextRead = result.next;
+      this.at = 0;
+    }
+    return this.chunk[this.at++];
+  }
+
+  /** Offset of the entry that `take` gives next. */
+  get position(): Offset {
+    return this.chunk[this.at]?.offset ?? this.nextRead;
+  }
+
+  /** Waits for entries beyond what was read; false when the signal aborts. */
+  async wait(signal: AbortSignal): Promise<boolean> {
+    if (this.at < this.chunk.length) return true;
+    return this.log.waitBeyond(this.topic, this.partition, this.nextRead, signal);
+  }
+}
+
+/** All entries of a partition from an offset to its present end. */
+export async function* readAll(log: Log, topic: string, partition: number, from: Offset = offset(0)): AsyncGenerator<LogEntry> {
+  let position = from;
+  for (;;) {
+    const { entries, next } = await log.read(topic, partition, position);
+    if (entries.length === 0) return;
+    yield* entries;
+    position = next;
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * A node: takes the tasks that control assigns to it, executes them on the worker pool, and commits frames, leaves and result
+ * in one transaction of its own (law 2, P1). What it commits counts only once control accepts it.
+ */
+import type { Observable } from 'rxjs';
+import { EMPTY, Subject } from 'rxjs';
+import { MizuError, messageOf } from '../contract/errors.ts';
+import type { Append } from '../contract/log.ts';
+import type { TaskOutput } from '../datavm/task-machine.ts';
+import type { ControlBody, FailedAttempt, TaskResult } from '../dispatch/control-entry.ts';
+import { encodeSigned } from '../dispatch/control-entry.ts';
+import { sha256, toHex, utf8 } from '../proof/sha256.ts';
+import { Committer } from './committer.ts';
+import type { ControlTail } from './control-tail.ts';
+import { encodeLeaves } from './leaf-batch.ts';
+import type { RunContext } from './run-context.ts';
+import { SourceReader } from './source-store.ts';
+import { PROOF_PARTITIONS } from './topics.ts';
+import type { WorkerPool } from './worker-pool.ts';
+
+/** One finished attempt, as progress shows it. */
+export interface AttemptDone {
+  readonly k: number;
+  readonly node: number;
+}
+
+export class Node {
+  private readonly context: RunContext;
+  private readonly id: number;
+  private readonly committer: Committer;
+  private readonly control: ControlTail;
+  private readonly pool: WorkerPool;
+  private readonly source: SourceReader;
+  private readonly done = new Subject<AttemptDone>();
+  private readonly running = new Set<Promise<void>>();
+  /** Source ranges are read one after the other, since the reader goes forwards. */
+  private reading: Promise<unknown> = Promise.resolve();
+
+  private constructor(context: RunContext, id: number, committer: Committer, control: ControlTail, pool: WorkerPool) {
+    this.context = context;
+    this.id = id;
+    this.committer = committer;
+    this.control = control;
+    this.pool = pool;
+    this.source = new SourceReader(context.log, context.topics.source);
+  }
+
+  static async open(context: RunContext, id: number, control: ControlTail, pool: WorkerPool): Promise<Node> {
+    return new Node(context, id, await Committer.open(context.log, `${context.title}/node/${id}`), control, pool);
+  }
+
+  /** Works on what is assigned until the signal aborts or the pool finishes. Emits each committed attempt. */
+  run(): Observable<AttemptDone> {
+    this.control.listen((body) => this.take(body));
+    for (const [k, task] of this.control.fold.tasks) {
+      if (task.accepted === undefined && task.current?.node === this.id) this.start(k, task.current.attempt);
+    }
+    return this.control.fold.finish === undefined ? this.done : EMPTY;
+  }
+
+  /** Waits for what runs, then gives the log back. */
+  async close(): Promise<void> {
+    await Promise.allSettled(this.running);
+    await this.committer.close();
+  }
+
+  private take(body: ControlBody): void {
+    if (body.type === 'assign' && body.node === this.id) this.start(body.k, body.attempt);
+    if (body.type === 'finish') this.done.complete();
+  }
+
+  private start(k: number, attempt: number): void {
+    const work = this.attempt(k, attempt).then(
+      () => this.done.next({ k, node: this.id }),
+      (error: unknown) => {
+        if (!this.context.signal.aborted) this.done.error(error);
+      },
+    );
+    this.running.add(work);
+    void work.finally(() => this.running.delete(work));
+  }
+
+  private async attempt(k: number, attempt: number): Promise<void> {
+    const task = this.control.fold.tasks.get(k);
+    if (task === undefined) return;
+    const { cut } = task;
+    const range = cut.ranges[0];
+    let output: TaskOutput;
+    try {
+      const records = range === undefined ? undefined : await this.read(range[1], range[2]);
+      const input = { k, first: cut.first, count: cut.count, poison: task.poison, ...(records === undefined ? {} : { records }) };
+      output = await this.pool.execute(input);
+    } catch (error) {
+      if (this.context.signal.aborted || this.control.fold.finish !== undefined) return;
+      await this.report(k, attempt, error);
+      return;
+    }
+    if (this.context.signal.aborted || this.control.fold.finish !== undefined) return;
+    await this.committer.commit(this.appends(attempt, output));
+  }
+
+  private read(from: number, to: number): Promise<Uint8Array[]> {
+    const next = this.reading.then(() => this.source.range(from, to));
+    this.reading = next.catch(() => undefined);
+    return next;
+  }
+
+  private appends(attempt: number, output: TaskOutput): Append[] {
+    const { topics, title, signer } = this.context;
+    const { k } = output;
+    const appends: Append[] = output.frames.map((value, partition) => ({
+      topic: topics.frames(1),
+      partition,
+      value,
+      headers: { k: String(k), attempt: String(attempt), from: '0' },
+    }));
+    const leaves = encodeLeaves(output.leaves);
+    appends.push({ topic: topics.proofs, partition: k % PROOF_PARTITIONS, key: utf8(`0/-1/${k}/${attempt}`), value: leaves });
+    const result: TaskResult = {
+      type: 'task',
+      k,
+      attempt,
+      node: this.id,
+      candidates: output.candidates,
+      corrected: output.corrected,
+      gas: output.gas,
+      localBytes: output.localBytes,
+      globalBytes: output.frames.reduce((sum, frame) => sum + frame.length, leaves.length),
+      leaves: toHex(sha256(leaves)),
+    };
+    appends.push({ topic: topics.results, partition: this.id, value: encodeSigned('mizu-result-v1', title, result, signer) });
+    return appends;
+  }
+
+  private async report(k: number, attempt: number, error: unknown): Promise<void> {
+    const { topics, title, signer } = this.context;
+    const body: FailedAttempt = {
+      type: 'failed-attempt',
+      k,
+      attempt,
+      node: this.id,
+      code: error instanceof MizuError ? error.code : 'INTERNAL',
+      message: messageOf(error),
+    };
+    await this.committer.commit([{ topic: topics.results, partition: this.id, value: encodeSigned('mizu-result-v1', title, body, signer) }]);
+  }
+}
+

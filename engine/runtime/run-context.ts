@@ -1,0 +1,58 @@
+/** What every role of one run shares: the log, names, program, keys, and the signal that ends the process's part in it. */
+import type { Registry } from '../contract/operator.ts';
+import type { DigestHex } from '../contract/ids.ts';
+import type { Log } from '../contract/log.ts';
+import type { Deployment, Program } from '../contract/program.ts';
+import type { Signer } from '../contract/signer.ts';
+import type { DataSet, LocalStorage } from '../contract/storage.ts';
+import type { LoadContext } from '../datavm/program-loader.ts';
+import { globalStorage } from './global-storage.ts';
+import type { RunName, RunTopics } from './topics.ts';
+
+/** A tick of the control log while its orchestrator lives, milliseconds. Deadlines are counted in ticks (P16). */
+export const TICK_MS = 1000;
+/** Tasks cut and not yet published, per worker thread: keeps workers busy, bounds what is held (law 6). */
+export const WINDOW_PER_WORKER = 6;
+/** Attempts at a task that may die before its candidates are tried one by one (P9). */
+export const DEAD_ATTEMPT_LIMIT = 3;
+
+export interface RunContext {
+  readonly log: Log;
+  readonly run: RunName;
+  /** NAME/GENERATION. */
+  readonly title: string;
+  readonly topics: RunTopics;
+  readonly program: Program;
+  readonly digest: DigestHex;
+  readonly deployment: Deployment;
+  readonly data: readonly DataSet[];
+  readonly registry: Registry;
+  readonly local: LocalStorage;
+  readonly signer: Signer;
+  /** Aborts when the run ends or fails anywhere in this process. */
+  readonly signal: AbortSignal;
+}
+
+/** Candidates that the run may have at most; Infinity for an endless one. */
+export function candidateLimit(program: Program): number {
+  return Math.min(program.budget.candidates ?? Number.POSITIVE_INFINITY, program.source?.records ?? Number.POSITIVE_INFINITY);
+}
+
+/** Tasks that the run may have at most. */
+export function taskLimit(program: Program): number {
+  return Math.ceil(candidateLimit(program) / program.task.size);
+}
+
+/** Keys that a dedup index is sized for when the stream has no end. */
+const ENDLESS_EXPECTED_RECORDS = 1_000_000;
+
+export function loadContext(context: Pick<RunContext, 'program' | 'registry' | 'local' | 'data'>): LoadContext {
+  const limit = candidateLimit(context.program);
+  return {
+    program: context.program,
+    registry: context.registry,
+    storage: globalStorage(context.data),
+    local: context.local,
+    expectedRecords: Number.isFinite(limit) ? limit : ENDLESS_EXPECTED_RECORDS,
+  };
+}

@@ -1,0 +1,187 @@
+/**
+ * Runs one partition of a keyed stage under its lease: takes frames strictly in order of k, executes the step, commits what leaves,
+ * leaves, state delta and result in one transaction (law 2). Taking over is: fence, read the deltas back, go on (P2).
+ */
+import type { Observable } from 'rxjs';
+import { MizuError } from '../contract/errors.ts';
+import { offset } from '../contract/ids.ts';
+import type { Append } from '../contract/log.ts';
+import type { StageSpec } from '../contract/program.ts';
+import type { StepOutput } from '../datavm/step-machine.ts';
+import { StepMachine } from '../datavm/step-machine.ts';
+import type { StepResult } from '../dispatch/control-entry.ts';
+import { encodeSigned } from '../dispatch/control-entry.ts';
+import { encodeDrop } from '../proof/effect.ts';
+import type { Frame } from '../proof/frame.ts';
+import { frameConfluent } from '../proof/framing.ts';
+import { utf8 } from '../proof/sha256.ts';
+import { appendBytes, Committer } from './committer.ts';
+import type { ControlTail } from './control-tail.ts';
+import { FrameInbox } from './frame-inbox.ts';
+import { encodeLeaves } from './leaf-batch.ts';
+import { readAll } from './log-cursor.ts';
+import { pulled } from './pull.ts';
+import type { RunContext } from './run-context.ts';
+import { loadContext } from './run-context.ts';
+import { decodeStateEntry, encodeStateEntry } from './state-entry.ts';
+import { PROOF_PARTITIONS } from './topics.ts';
+
+/** Id of the published schema in the Confluent framing while no registry gives another. */
+export const PUBLISHED_SCHEMA_ID = 1;
+/** Steps that one commit may hold, and bytes after which it is closed. */
+const STEPS_PER_COMMIT = 16;
+const BYTES_PER_COMMIT = 4 * 1024 * 1024;
+
+export interface StepsDone {
+  readonly stage: number;
+  readonly partition: number;
+  /** Steps 0 … next−1 are committed. */
+  readonly next: number;
+}
+
+export class StepRunner {
+  private readonly context: RunContext;
+  private readonly stage: StageSpec;
+  private readonly partition: number;
+  private readonly upstream: number;
+  private readonly control: ControlTail;
+  private readonly committer: Committer;
+  readonly machine: StepMachine;
+  private readonly inbox: FrameInbox;
+
+  private constructor(context: RunContext, stage: StageSpec, partition: number, control: ControlTail, committer: Committer, machine: StepMachine, inbox: FrameInbox) {
+    this.context = context;
+    this.stage = stage;
+    this.partition = partition;
+    this.upstream = stage.index === 1 ? 1 : (context.program.stages[stage.index - 1]?.partitions ?? 1);
+    this.control = control;
+    this.committer = committer;
+    this.machine = machine;
+    this.inbox = inbox;
+  }
+
+  static async open(context: RunContext, stage: StageSpec, partition: number, control: ControlTail): Promise<StepRunner> {
+    const { log, topics } = context;
+    const committer = await Committer.open(log, `${context.title}/step/${stage.index}/${partition}`);
+    const machine = await StepMachine.open(loadContext(context), context.digest, stage.index, partition);
+    let position = offset(0);
+    for await (const entry of readAll(log, topics.state(stage.index), partition)) {
+      const state = decodeStateEntry(entry.value);
+      machine.restore(state.k, state.deltas);
+      position = offset(state.resumeAt);
+    }
+    const inbox = new FrameInbox(log, topics.frames(stage.index), partition, position);
+    return new StepRunner(context, stage, partition, control, committer, machine, inbox);
+  }
+
+  /** Steps until the run's end. Each emission is one commit. */
+  run(): Observable<StepsDone> {
+    return pulled(async () => {
+      const outputs = await this.executeReady();
+      if (outputs.length === 0) return undefined;
+      return { stage: this.stage.index, partition: this.partition, next: this.machine.next };
+    });
+  }
+
+  async close(): Promise<void> {
+    this.machine.close();
+    await this.committer.close();
+  }
+
+  /** Executes the next step, and those after it whose frames are already here, and commits them together. */
+  private async executeReady(): Promise<StepOutput[]> {
+    const { signal } = this.context;
+    const outputs: StepOutput[] = [];
+    const appends: Append[] = [];
+    let bytes = 0;
+    while (outputs.length < STEPS_PER_COMMIT && bytes < BYTES_PER_COMMIT && !this.machine.reached) {
+      const k = this.machine.next;
+      const frames = await this.frames(k, outputs.length > 0, signal);
+      if (frames === undefined) break;
+      const output = await this.machine.execute(k, frames);
+      this.inbox.release(k);
+      outputs.push(output);
+      const own = this.appends(output);
+      appends.push(...own);
+      bytes += appendBytes(own);
+    }
+    if (outputs.length > 0) await this.committer.commit(appends);
+    return outputs;
+  }
+
+  /** The accepted frames of k in order of upstream partition; undefined when there are none (yet, if `ready`; any more, if not). */
+  private async frames(k: number, ready: boolean, signal: AbortSignal): Promise<Frame[] | undefined> {
+    const { fold } = this.control;
+    const known = (): boolean => fold.tasks.get(k)?.accepted !== undefined || (fold.finish !== undefined && k > fold.finish.last);
+    if (!known() && (ready || !(await this.control.until(known, signal)))) return undefined;
+    if (fold.finish !== undefined && k > fold.finish.last) return undefined;
+    const attempt = this.stage.index === 1 ? (fold.tasks.get(k)?.accepted?.attempt ?? 0) : 0;
+    const frames: Frame[] = [];
+    for (let from = 0; from < this.upstream; from++) {
+      if (ready && !this.inbox.has(k, attempt, from)) return undefined;
+      const frame = await this.inbox.frame(k, attempt, from, signal);
+      if (frame === undefined) return undefined;
+      if (frame.k !== k || frame.from !== from || frame.to !== this.partition) {
+        throw new MizuError('LOG_CORRUPT', `${this.context.topics.frames(this.stage.index)}, partition ${this.partition}: the frame of task ${k} says it is of task ${frame.k} for partition ${frame.to}`);
+      }
+      frames.push(frame);
+    }
+    return frames;
+  }
+
+  private appends(output: StepOutput): Append[] {
+    const { topics, title, signer } = this.context;
+    const { k } = output;
+    const { partition } = this;
+    const appends: Append[] = output.frames.map((value, to) => ({
+      topic: topics.frames(this.stage.index + 1),
+      partition: to,
+      value,
+      headers: { k: String(k), attempt: '0', from: String(partition) },
+    }));
+    appends.push(...this.published(output));
+    const leaves = encodeLeaves(output.leaves);
+    appends.push({ topic: topics.proofs, partition: k % PROOF_PARTITIONS, key: utf8(`${this.stage.index}/${partition}/${k}/0`), value: leaves });
+    const globalBytes = appendBytes(appends);
+    appends.push({ topic: topics.state(this.stage.index), partition, value: encodeStateEntry({ k, resumeAt: this.inbox.resumeAt, deltas: output.deltas }) });
+    const lease = this.control.fold.leases.get(`${this.stage.index}/${partition}`);
+    const result: StepResult = {
+      type: 'step',
+      stage: this.stage.index,
+      partition,
+      k,
+      epoch: lease?.epoch ?? 0,
+      node: lease?.node ?? 0,
+      ...output.counts,
+      gas: output.gas,
+      globalBytes,
+      reached: output.reached,
+    };
+    appends.push({ topic: topics.results, partition: result.node, value: encodeSigned('mizu-result-v1', title, result, signer) });
+    return appends;
+  }
+
+  /** Entries for plain consumers (P3): key = record id, value = Confluent-framed Avro for verified records, an Avro drop for the others. */
+  private published(output: StepOutput): Append[] {
+    const { topics, title } = this.context;
+    const { partition } = this;
+    const appends: Append[] = output.published.map(({ i, record }) => ({
+      topic: topics.verified,
+      partition,
+      key: utf8(`${title}/${output.k}.${i}`),
+      value: frameConfluent(PUBLISHED_SCHEMA_ID, record),
+      headers: { task: `${this.stage.index}/${partition}/${output.k}` },
+    }));
+    const topicOf = { rejected: topics.rejected, failed: topics.failed, duplicate: topics.duplicates };
+    for (const drop of output.drops) {
+      appends.push({
+        topic: topicOf[drop.kind],
+        partition,
+        key: utf8(`${title}/${output.k}.${drop.i}`),
+        value: encodeDrop(drop),
+        headers: { task: `${this.stage.index}/${partition}/${output.k}` },
+      });
+    }
+    return appends;
+  }
+}

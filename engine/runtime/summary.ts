@@ -1,0 +1,58 @@
+/** What a run comes to: the object that `mizu run --json` prints, without the seconds of this process. */
+import type { Json } from '../contract/program.ts';
+import type { RunContext } from './run-context.ts';
+import type { Totals } from './run-totals.ts';
+
+export interface TreeHead {
+  readonly size: number;
+  /** Hexadecimal. */
+  readonly root: string;
+  /** C2SP verifier key of the checkpoint. */
+  readonly verifierKey: string;
+}
+
+export interface RunSummary {
+  readonly name: string;
+  readonly generation: number;
+  /** Digest of the program. */
+  readonly program: string;
+  /** `exhausted` with an `accept` in the program: the budget was not enough. */
+  readonly reason: 'accepted' | 'exhausted';
+  readonly candidates: number;
+  readonly accepted: number;
+  /** The exact count asked for; null where there is none. */
+  readonly wanted: number | null;
+  readonly corrected: number;
+  readonly rejected: Readonly<Record<string, number>>;
+  readonly duplicates: number;
+  readonly failed: number;
+  readonly gas: number;
+  readonly bytes: { readonly local: number; readonly global: number };
+  readonly treeSize: number;
+  readonly root: string;
+  readonly verifierKey: string;
+  /** What aggregates found, by step id. */
+  readonly reports: Readonly<Record<string, Json>>;
+}
+
+export function summaryOf(context: RunContext, totals: Totals, reason: 'accepted' | 'exhausted', head: TreeHead, reports: Readonly<Record<string, Json>>): RunSummary {
+  return {
+    name: context.run.name,
+    generation: context.run.generation,
+    program: context.digest,
+    reason,
+    candidates: totals.candidates,
+    accepted: totals.accepted,
+    wanted: context.program.accept ?? null,
+    corrected: totals.corrected,
+    rejected: totals.rejected,
+    duplicates: totals.duplicates,
+    failed: totals.failed,
+    gas: totals.gas,
+    bytes: { local: totals.localBytes, global: totals.globalBytes },
+    treeSize: head.size,
+    root: head.root,
+    verifierKey: head.verifierKey,
+    reports,
+  };
+}

@@ -1,0 +1,76 @@
+/**
+ * The topics of one run, in one table: name, partitions, who writes, what is kept (P1–P3, law 12). Every topic is named
+ * RUN.GENERATION.topic, so a run can be found, retained and deleted by its prefix.
+ */
+import type { Program } from '../contract/program.ts';
+import type { Log, TopicSpec } from '../contract/log.ts';
+
+/** Nodes that may take part in one run: one results partition each. */
+export const NODE_LIMIT = 32;
+/** Partitions of the proofs topic: leaves of task k are in partition k mod this. */
+export const PROOF_PARTITIONS = 8;
+
+export interface RunName {
+  readonly name: string;
+  readonly generation: number;
+}
+
+export class RunTopics {
+  readonly prefix: string;
+
+  constructor(run: RunName) {
+    this.prefix = `${run.name}.${run.generation}.`;
+  }
+
+  get program() { return `${this.prefix}program`; }
+  get source() { return `${this.prefix}source`; }
+  get control() { return `${this.prefix}control`; }
+  get results() { return `${this.prefix}results`; }
+  get proofs() { return `${this.prefix}proofs`; }
+  get attestations() { return `${this.prefix}attestations`; }
+  get verified() { return `${this.prefix}verified`; }
+  get rejected() { return `${this.prefix}rejected`; }
+  get failed() { return `${this.prefix}failed`; }
+  get duplicates() { return `${this.prefix}duplicates`; }
+  get tiles() { return `${this.prefix}tiles`; }
+  get checkpoints() { return `${this.prefix}checkpoints`; }
+  /** Frames that enter a stage. */
+  frames(stage: number) { return `${this.prefix}frames-${stage}`; }
+  /** Deltas of a stage's keyed state. */
+  state(stage: number) { return `${this.prefix}state-${stage}`; }
+
+  /** Everything a program needs, in the order in which it is created; `control` comes last, so a run that has one is whole. */
+  specs(program: Program): TopicSpec[] {
+    const publishing = program.stages.at(-1);
+    const partitions = publishing?.partitions ?? 1;
+    const keyed = program.stages.filter((stage) => stage.kind !== 'source');
+    return [
+      { name: this.program, partitions: 1, cleanup: 'keep' },
+      { name: this.source, partitions: 1, cleanup: 'keep' },
+      { name: this.results, partitions: NODE_LIMIT, cleanup: 'keep' },
+      ...keyed.map((stage) => ({ name: this.frames(stage.index), partitions: stage.partitions, cleanup: 'keep' }) as const),
+      ...keyed.map((stage) => ({ name: this.state(stage.index), partitions: stage.partitions, cleanup: 'keep' }) as const),
+      { name: this.proofs, partitions: PROOF_PARTITIONS, cleanup: 'compact' },
+      { name: this.attestations, partitions: 1, cleanup: 'keep' },
+      { name: this.verified, partitions, cleanup: 'keep' },
+      { name: this.rejected, partitions, cleanup: 'keep' },
+      { name: this.failed, partitions, cleanup: 'keep' },
+      { name: this.duplicates, partitions, cleanup: 'keep' },
+      { name: this.tiles, partitions: 1, cleanup: 'compact' },
+      { name: this.checkpoints, partitions: 1, cleanup: 'keep' },
+      { name: this.control, partitions: 1, cleanup: 'keep' },
+    ];
+  }
+}
+
+const CONTROL_PATTERN = /^(.+)\.(\d+)\.control$/;
+
+/** All runs on a log, in order of name and generation. */
+export async function listRuns(log: Log, name?: string): Promise<RunName[]> {
+  const runs: RunName[] = [];
+  for (const topic of await log.topics(name === undefined ? '' : `${name}.`)) {
+    const match = CONTROL_PATTERN.exec(topic.name);
+    if (match?.[1] !== undefined && (name === undefined || match[1] === name)) runs.push({ name: match[1], generation: Number(match[2]) });
+  }
+  return runs.sort((a, b) => (a.name === b.name ? a.generation - b.generation : a.name < b.name ? -1 : 1));
+}
