@@ -168,7 +168,8 @@ function checkText(file: string, source: string, report: (rule: string, line: nu
     }
   }
   const opening = source.replace(/^#!.*\n/, '').trimStart();
-  if (!file.endsWith('.test.ts') && !opening.startsWith('/*') && !opening.startsWith('//')) report('opening-comment', 1, 'a file opens with its idea in 1 to 6 lines');
+  if (!file.endsWith('.test.ts') && !opening.startsWith('/*') && !opening.startsWith('//'))
+    report('opening-comment', 1, 'a file opens with its idea in 1 to 6 lines');
   for (const at of lostCauses(blank(source, true))) report('error-cause', lineAt(source, at), 'pass the caught error on as { cause }');
 }
 
