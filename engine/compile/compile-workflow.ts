@@ -1,0 +1,126 @@
+/**
+ * From a workflow to a program: reads it, loads its data, plans its steps, cuts stages. Throws one WORKFLOW_INVALID with every
+ * problem, sorted by position, before any work starts (law 10). The same workflow gives the same program (law 1, P5).
+ */
+import type { Problem } from '../contract/errors.ts';
+import type { DigestHex } from '../contract/ids.ts';
+import type { Registry } from '../contract/operator.ts';
+import type { Deployment, Program, ProgramData, SourceSpec } from '../contract/program.ts';
+import type { DataSet } from '../contract/storage.ts';
+import type { Schema } from '../contract/types.ts';
+import { childPath } from '../workflow/document-path.ts';
+import { loadDataSet } from '../workflow/load-data-set.ts';
+import { nearestOrAll } from '../workflow/nearest.ts';
+import { checkDocument, parseWorkflow, workflowError } from '../workflow/parse-workflow.ts';
+import type { Locate } from '../workflow/place.ts';
+import { problemAt, sortProblems } from '../workflow/place.ts';
+import type { WorkflowSpec } from '../workflow/workflow-schema.ts';
+import { checkBounds } from './check-bounds.ts';
+import type { Compiled, CompileHost, CompileInput } from './compile-host.ts';
+import { cutStages } from './cut-stages.ts';
+import { isHidden, SOURCE_FIELD } from './kernel-fields.ts';
+import type { PlanResult } from './plan-steps.ts';
+import { planSteps } from './plan-steps.ts';
+import { programDigest } from './program-digest.ts';
+
+/** @throws WORKFLOW_INVALID with every problem that could be found. */
+export async function compileWorkflow(input: CompileInput, host: CompileHost, registry: Registry): Promise<Compiled> {
+  const parsed = 'text' in input ? parseWorkflow(input.text, input.file, input.sets) : checkDocument(input.spec, input.file, input.sets);
+  const { spec, locate } = parsed;
+  if (spec === undefined) throw workflowError(parsed.problems, input.file);
+  const problems: Problem[] = [...parsed.problems];
+  const loaded = await loadData(spec, locate, host, problems);
+  const plan = await planSteps({ spec, registry, host, locate, data: loaded });
+  problems.push(...plan.problems);
+  const published = publishedSchema(spec, plan, locate, problems);
+  const bounds = checkBounds(spec, plan, locate);
+  problems.push(...bounds.problems);
+  const stages = cutStages({
+    ops: plan.ops,
+    input: plan.source === undefined ? [] : [SOURCE_FIELD],
+    published,
+    partitions: spec.partitions,
+    accept: spec.accept !== undefined,
+    problem: (path, message, details) => problems.push(problemAt(path, locate(path, 'key'), message, { value: '', ...details })),
+  });
+  if (problems.length > 0) throw workflowError(problems, input.file);
+  const used = [...loaded].flatMap(([name, data]) => (data !== undefined && plan.usedData.has(name) ? [[name, data] as const] : []));
+  const program = assemble(spec, plan, stages, published, used);
+  return {
+    program,
+    digest: programDigest(program),
+    deployment: deploymentOf(spec),
+    data: new Map<DigestHex, DataSet>(used.map(([, data]) => [data.digest, data])),
+    ...(plan.source === undefined ? {} : { sourceRequest: plan.source.request }),
+    warnings: sortProblems([...bounds.warnings, ...unusedData(loaded, plan, locate)]),
+    gas: new Map(plan.ops.map((op) => [op.spec.id, op.gas])),
+  };
+}
+
+async function loadData(spec: WorkflowSpec, locate: Locate, host: CompileHost, problems: Problem[]): Promise<Map<string, DataSet | undefined>> {
+  const loaded = new Map<string, DataSet | undefined>();
+  for (const [name, source] of Object.entries(spec.data)) {
+    const load = await loadDataSet(source, childPath('data', name), locate, (path) => host.readFile(path));
+    problems.push(...load.problems);
+    loaded.set(name, load.data);
+  }
+  return loaded;
+}
+
+function publishedSchema(spec: WorkflowSpec, plan: PlanResult, locate: Locate, problems: Problem[]): Schema {
+  const visible = plan.schema.filter((field) => !isHidden(field.name));
+  const report = (path: string, message: string, hint: string): void => void problems.push(problemAt(path, locate(path), message, { hint }));
+  if (spec.publish.fields === undefined) {
+    if (visible.length === 0 && !plan.uncertain && plan.problems.length === 0) report('generate', 'No step makes a field, so there is nothing to publish', 'add a step such as select, template, simulate or a source');
+    return visible;
+  }
+  const seen = new Set<string>();
+  return spec.publish.fields.flatMap((name, i) => {
+    const path = `publish.fields[${i}]`;
+    const field = visible.find((candidate) => candidate.name === name);
+    if (seen.has(name)) report(path, `The field '${name}' stands twice`, 'remove one');
+    else if (field === undefined && !plan.uncertain) report(path, `There is no field '${name}' to publish`, nearestOrAll(name, visible.map((f) => f.name), 'fields'));
+    const fresh = !seen.has(name);
+    seen.add(name);
+    return field === undefined || !fresh ? [] : [field];
+  });
+}
+
+function assemble(spec: WorkflowSpec, plan: PlanResult, stages: Program['stages'], published: Schema, used: readonly (readonly [string, DataSet])[]): Program {
+  return {
+    mizu: 1,
+    seed: spec.seed,
+    ...(spec.accept === undefined ? {} : { accept: spec.accept }),
+    budget: {
+      ...(spec.budget.candidates === undefined ? {} : { candidates: spec.budget.candidates }),
+      ...(spec.budget.tokens === undefined ? {} : { tokens: spec.budget.tokens }),
+    },
+    task: { size: spec.task.size },
+    block: spec.block,
+    ...(plan.source === undefined ? {} : { source: sourceOf(plan.source.info) }),
+    data: Object.fromEntries(used.map(([name, data]) => [name, dataOf(data)])),
+    stages,
+    published,
+  };
+}
+
+function sourceOf(info: SourceSpec): SourceSpec {
+  return { format: info.format, records: info.records, digest: info.digest };
+}
+
+function dataOf(data: DataSet): ProgramData {
+  return { kind: data.kind, type: data.type, size: data.values.length, digest: data.digest };
+}
+
+function deploymentOf(spec: WorkflowSpec): Deployment {
+  return { name: spec.name, nodes: spec.nodes, deadlineMs: spec.task.deadlineMs, models: spec.models, storage: spec.publish.storage };
+}
+
+function unusedData(loaded: ReadonlyMap<string, DataSet | undefined>, plan: PlanResult, locate: Locate): Problem[] {
+  return [...loaded.keys()]
+    .filter((name) => !plan.usedData.has(name))
+    .map((name) => {
+      const path = childPath('data', name);
+      return problemAt(path, locate(path, 'key'), `No step uses the data '${name}'`, { value: '', hint: 'it is left out of the program' });
+    });
+}

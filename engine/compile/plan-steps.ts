@@ -1,0 +1,329 @@
+/**
+ * Walks the author's steps in order, lets each operator plan its ops, and tracks the fields of a record. After a step that
+ * could not be planned, fields may be missing for that reason alone: such echoes are not reported (law 10).
+ */
+import type { Problem } from '../contract/errors.ts';
+import { invariant, MizuError, messageOf } from '../contract/errors.ts';
+import type { Operator, OpPlan, PlanContext, Registry, SourceInfo, SourceRequest } from '../contract/operator.ts';
+import type { Json, OpSpec } from '../contract/program.ts';
+import type { DataSet } from '../contract/storage.ts';
+import type { Field, FieldType, Schema } from '../contract/types.ts';
+import { sameType } from '../contract/types.ts';
+import { childPath, joinPath } from '../workflow/document-path.ts';
+import { explainIssues, kindOf } from '../workflow/explain-issues.ts';
+import { nearest, nearestOrAll } from '../workflow/nearest.ts';
+import type { Locate, ProblemDetails } from '../workflow/place.ts';
+import { problemAt, shorten } from '../workflow/place.ts';
+import type { StepSpec, WorkflowSpec } from '../workflow/workflow-schema.ts';
+import { STEP_ID_PATTERN } from '../workflow/workflow-schema.ts';
+import type { CompileHost, GasRate } from './compile-host.ts';
+import { lookUpField } from './field-type.ts';
+import { FLAGS_FIELD, KERNEL_STEPS, rootOf, SOURCE_FIELD } from './kernel-fields.ts';
+
+export interface PlannedOp {
+  readonly spec: OpSpec;
+  readonly gas: GasRate;
+  /** Fields of a record before and after the op. */
+  readonly before: Schema;
+  readonly after: Schema;
+  /** For a keyed op. */
+  readonly keyed: { readonly scope: 'key' | 'global'; readonly by: readonly string[] } | undefined;
+  /** Path of the step's parameters in the document. */
+  readonly path: string;
+  /** The step's author could bound its state (P14). */
+  readonly bounded: boolean;
+}
+
+export interface PlanInput {
+  readonly spec: WorkflowSpec;
+  readonly registry: Registry;
+  readonly host: CompileHost;
+  readonly locate: Locate;
+  /** By author's name; declared but unreadable ones are undefined. */
+  readonly data: ReadonlyMap<string, DataSet | undefined>;
+}
+
+export interface PlanResult {
+  readonly ops: readonly PlannedOp[];
+  readonly schema: Schema;
+  readonly problems: readonly Problem[];
+  readonly source: { readonly info: SourceInfo; readonly request: SourceRequest } | undefined;
+  /** Author's names of data that ops asked for. */
+  readonly usedData: ReadonlySet<string>;
+  /** Some step could not be planned, so the schema may lack fields. */
+  readonly uncertain: boolean;
+}
+
+export async function planSteps(input: PlanInput): Promise<PlanResult> {
+  const planner = new StepPlanner(input);
+  for (const [i, step] of input.spec.generate.entries()) await planner.step(step, i === 0);
+  for (const step of input.spec.verify) await planner.step(step, false);
+  return planner.finish();
+}
+
+class StepPlanner {
+  private readonly input: PlanInput;
+  private readonly problems: Problem[] = [];
+  private readonly ops: PlannedOp[] = [];
+  private readonly ids = new Map<string, string>();
+  private readonly usedData = new Set<string>();
+  /** Problems about a missing field, by its name: their hint is better once all steps are known. */
+  private readonly missing: { readonly name: string; readonly index: number }[] = [];
+  private schema: Field[] = [];
+  private uncertain = false;
+  private source: PlanResult['source'];
+
+  constructor(input: PlanInput) {
+    this.input = input;
+  }
+
+  finish(): PlanResult {
+    for (const { name, index } of this.missing) {
+      const problem = this.problems[index];
+      const maker = this.ops.find((op) => op.spec.writes.some((field) => field.name === name));
+      if (problem !== undefined && maker !== undefined) this.problems[index] = { ...problem, hint: `step '${maker.spec.id}' makes it later: move that step above this one` };
+    }
+    return { ops: this.ops, schema: this.schema, problems: this.problems, source: this.source, usedData: this.usedData, uncertain: this.uncertain };
+  }
+
+  async step(step: StepSpec, first: boolean): Promise<void> {
+    if (step.operator === '') {
+      this.uncertain = true;
+      return;
+    }
+    const operator = this.input.registry.operators.find((candidate) => candidate.name === step.operator);
+    if (operator === undefined) {
+      this.uncertain = true;
+      const names = this.input.registry.operators.map((candidate) => candidate.name);
+      this.report(step.path, `Unknown operator '${shorten(step.operator)}'`, { hint: nearestOrAll(step.operator, names, 'known operators') }, 'key');
+      return;
+    }
+    const before = this.problems.length;
+    await this.plan(step, operator, first);
+    const mayWrite = operator.group !== 'rule' && operator.group !== 'correct' && operator.kind !== 'keyed';
+    if (this.problems.length > before && mayWrite) this.uncertain = true;
+  }
+
+  private async plan(step: StepSpec, operator: Operator, first: boolean): Promise<void> {
+    const general = this.takeGeneral(step, operator);
+    if (general === undefined) return;
+    const parsed = operator.params.safeParse(general.rest, { reportInput: true });
+    if (!parsed.success) {
+      const moreKeys = operator.group === 'rule' ? ['id', 'onFail'] : ['id'];
+      this.problems.push(...explainIssues({ schema: operator.params, error: parsed.error, path: step.path, locate: this.input.locate, moreKeys }));
+      return;
+    }
+    const source = await this.openSource(step, operator, parsed.data, first);
+    if (source === 'failed') return;
+    const plans = this.planOperator(step, operator, parsed.data, source);
+    const id = general.id ?? operator.defaultId(parsed.data).replaceAll(/[^A-Za-z0-9_.-]/g, '-').slice(0, 80);
+    for (const plan of plans) this.add(step, operator, parsed.data, plan, id, general.onFail);
+  }
+
+  /** `id`, and for rules `onFail`, belong to the kernel. */
+  private takeGeneral(step: StepSpec, operator: Operator): { rest: Json; id: string | undefined; onFail: 'drop' | 'flag' } | undefined {
+    const params = step.params;
+    if (typeof params !== 'object' || params === null || Array.isArray(params)) {
+      this.report(step.path, `The parameters of '${operator.name}' are ${kindOf(params)}`, { expected: 'a map, such as { field: body }' });
+      return undefined;
+    }
+    const { id, ...others } = params as { readonly [key: string]: Json };
+    let good = true;
+    if (id !== undefined && (typeof id !== 'string' || !STEP_ID_PATTERN.test(id))) {
+      this.report(joinPath(step.path, 'id'), 'Not a step id', { value: shorten(JSON.stringify(id)), expected: 'letters, digits, _ - and ., at most 80' });
+      good = false;
+    }
+    if (operator.group !== 'rule') return good ? { rest: others, id: typeof id === 'string' ? id : undefined, onFail: 'drop' } : undefined;
+    const { onFail = 'drop', ...rest } = others;
+    if (onFail !== 'drop' && onFail !== 'flag') {
+      const hint = typeof onFail === 'string' ? nearest(onFail, ['drop', 'flag']) : undefined;
+      this.report(joinPath(step.path, 'onFail'), "'onFail' is not one of the known words", { value: shorten(JSON.stringify(onFail)), expected: 'drop or flag', hint });
+      good = false;
+    }
+    return good ? { rest, id: typeof id === 'string' ? id : undefined, onFail: onFail === 'flag' ? 'flag' : 'drop' } : undefined;
+  }
+
+  private async openSource(step: StepSpec, operator: Operator, params: unknown, first: boolean): Promise<SourceInfo | undefined | 'failed'> {
+    if (operator.source === undefined) return undefined;
+    if (!first) {
+      this.report(step.path, `'${operator.name}' reads a source, so it can only be the first step`, { hint: 'make it the first step of `generate`' }, 'key');
+      return 'failed';
+    }
+    const request = operator.source(params);
+    try {
+      const info = await this.input.host.openSource(request);
+      this.source = { info, request };
+      this.schema = [SOURCE_FIELD];
+      return info;
+    } catch (error) {
+      if (!(error instanceof MizuError) || !REPORTED_CODES.includes(error.code)) throw error;
+      if (error.problems.length > 0) this.problems.push(...error.problems);
+      else this.report(step.path, error.message, { value: shorten(request.path), hint: error.hint ?? 'paths are relative to the workflow file' });
+      return 'failed';
+    }
+  }
+
+  private planOperator(step: StepSpec, operator: Operator, params: unknown, source: SourceInfo | undefined): readonly OpPlan[] {
+    const context = new StepContext(this.input, this.schema, source, this.uncertain, this.usedData);
+    let plans: readonly OpPlan[];
+    try {
+      plans = operator.plan(params, context);
+    } catch (error) {
+      if (!(error instanceof MizuError) || error.code !== 'WORKFLOW_INVALID') {
+        throw new MizuError('INTERNAL', `Operator '${operator.name}' failed to plan: ${messageOf(error)}`, { cause: error, component: step.path, hint: 'This is a defect of the operator, not of the workflow.' });
+      }
+      context.problem('', error.message, error.hint === undefined ? {} : { hint: error.hint });
+      plans = [];
+    }
+    for (const found of context.found) {
+      if (found.missing !== undefined) this.missing.push({ name: found.missing, index: this.problems.length });
+      const at = joinPath(step.path, found.at);
+      this.report(at, found.message, found.details);
+    }
+    return context.found.length > 0 ? [] : plans;
+  }
+
+  private add(step: StepSpec, operator: Operator, params: unknown, plan: OpPlan, stepId: string, onFail: 'drop' | 'flag'): void {
+    const executing = plan.op === undefined ? operator : this.input.registry.operators.find((candidate) => candidate.name === plan.op);
+    invariant(executing !== undefined, `operator '${operator.name}' plans the op '${plan.op}', which is not registered`);
+    const id = plan.suffix === undefined || plan.suffix === '' ? stepId : `${stepId}.${plan.suffix}`;
+    this.claimId(step, id);
+    const flagging = onFail === 'flag' && executing.group === 'rule';
+    const before = this.schema;
+    const hadFlags = before.some((field) => field.name === FLAGS_FIELD.name);
+    const reads = [...new Set(flagging && hadFlags ? [...plan.reads, FLAGS_FIELD.name] : plan.reads)];
+    const writes = flagging ? [FLAGS_FIELD, ...plan.writes] : plan.writes;
+    this.write(step, writes, flagging);
+    if (reads.includes(SOURCE_FIELD.name)) this.schema = this.schema.filter((field) => field.name !== SOURCE_FIELD.name);
+    const unknown = reads.find((path) => 'missing' in lookUpField(before, path));
+    invariant(unknown === undefined || this.uncertain, `operator '${executing.name}' reads '${unknown}', which no step before makes`);
+    const keyed = executing.keyed === undefined ? undefined : { scope: executing.keyed.scope, by: executing.keyed.by(plan.op === undefined ? params : plan.params) };
+    const canonical = plan.params;
+    this.ops.push({
+      spec: {
+        id,
+        op: executing.name,
+        version: executing.version,
+        kind: executing.kind,
+        params: canonical,
+        reads,
+        writes,
+        data: plan.data ?? [],
+        onFail: flagging ? 'flag' : 'drop',
+        storage: executing.kind === 'row' ? 'local' : 'global',
+      },
+      gas: executing.gas,
+      before,
+      after: this.schema,
+      keyed,
+      path: step.path,
+      bounded: isBounded(step.params),
+    });
+  }
+
+  private claimId(step: StepSpec, id: string): void {
+    const first = this.ids.get(id);
+    const cure = 'give it an `id` of its own';
+    if (KERNEL_STEPS.includes(id)) this.report(step.path, `The step id '${id}' is Mizu's own`, { hint: cure }, 'key');
+    else if (first !== undefined) {
+      const line = this.input.locate(first, 'key').line;
+      this.report(step.path, `Two steps have the id '${id}'`, { hint: `the first is ${line === undefined ? `at ${first}` : `in line ${line}`}; ${cure.replace('it', 'one of them')}` }, 'key');
+    }
+    if (first === undefined) this.ids.set(id, step.path);
+  }
+
+  private write(step: StepSpec, writes: Schema, flagging: boolean): void {
+    const next = [...this.schema];
+    for (const field of writes) {
+      const at = next.findIndex((existing) => existing.name === field.name);
+      const old = next[at];
+      if (flagging && field.name === FLAGS_FIELD.name && old !== undefined && !sameType(old.type, FLAGS_FIELD.type)) {
+        this.report(childPath(step.path, 'onFail'), `A field 'flags' exists already, and 'onFail: flag' needs that name`, { hint: "rename the field, or use 'onFail: drop'" });
+      }
+      if (at < 0) next.push(field);
+      else next[at] = field;
+    }
+    this.schema = next;
+  }
+
+  private report(path: string, message: string, details: ProblemDetails, part: 'key' | 'value' = 'value'): void {
+    const place = this.input.locate(path, part);
+    this.problems.push(problemAt(path, place, message, part === 'key' ? { value: '', ...details } : details));
+  }
+}
+
+const REPORTED_CODES: readonly string[] = ['NOT_FOUND', 'FILE_UNREADABLE', 'INPUT_INVALID', 'SOURCE_UNAVAILABLE'];
+
+function isBounded(params: Json): boolean {
+  if (typeof params !== 'object' || params === null || Array.isArray(params)) return false;
+  const map = params as { readonly [key: string]: Json };
+  return map['window'] !== undefined || map['unbounded'] === true;
+}
+
+interface Found {
+  readonly at: string;
+  readonly message: string;
+  readonly details: ProblemDetails;
+  readonly missing?: string;
+}
+
+/** The plan context of one step: collects what the operator reports. */
+class StepContext implements PlanContext {
+  readonly source: SourceInfo | undefined;
+  readonly models: readonly string[];
+  readonly engines: PlanContext['engines'];
+  private readonly input: PlanInput;
+  private readonly fields: Schema;
+  private readonly uncertain: boolean;
+  private readonly usedData: Set<string>;
+  private readonly reported: Found[] = [];
+  private sawSchema = false;
+
+  constructor(input: PlanInput, fields: Schema, source: SourceInfo | undefined, uncertain: boolean, usedData: Set<string>) {
+    this.input = input;
+    this.fields = fields;
+    this.source = source;
+    this.uncertain = uncertain;
+    this.usedData = usedData;
+    this.models = Object.keys(input.spec.models);
+    this.engines = input.registry.engines;
+  }
+
+  get schema(): Schema {
+    this.sawSchema = true;
+    return this.fields;
+  }
+
+  /** An operator that looked at a schema with holes may have stumbled over a hole. */
+  get found(): readonly Found[] {
+    return this.uncertain && this.sawSchema ? [] : this.reported;
+  }
+
+  fieldType(path: string, at: string): FieldType | undefined {
+    const found = lookUpField(this.fields, path);
+    if ('type' in found) return found.type;
+    if (this.uncertain) return undefined;
+    const where = found.inside === undefined ? 'at this step' : `in ${found.inside}`;
+    const hint = found.among.length === 0 && found.inside === undefined ? 'no step before this one makes a field' : nearestOrAll(found.missing, found.among, 'fields');
+    const missing = found.inside === undefined ? { missing: rootOf(path) } : {};
+    this.reported.push({ at, message: `There is no field '${shorten(found.missing)}' ${where}`, details: { value: shorten(path), hint }, ...missing });
+    return undefined;
+  }
+
+  data(name: string, at: string): DataSet | undefined {
+    this.usedData.add(name);
+    if (this.input.data.has(name)) return this.input.data.get(name);
+    const names = [...this.input.data.keys()];
+    const hint = names.length === 0 ? `declare it: \`data: { ${shorten(name)}: { list: … } }\`` : nearestOrAll(name, names, 'data');
+    this.reported.push({ at, message: `There is no list or map '${shorten(name)}' under \`data\``, details: { value: shorten(name), hint } });
+    return undefined;
+  }
+
+  problem(at: string, message: string, more: { readonly expected?: string; readonly hint?: string } = {}): void {
+    this.reported.push({ at, message, details: more });
+  }
+
+  nearest(word: string, among: readonly string[]): string | undefined {
+    return nearest(word, among);
+  }
+}

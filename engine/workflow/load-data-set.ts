@@ -1,0 +1,167 @@
+/**
+ * Loads a list or a map: inline, or from a file of texts (.txt, one per line), .yaml, .json or .csv (records of text). What is
+ * wrong comes back as problems; the file's own line is named where there is one.
+ */
+import { parse } from 'csv-parse/sync';
+import type { Problem } from '../contract/errors.ts';
+import { MizuError, messageOf } from '../contract/errors.ts';
+import type { Json } from '../contract/program.ts';
+import type { DataSet } from '../contract/storage.ts';
+import type { Value } from '../contract/types.ts';
+import { parseStrictJson } from '../proof/json-parser.ts';
+import { dataSetDigest } from './data-set.ts';
+import { kindOf } from './explain-issues.ts';
+import { conform, inferType } from './infer-type.ts';
+import { problemAt, shorten } from './place.ts';
+import type { Locate } from './place.ts';
+import type { DataSource } from './workflow-schema.ts';
+import { parseYaml } from './yaml-document.ts';
+
+/** Largest file of a list or map, bytes. */
+export const DATA_FILE_LIMIT = 64 * 1024 * 1024;
+/** Most elements. */
+export const DATA_SIZE_LIMIT = 5_000_000;
+
+export interface DataSetLoad {
+  readonly data: DataSet | undefined;
+  readonly problems: readonly Problem[];
+}
+
+type ReadFile = (path: string) => Promise<Uint8Array>;
+
+/** Thrown inside this file only: one thing wrong with a data file. */
+class DataFault {
+  readonly problem: Omit<Problem, 'path'>;
+  constructor(problem: Omit<Problem, 'path'>) {
+    this.problem = problem;
+  }
+}
+
+/** @param at path of the source in the document, such as `data.products`. */
+export async function loadDataSet(source: DataSource, at: string, locate: Locate, readFile: ReadFile): Promise<DataSetLoad> {
+  const path = `${at}.${source.kind}`;
+  const place = locate(path);
+  try {
+    const { value, locate: inner } = typeof source.from === 'string' ? await readSource(source.kind, source.from, readFile) : { value: source.from as Json, locate: undefined };
+    const data = makeDataSet(source.kind, value, typeof source.from === 'string' ? source.from : undefined, inner);
+    return { data, problems: [] };
+  } catch (error) {
+    if (error instanceof DataFault) return { data: undefined, problems: [{ ...problemAt(path, error.problem.file === undefined ? place : {}, error.problem.message), ...error.problem }] };
+    if (error instanceof MizuError && (error.code === 'NOT_FOUND' || error.code === 'FILE_UNREADABLE' || error.code === 'INPUT_INVALID')) {
+      const hint = error.hint ?? 'paths are relative to the workflow file';
+      return { data: undefined, problems: [problemAt(path, place, error.message, { hint })] };
+    }
+    throw error;
+  }
+}
+
+interface Content {
+  readonly value: Json;
+  /** Place of an element of a list or an entry of a map. */
+  readonly locate: ((key: string | number) => { line?: number; column?: number; excerpt?: string }) | undefined;
+}
+
+async function readSource(kind: 'list' | 'map', file: string, readFile: ReadFile): Promise<Content> {
+  const extension = /\.([a-z0-9]+)$/i.exec(file)?.[1]?.toLowerCase() ?? '';
+  const expected = kind === 'list' ? '.txt, .yaml, .json or .csv' : '.yaml or .json';
+  const readers = kind === 'list' ? { txt: readText, yaml: readYaml, yml: readYaml, json: readJson, csv: readCsv } : { yaml: readYaml, yml: readYaml, json: readJson };
+  const reader = (readers as Readonly<Record<string, (text: string, file: string) => Content>>)[extension];
+  if (reader === undefined) throw new DataFault({ message: `A ${kind} can't be read from '${shorten(file)}'`, expected });
+  const bytes = await readFile(file);
+  if (bytes.length > DATA_FILE_LIMIT) throw new DataFault({ file, message: `The file holds ${bytes.length} bytes`, expected: `at most ${DATA_FILE_LIMIT}`, hint: 'large data is a source: read it with the first generate step' });
+  return reader(decodeText(bytes, file), file);
+}
+
+/** Strict UTF-8; a byte order mark at the start is dropped. */
+function decodeText(bytes: Uint8Array, file: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    const line = firstBadLine(bytes);
+    throw new DataFault({ file, line, message: 'The text is not UTF-8', expected: 'UTF-8', hint: 'convert it, for example with `iconv -f latin1 -t utf-8`' });
+  }
+}
+
+function firstBadLine(bytes: Uint8Array): number {
+  let line = 1;
+  for (let start = 0; start < bytes.length; line++) {
+    const end = bytes.indexOf(10, start);
+    const stop = end < 0 ? bytes.length : end;
+    try {
+      new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(start, stop));
+    } catch {
+      return line;
+    }
+    start = stop + 1;
+  }
+  return line;
+}
+
+function readText(text: string): Content {
+  const lines = text.split(/\r?\n/).flatMap((line, i) => (/^[ \t]*$/.test(line) ? [] : [{ text: line, line: i + 1 }]));
+  return { value: lines.map((line) => line.text), locate: (key) => ({ line: lines[Number(key)]?.line ?? 1, column: 1 }) };
+}
+
+function readYaml(text: string, file: string): Content {
+  const yaml = parseYaml(text, file);
+  const first = yaml.problems[0];
+  if (first !== undefined || yaml.value === undefined) throw new DataFault(first ?? { file, message: 'The file could not be read' });
+  const locate = yaml.locate;
+  return {
+    value: yaml.value,
+    locate: (key) => {
+      const { line, column, excerpt } = locate(typeof key === 'number' ? `[${key}]` : /^[\w-]+$/.test(key) ? key : `[${JSON.stringify(key)}]`);
+      return { ...(line === undefined ? {} : { line }), ...(column === undefined ? {} : { column }), ...(excerpt === undefined ? {} : { excerpt }) };
+    },
+  };
+}
+
+function readJson(text: string, file: string): Content {
+  try {
+    return { value: parseStrictJson(text), locate: undefined };
+  } catch (error) {
+    throw new DataFault({ file, message: `Not JSON: ${shorten(messageOf(error), 160)}`, hint: 'strict JSON: no comments, no trailing commas, no repeated keys' });
+  }
+}
+
+function readCsv(text: string, file: string): Content {
+  try {
+    const rows: Record<string, string>[] = parse(text, { columns: true, skip_empty_lines: true, bom: true });
+    return { value: rows, locate: undefined };
+  } catch (error) {
+    throw new DataFault({ file, message: `Not CSV: ${shorten(messageOf(error), 160)}`, expected: 'RFC 4180 with a header line' });
+  }
+}
+
+function makeDataSet(kind: 'list' | 'map', value: Json, file: string | undefined, locate: Content['locate']): DataSet {
+  const inFile = file === undefined ? {} : { file };
+  const isMap = typeof value === 'object' && value !== null && !Array.isArray(value);
+  if (kind === 'list' ? !Array.isArray(value) : !isMap) {
+    throw new DataFault({ ...inFile, message: `The ${kind} is ${kindOf(value)}`, expected: `a ${kind}`, hint: kind === 'list' && isMap ? 'write `map:` instead of `list:`' : `check the file that \`${kind}:\` names` });
+  }
+  const map = value as { readonly [key: string]: Json };
+  const keys = kind === 'list' ? undefined : Object.keys(map).sort(byUtf8);
+  const raw = (keys === undefined ? value : keys.map((key) => map[key] ?? null)) as readonly Value[];
+  if (raw.length === 0 || raw.length > DATA_SIZE_LIMIT) {
+    throw new DataFault({ ...inFile, message: raw.length === 0 ? `The ${kind} is empty` : `The ${kind} has ${raw.length} elements`, expected: raw.length === 0 ? 'at least one element' : `at most ${DATA_SIZE_LIMIT}`, hint: raw.length === 0 ? 'add an element, or take the data set out' : 'large data is a source: read it with the first generate step' });
+  }
+  const inferred = inferType(raw);
+  if ('conflict' in inferred) {
+    const key = keys?.[inferred.index] ?? inferred.index;
+    throw new DataFault({
+      ...inFile,
+      ...locate?.(key),
+      message: `Elements of the ${kind} are of different kinds: ${inferred.conflict}`,
+      value: shorten(`${typeof key === 'string' ? `${key}: ` : ''}${JSON.stringify(raw[inferred.index])}`),
+      expected: 'the same kind of value everywhere',
+      hint: 'put quotes around numbers that are meant as text',
+    });
+  }
+  const data = { kind, type: inferred.type, values: raw.map((element) => conform(inferred.type, element)), ...(keys === undefined ? {} : { keys }) };
+  return { ...data, digest: dataSetDigest(data) };
+}
+
+/** Order of UTF-8 bytes, which is the order of code points. */
+export function byUtf8(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a, 'utf8'), Buffer.from(b, 'utf8'));
+}

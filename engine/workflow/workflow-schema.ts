@@ -1,0 +1,168 @@
+/**
+ * What an author may write in a workflow file (DESIGN section 6). These objects validate, give the defaults, and produce the
+ * editor's JSON Schema. Steps are checked later, with the operators' own schemas.
+ */
+import { z } from 'zod';
+import { NAME_LIMIT, NAME_PATTERN } from '../contract/ids.ts';
+import type { Json, ModelAddress } from '../contract/program.ts';
+
+/** Candidates per task when the author gives no `task.size`. */
+export const DEFAULT_TASK_SIZE = 64;
+export const TASK_SIZE_LIMIT = 100_000;
+/** Records per block when the author gives no `block`. */
+export const DEFAULT_BLOCK_RECORDS = 1_024;
+export const BLOCK_RECORDS_LIMIT = 65_536;
+/** Partitions of a shuffle when the author gives no `partitions` (P5). */
+export const DEFAULT_PARTITIONS = 8;
+export const PARTITIONS_LIMIT = 1_024;
+/** Time frame of a task when the author gives no `task.deadline`. */
+export const DEFAULT_DEADLINE = '60s';
+export const DEADLINE_LIMIT_MS = 24 * 60 * 60 * 1_000;
+export const DEFAULT_SEED = 0;
+export const DEFAULT_NODES = 1;
+export const NODES_LIMIT = 10_000;
+/** Most steps of a workflow, `generate` and `verify` together. */
+export const STEPS_LIMIT = 256;
+/** Most candidates and records of a run: keeps k·B + i exact. */
+export const RECORDS_LIMIT = 2 ** 40;
+/** Longest seed given as text, characters. */
+export const SEED_LIMIT = 256;
+
+export const DATA_NAME_PATTERN = /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/;
+export const STEP_ID_PATTERN = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}$/;
+
+const DURATION = /^(\d{1,9})(ms|s|m|h)$/;
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+
+/** Milliseconds of `500ms`, `60s`, `5m`, `1h`. */
+export function durationMs(text: string): number | undefined {
+  const match = DURATION.exec(text);
+  const unit = UNIT_MS[match?.[2] ?? ''];
+  return match?.[1] === undefined || unit === undefined ? undefined : Number(match[1]) * unit;
+}
+
+const count = (limit: number, what: string) => z.int().min(1).max(limit).describe(what);
+
+const isDeadline = (text: string): boolean => {
+  const ms = durationMs(text);
+  return ms !== undefined && ms >= 1 && ms <= DEADLINE_LIMIT_MS;
+};
+
+const duration = z
+  .string('a time such as 500ms, 60s, 5m or 1h')
+  .refine(isDeadline, 'not a time such as 500ms, 60s, 5m or 1h, above 0 and at most 24h')
+  .describe('Time frame of a task: 500ms, 60s, 5m, 1h.');
+
+const path = z.string().min(1).max(1_024);
+
+const dataSource = z
+  .union([
+    z.strictObject({ list: z.union([path, z.array(z.json())]).describe('A file (.txt, .yaml, .json, .csv) or the list itself.') }),
+    z.strictObject({ map: z.union([path, z.record(z.string(), z.json())]).describe('A file (.yaml, .json) or the map itself.') }),
+  ])
+  .describe('A list or a map, loaded into global storage and named by its digest.');
+
+const model = z
+  .strictObject({
+    url: z
+      .string()
+      .max(2_048)
+      .regex(/^https?:\/\/[^\s@]+$/, 'an address such as http://127.0.0.1:8080/v1, without a user name or password')
+      .describe('Base address of an OpenAI-compatible server.'),
+    model: z.string().min(1).max(256).optional().describe("The server's own name of the model; default: the name given here."),
+    keyEnv: z
+      .string()
+      .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'the name of an environment variable, never the key itself')
+      .optional()
+      .describe('Environment variable that holds the key.'),
+  })
+  .describe('Where a model answers: a deployment setting, not part of the program.');
+
+export const stepShape = z.record(z.string(), z.json()).describe('One operator and its parameters.');
+
+/** The sections of a workflow file, in the order in which people write them. */
+export const WORKFLOW_SECTIONS = {
+  mizu: z.literal(1).describe('Version of the workflow language.'),
+  name: z
+    .string()
+    .max(NAME_LIMIT)
+    .regex(NAME_PATTERN, 'lower-case letters, digits, and single - or . between them, such as support-tickets')
+    .describe('Name of the workflow and of its runs.'),
+  description: z.string().max(4_096).optional().describe('For people; not part of the program.'),
+  seed: z
+    .union([z.int(), z.string().min(1).max(SEED_LIMIT)])
+    .default(DEFAULT_SEED)
+    .describe('Governs every draw.'),
+  accept: count(RECORDS_LIMIT, 'Exactly this many verified records; without it, all there are.').optional(),
+  budget: z
+    .strictObject({
+      candidates: count(RECORDS_LIMIT, 'Stop after this many candidates.').optional(),
+      tokens: count(RECORDS_LIMIT, 'Stop after this many tokens of inference.').optional(),
+    })
+    .prefault({})
+    .describe('Limits of the run.'),
+  task: z
+    .strictObject({
+      size: count(TASK_SIZE_LIMIT, 'Candidates per task.').default(DEFAULT_TASK_SIZE),
+      deadline: duration.default(DEFAULT_DEADLINE),
+    })
+    .prefault({})
+    .describe('The unit of work that a node takes.'),
+  block: count(BLOCK_RECORDS_LIMIT, 'Records handled at once.').default(DEFAULT_BLOCK_RECORDS),
+  partitions: count(PARTITIONS_LIMIT, 'Partitions of each shuffle.').default(DEFAULT_PARTITIONS),
+  nodes: count(NODES_LIMIT, 'How many nodes to employ; a deployment setting.').default(DEFAULT_NODES),
+  data: z
+    .record(z.string().regex(DATA_NAME_PATTERN, 'a name of letters, digits, _ and -, at most 64'), dataSource)
+    .prefault({})
+    .describe('Lists and maps by name.'),
+  models: z
+    .record(z.string().min(1).max(128), model)
+    .prefault({})
+    .describe('Models by the name that steps use.'),
+  generate: z.array(stepShape).min(1).max(STEPS_LIMIT).describe('Steps that make a record.'),
+  verify: z.array(stepShape).max(STEPS_LIMIT).prefault([]).describe('Steps that check, correct or drop it.'),
+  publish: z
+    .strictObject({
+      fields: z.array(z.string().min(1).max(256)).min(1).max(1_024).optional().describe('Fields of published records, in order; default: all.'),
+      storage: z.enum(['global', 'local']).default('global').describe('Where results are kept.'),
+    })
+    .prefault({})
+    .describe('What leaves the workflow.'),
+} as const;
+
+export type SectionName = keyof typeof WORKFLOW_SECTIONS;
+export const SECTION_NAMES = Object.keys(WORKFLOW_SECTIONS) as readonly SectionName[];
+
+export const workflowSchema = z.strictObject(WORKFLOW_SECTIONS).describe('A Mizu workflow.');
+
+/** A workflow as written: what YAML holds and what the builder makes. */
+export type WorkflowDocument = z.input<typeof workflowSchema>;
+
+/** One step as written: operator and parameters, not yet checked. `operator` is empty when the step could not be read. */
+export interface StepSpec {
+  readonly operator: string;
+  readonly params: Json;
+  /** Path of the parameters in the document: `verify[1].length`. */
+  readonly path: string;
+}
+
+export type DataSource = { readonly kind: 'list'; readonly from: string | readonly Json[] } | { readonly kind: 'map'; readonly from: string | { readonly [key: string]: Json } };
+
+/** A workflow with its defaults filled in. */
+export interface WorkflowSpec {
+  readonly mizu: 1;
+  readonly name: string;
+  readonly description: string | undefined;
+  readonly seed: number | string;
+  readonly accept: number | undefined;
+  readonly budget: { readonly candidates: number | undefined; readonly tokens: number | undefined };
+  readonly task: { readonly size: number; readonly deadlineMs: number };
+  readonly block: number;
+  readonly partitions: number;
+  readonly nodes: number;
+  readonly data: Readonly<Record<string, DataSource>>;
+  readonly models: Readonly<Record<string, ModelAddress>>;
+  readonly generate: readonly StepSpec[];
+  readonly verify: readonly StepSpec[];
+  readonly publish: { readonly fields: readonly string[] | undefined; readonly storage: 'global' | 'local' };
+}

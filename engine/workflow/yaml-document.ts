@@ -1,0 +1,204 @@
+/**
+ * Reads YAML 1.2 (core schema) as plain JSON with the place of every node. Strict: no custom tags, no repeated keys, no
+ * aliases that multiply, no numbers that would change, named limits on size, depth and nodes (laws 1 and 10).
+ */
+import type { Document, Node, Pair, Scalar } from 'yaml';
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import type { Problem } from '../contract/errors.ts';
+import type { Json } from '../contract/program.ts';
+import type { Segment } from './document-path.ts';
+import { formatPath, parsePath } from './document-path.ts';
+import type { Locate, Place } from './place.ts';
+import { problemAt, shorten } from './place.ts';
+
+/** Largest workflow file or data file in YAML, UTF-16 units. */
+export const YAML_LIMIT = 1 << 20;
+/** Deepest nesting. */
+export const YAML_DEPTH_LIMIT = 64;
+/** Most nodes after aliases are followed: stops 'billion laughs'. */
+export const YAML_NODE_LIMIT = 500_000;
+/** Most syntax errors reported of one file: the later ones mostly follow from the first. */
+const SYNTAX_ERRORS_SHOWN = 10;
+/** Longest line shown under a problem, characters. */
+const EXCERPT_LIMIT = 100;
+
+const CORE_TAG = /^tag:yaml\.org,2002:(?:str|int|float|bool|null|map|seq)$/;
+
+export interface YamlDocument {
+  /** Undefined when the text could not be read at all. */
+  readonly value: Json | undefined;
+  readonly problems: readonly Problem[];
+  readonly locate: Locate;
+}
+
+export function parseYaml(text: string, file: string): YamlDocument {
+  const reader = new YamlReader(text, file);
+  const value = reader.read();
+  return { value, problems: reader.problems, locate: reader.locate };
+}
+
+class YamlReader {
+  readonly problems: Problem[] = [];
+  readonly locate: Locate = (path, part = 'value') => this.find(path, part);
+  private readonly text: string;
+  private readonly file: string;
+  private readonly lines = new LineCounter();
+  private readonly values = new Map<string, Place>();
+  private readonly keys = new Map<string, Place>();
+  private nodes = 0;
+
+  constructor(text: string, file: string) {
+    this.text = text;
+    this.file = file;
+  }
+
+  read(): Json | undefined {
+    if (this.text.length > YAML_LIMIT) {
+      const message = `The file holds ${this.text.length} characters`;
+      this.problems.push({ path: '', file: this.file, message, expected: `at most ${YAML_LIMIT}`, hint: 'put long lists into files of their own and name them under `data`' });
+      return undefined;
+    }
+    const document = parseDocument(this.text, {
+      version: '1.2',
+      schema: 'core',
+      strict: true,
+      // The library compares each key with all others of its map; here a set does it.
+      uniqueKeys: false,
+      merge: false,
+      prettyErrors: false,
+      lineCounter: this.lines,
+    });
+    for (const error of document.errors.slice(0, SYNTAX_ERRORS_SHOWN)) {
+      const tooDeep = /call stack/i.test(error.message);
+      this.report('', this.place(error.pos[0]), tooDeep ? 'Nested too deep' : `Not YAML: ${shorten(error.message, 160)}`, tooDeep
+        ? { expected: `at most ${YAML_DEPTH_LIMIT} levels` }
+        : { hint: 'check indentation, brackets and quotes here and in the line before' });
+    }
+    if (document.errors.length > 0) return undefined;
+    if (document.directives?.yaml.explicit === true && document.directives.yaml.version !== '1.2') {
+      this.report('', this.place(0), `YAML ${document.directives.yaml.version} is not supported`, { expected: 'YAML 1.2', hint: 'leave the %YAML line out' });
+    }
+    return document.contents === null ? null : this.node(document, document.contents, [], 0);
+  }
+
+  private node(document: Document, node: Node | null, path: readonly Segment[], depth: number): Json | undefined {
+    if (node === null) return null;
+    const name = formatPath(path);
+    if (!this.values.has(name)) this.values.set(name, this.place(node.range?.[0] ?? 0, node.range?.[1]));
+    if (++this.nodes > YAML_NODE_LIMIT || depth > YAML_DEPTH_LIMIT) return this.tooMuch(name, depth);
+    if (isAlias(node)) {
+      const target = node.resolve(document);
+      if (target !== undefined) return this.node(document, target, path, depth + 1);
+      this.report(name, this.find(name, 'value'), `There is no anchor '&${node.source}' before this alias`, { hint: `define it first: \`key: &${node.source} value\`, or put quotes around the text` });
+      return undefined;
+    }
+    const tag = node.tag;
+    if (tag !== undefined && !CORE_TAG.test(tag)) {
+      this.report(name, this.find(name, 'value'), `The tag '${shorten(tag)}' is not supported`, { expected: 'plain text, numbers, true, false, null, lists and maps', hint: 'leave the tag out' });
+      return undefined;
+    }
+    if (isScalar(node)) return this.scalar(node, name);
+    if (isSeq(node)) return node.items.map((item, i) => this.node(document, item as Node | null, [...path, i], depth + 1) ?? null);
+    if (isMap(node)) return this.map(document, node.items as readonly Pair<Node | null, Node | null>[], path, depth);
+    return null;
+  }
+
+  private tooMuch(name: string, depth: number): undefined {
+    if (depth > YAML_DEPTH_LIMIT) {
+      this.report(name, this.find(name, 'value'), 'Nested too deep', { expected: `at most ${YAML_DEPTH_LIMIT} levels`, hint: 'an alias may contain itself' });
+    } else if (this.nodes === YAML_NODE_LIMIT + 1) {
+      this.report(name, this.find(name, 'value'), 'Too many values', { expected: `at most ${YAML_NODE_LIMIT}, aliases followed`, hint: 'aliases of aliases multiply; put long lists into files of their own' });
+    }
+    return undefined;
+  }
+
+  private map(document: Document, pairs: readonly Pair<Node | null, Node | null>[], path: readonly Segment[], depth: number): Json {
+    const entries = new Map<string, Json>();
+    for (const pair of pairs) {
+      const key = this.key(pair.key, path);
+      if (key === undefined) continue;
+      const at = [...path, key];
+      const name = formatPath(at);
+      const place = this.place(pair.key?.range?.[0] ?? 0, pair.key?.range?.[1]);
+      if (entries.has(key)) {
+        const first = this.keys.get(name)?.line;
+        this.report(name, place, `The key '${shorten(key)}' stands twice in this map`, { hint: first === undefined ? 'remove one' : `the first is in line ${first}; remove one` });
+        continue;
+      }
+      if (!this.keys.has(name)) this.keys.set(name, place);
+      if (pair.value === null && !this.values.has(name)) this.values.set(name, { ...place, value: '' });
+      entries.set(key, this.node(document, pair.value, at, depth + 1) ?? null);
+    }
+    return Object.fromEntries(entries);
+  }
+
+  private key(node: Node | null, path: readonly Segment[]): string | undefined {
+    const at = formatPath(path);
+    const place = this.place(node?.range?.[0] ?? 0, node?.range?.[1]);
+    if (node === null || !isScalar(node) || node.value === null) {
+      this.report(at, place, 'A key must be plain text', { hint: 'put quotes around it, or `key: value` on a line of its own' });
+      return undefined;
+    }
+    const key = typeof node.value === 'string' ? node.value : (node.source ?? String(node.value));
+    if (key === '__proto__' || !key.isWellFormed()) {
+      this.report(at, place, `'${key.toWellFormed()}' can't be a key`, { hint: 'choose another name' });
+      return undefined;
+    }
+    return key;
+  }
+
+  private scalar(node: Scalar, name: string): Json | undefined {
+    const value = node.value;
+    if (typeof value === 'number') {
+      const whole = /^[-+]?(?:0x|0o)?[0-9a-fA-F]+$/.test(node.source ?? '');
+      if (Number.isFinite(value) && (!whole || Number.isSafeInteger(value))) return value === 0 ? 0 : value;
+      const expected = Number.isFinite(value) ? 'whole numbers within ±(2^53 − 1)' : 'a finite number';
+      this.report(name, this.find(name, 'value'), `${node.source ?? value} can't be kept exactly`, { expected, hint: 'put quotes around it to make it text' });
+      return undefined;
+    }
+    if (typeof value === 'string') {
+      if (value.isWellFormed()) return value;
+      this.report(name, this.find(name, 'value'), 'The text holds half of a surrogate pair', { expected: 'well-formed Unicode', hint: 'write the character itself instead of \\uD8…' });
+      return undefined;
+    }
+    return typeof value === 'boolean' ? value : null;
+  }
+
+  private report(path: string, place: Place, message: string, details: { expected?: string; hint?: string }): void {
+    this.problems.push(problemAt(path, place, message, details));
+  }
+
+  private place(start: number, end?: number): Place {
+    const { line, col } = this.lines.linePos(start);
+    const lineStart = this.lines.lineStarts[line - 1] ?? 0;
+    const lineEnd = this.text.indexOf('\n', lineStart);
+    const excerpt = this.text.slice(lineStart, lineEnd < 0 ? this.text.length : lineEnd).replace(/\r$/, '');
+    return {
+      file: this.file,
+      line: Math.max(1, line),
+      column: Math.max(1, col),
+      excerpt: excerpt.length > EXCERPT_LIMIT ? `${excerpt.slice(0, EXCERPT_LIMIT - 1)}…` : excerpt,
+      ...(end === undefined || end <= start ? {} : { value: shorten(this.text.slice(start, Math.min(end, start + EXCERPT_LIMIT))) }),
+    };
+  }
+
+  private find(path: string, part: 'key' | 'value'): Place {
+    const exact = part === 'key' ? (this.keys.get(path) ?? this.values.get(path)) : (this.values.get(path) ?? this.keys.get(path));
+    if (exact !== undefined) return exact;
+    const segments = parsePath(path) ?? [];
+    for (let n = segments.length - 1; n >= 0; n--) {
+      const above = formatPath(segments.slice(0, n));
+      const place = this.keys.get(above) ?? this.values.get(above);
+      if (place !== undefined) return { ...(place.file === undefined ? {} : { file: place.file }), ...positionOf(place) };
+    }
+    return { file: this.file };
+  }
+}
+
+function positionOf(place: Place): Place {
+  return {
+    ...(place.line === undefined ? {} : { line: place.line }),
+    ...(place.column === undefined ? {} : { column: place.column }),
+    ...(place.excerpt === undefined ? {} : { excerpt: place.excerpt }),
+  };
+}
