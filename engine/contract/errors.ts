@@ -46,6 +46,8 @@ export interface Problem {
   readonly line?: number;
   /** 1-based, in UTF-16 units. */
   readonly column?: number;
+  /** The line as the author wrote it, shortened. */
+  readonly excerpt?: string;
   /** The offending value as the author wrote it, shortened to 80 characters. */
   readonly value?: string;
   readonly expected?: string;
