@@ -52,6 +52,8 @@ export interface PlanContext {
 export interface SourceInfo extends SourceSpec {
   /** The first records, exact bytes, at most 1,000. */
   readonly sample: readonly Uint8Array[];
+  /** Names from the header row of a CSV source; absent for other formats and for `header: false`. */
+  readonly columns?: readonly string[];
 }
 
 /** What an operator asks to be opened as its source: a path relative to the workflow file. */

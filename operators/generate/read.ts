@@ -1,0 +1,224 @@
+/**
+ * Records from files. The source hands over each record's exact bytes in a hidden column; this op parses them into fields, so the
+ * source's leaf commits to what was read and this op's leaf to what was made of it (P13). A malformed record fails alone.
+ */
+import type { FieldType, PlanContext, Schema } from '#engine';
+import { defineOperator, LONG_LIMIT } from '#engine';
+import { z } from 'zod';
+import { FIELD_NAME, newField, openParams, planWrite, toJson } from '../fields.ts';
+import { fieldTypeSchema } from '../field-type.ts';
+import { ENCODINGS } from './encoding.ts';
+import { inferColumn, inferFields } from './infer.ts';
+import type { PlannedRead } from './parse-record.ts';
+import { cellsOf, jsonOf, recordParser } from './parse-record.ts';
+
+/** Hidden column with the exact bytes of one record of the source. */
+const SOURCE_FIELD = '$source';
+/** Most fields of one record. */
+export const FIELDS_LIMIT = 1000;
+
+const FORMATS = ['jsonl', 'csv', 'parquet', 'text'] as const;
+
+const params = z.strictObject({
+  path: z.string().min(1).describe('File or folder, relative to the workflow file; `package:NAME/PATH` lies in an installed npm package.'),
+  format: z.enum(FORMATS).optional().describe('jsonl (an object per line), csv (RFC 4180), parquet, or text (a file per record); told from the file name if left out.'),
+  fields: z
+    .record(
+      z.string().regex(FIELD_NAME),
+      z.union([fieldTypeSchema, z.strictObject({ type: fieldTypeSchema, from: z.string().describe('Name in the source.') })]),
+    )
+    .refine((fields) => Object.keys(fields).length <= FIELDS_LIMIT, { error: `at most ${FIELDS_LIMIT} fields` })
+    .optional()
+    .describe('The fields to read and their types, or { from, type } where the source has another name; the rest of the source is left out. Without it, types are inferred from the first records, and a record that does not fit fails.'),
+  as: newField('Record field that receives all fields; without it, each stands by itself.').optional(),
+  encoding: z.enum(ENCODINGS).default('utf-8').describe('Of text and csv: `utf-8` (strict), `latin1` or `windows-1252`.'),
+  header: z.boolean().default(true).describe('csv: the first row names the columns; false: they are column1, column2, …'),
+  delimiter: z.string().length(1).default(',').describe('csv: one ASCII character between fields.'),
+  suffix: z.union([z.string(), z.array(z.string())]).optional().describe('text: only files whose names end so.'),
+});
+type Params = z.infer<typeof params>;
+
+const planned = z.strictObject({
+  format: z.enum(FORMATS),
+  encoding: z.enum(ENCODINGS),
+  delimiter: z.string(),
+  columns: z.array(z.string()).optional(),
+  fields: z.array(z.strictObject({ name: z.string(), from: z.string(), type: fieldTypeSchema })),
+  extra: z.enum(['fail', 'ignore']),
+  as: z.string().optional(),
+});
+
+const TEXT_FIELDS: Schema = [
+  { name: 'path', type: 'string' },
+  { name: 'text', type: 'string' },
+];
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+const rawSource: Schema = [{ name: SOURCE_FIELD, type: 'bytes' }];
+
+export const read = defineOperator({
+  name: 'read',
+  version: 1,
+  group: 'generate',
+  kind: 'row',
+  summary: 'Read records from JSONL, CSV, Parquet or text files.',
+  description:
+    'Each line, row or file is one record. Nothing is bent to fit: bad syntax fails the record with MALFORMED_JSON or MALFORMED_CSV, bytes that are not in the encoding with MALFORMED_TEXT, ' +
+    'a value of another type, a missing or (where types are inferred) an unknown field with MISFIT; the original bytes are kept. Whole numbers beyond 2^52 and repeated JSON keys are refused. ' +
+    'Text files become the fields `path` and `text`.',
+  params,
+  examples: [
+    {
+      title: 'JSON lines with declared fields',
+      params: { path: 'a.jsonl', format: 'jsonl', fields: { id: 'long', sign: 'string?', name: { from: 'full name', type: 'string' } } },
+      schema: rawSource,
+      input: [
+        { [SOURCE_FIELD]: bytes('{"id":1,"sign":"\\ud83d\\ude00","full name":"Ada","other":true}') },
+        { [SOURCE_FIELD]: bytes('{"id":2,"full name":""}') },
+        { [SOURCE_FIELD]: bytes('{"id":3,') },
+        { [SOURCE_FIELD]: bytes('{"id":9007199254740993,"full name":"x"}') },
+        { [SOURCE_FIELD]: bytes('{"id":"4","full name":"x"}') },
+      ],
+      output: [
+        { row: { id: 1, sign: '😀', name: 'Ada' } },
+        { row: { id: 2, sign: null, name: '' } },
+        { failed: 'MALFORMED_JSON' },
+        { failed: 'MALFORMED_JSON' },
+        { failed: 'MISFIT' },
+      ],
+    },
+    {
+      title: 'CSV rows without a header',
+      params: { path: 'a.csv', format: 'csv', header: false, fields: { label: { from: 'column1', type: 'string' }, n: { from: 'column2', type: 'double' } } },
+      schema: rawSource,
+      input: [
+        { [SOURCE_FIELD]: bytes('"a ""b"", c",0.5') },
+        { [SOURCE_FIELD]: bytes(',1') },
+        { [SOURCE_FIELD]: bytes('"open,1') },
+        { [SOURCE_FIELD]: bytes('x,many') },
+        { [SOURCE_FIELD]: bytes('x') },
+      ],
+      output: [{ row: { label: 'a "b", c', n: 0.5 } }, { row: { label: '', n: 1 } }, { failed: 'MALFORMED_CSV' }, { failed: 'MISFIT' }, { failed: 'MISFIT' }],
+    },
+    {
+      title: 'text files in an old encoding',
+      params: { path: 'mails', format: 'text', encoding: 'windows-1252', as: 'file' },
+      schema: rawSource,
+      input: [{ [SOURCE_FIELD]: Uint8Array.of(3, 0x61, 0x2f, 0x62, 0x80, 0xe9) }, { [SOURCE_FIELD]: Uint8Array.of(1, 0x61) }],
+      output: [{ row: { file: { path: 'a/b', text: '€é' } } }, { row: { file: { path: 'a', text: '' } } }],
+    },
+    {
+      title: 'text files in strict UTF-8',
+      params: { path: 'mails', format: 'text' },
+      schema: rawSource,
+      input: [{ [SOURCE_FIELD]: Uint8Array.of(1, 0x61, 0xf0, 0x9f, 0x98, 0x80) }, { [SOURCE_FIELD]: Uint8Array.of(1, 0x61, 0xff) }],
+      output: [{ row: { path: 'a', text: '😀' } }, { failed: 'MALFORMED_TEXT' }],
+    },
+  ],
+  gas: { perRecord: 2, per64Bytes: 4 },
+  defaultId: (p) => p.as ?? 'read',
+  source: (p) => ({
+    path: p.path,
+    format: p.format,
+    options: toOptions(p),
+  }),
+  plan(p, context) {
+    const format = p.format ?? context.source?.format;
+    if (format === undefined) {
+      context.problem('format', `The format of '${p.path}' is not known`, { expected: FORMATS.join(', ') });
+      return [];
+    }
+    const columns = format === 'csv' ? columnsOf(p, context) : undefined;
+    const fields = planFields(p, format, columns, context);
+    if (fields === undefined) return [];
+    const schema = fields.map(({ name, type }) => ({ name, type }));
+    const writes: Schema = p.as === undefined ? schema : [{ name: p.as, type: { record: schema } }];
+    if (writes.map((field) => planWrite(context, field.name, field.type, p.as === undefined ? 'fields' : 'as')).includes(false)) return [];
+    const pinned: PlannedRead = {
+      format,
+      encoding: p.encoding,
+      delimiter: p.delimiter,
+      columns,
+      fields,
+      extra: p.fields === undefined ? 'fail' : 'ignore',
+      as: p.as,
+    };
+    return [{ params: toJson(pinned), reads: [SOURCE_FIELD], writes }];
+  },
+  open(op) {
+    const p = openParams(planned, op.params, 'read');
+    const parse = recordParser(p);
+    return {
+      execute(input, out) {
+        for (const row of input.rows) {
+          const record = parse(input.slice(SOURCE_FIELD, row));
+          if ('code' in record) out.fail(row, record.code, record.message);
+          else if (p.as !== undefined) out.setValue(p.as, row, record.row);
+          else for (const field of p.fields) out.setValue(field.name, row, record.row[field.name] ?? null);
+        }
+      },
+    };
+  },
+});
+
+function toOptions(p: Params): Readonly<Record<string, string | boolean | readonly string[]>> {
+  return { header: p.header, delimiter: p.delimiter, ...(p.suffix === undefined ? {} : { suffix: p.suffix }) };
+}
+
+/** Column names: the header row, or column1, column2, … as many as the first record has. */
+function columnsOf(p: Params, context: PlanContext): readonly string[] | undefined {
+  if (p.header && context.source?.columns !== undefined) return context.source.columns;
+  const [first] = context.source?.sample ?? [];
+  if (first === undefined) return undefined;
+  const cells = cellsOf(first, p);
+  return 'cells' in cells ? cells.cells.map((_, index) => `column${index + 1}`) : undefined;
+}
+
+function planFields(p: Params, format: PlannedRead['format'], columns: readonly string[] | undefined, context: PlanContext): PlannedRead['fields'] | undefined {
+  if (format === 'text') {
+    if (p.fields === undefined) return TEXT_FIELDS.map((field) => ({ ...field, from: field.name }));
+    context.problem('fields', 'Text files have the fields path and text, and no others', { hint: 'leave `fields` out' });
+    return undefined;
+  }
+  if (p.fields === undefined) return format === 'csv' ? inferredColumns(p, columns ?? [], context) : inferredJson(context);
+  const fields = Object.entries(p.fields).map(([name, given]) =>
+    typeof given === 'object' && 'from' in given ? { name, from: given.from, type: given.type } : { name, from: name, type: given },
+  );
+  if (fields.length === 0) context.problem('fields', 'The list of fields is empty', { expected: 'at least one field, or no `fields` at all' });
+  return fields.length > 0 && (format !== 'csv' || fields.every((field) => fitsCsv(field, columns, context))) ? fields : undefined;
+}
+
+function fitsCsv(field: { name: string; from: string; type: FieldType }, columns: readonly string[] | undefined, context: PlanContext): boolean {
+  const plain = typeof field.type === 'object' && 'optional' in field.type ? field.type.optional : field.type;
+  if (typeof plain !== 'string' || plain === 'bytes') {
+    context.problem(`fields.${field.name}`, 'A CSV cell is no list, record or bytes', { expected: 'string, long, double or boolean' });
+    return false;
+  }
+  if (columns === undefined || columns.includes(field.from)) return true;
+  const hint = context.nearest(field.from, columns);
+  context.problem(`fields.${field.name}`, `The CSV file has no column '${field.from}'`, { expected: columns.join(', '), ...(hint === undefined ? {} : { hint }) });
+  return false;
+}
+
+function inferredColumns(p: Params, columns: readonly string[], context: PlanContext): PlannedRead['fields'] | undefined {
+  const rows = (context.source?.sample ?? []).map((raw) => cellsOf(raw, p)).flatMap((result) => ('cells' in result ? [result.cells] : []));
+  const bad = columns.filter((name) => !FIELD_NAME.test(name));
+  for (const name of bad) {
+    context.problem('fields', `Column '${name}' has no field name`, {
+      expected: 'letters, digits and _, not starting with a digit',
+      hint: `say what to read: fields: { my_name: { from: ${JSON.stringify(name)}, type: string } }`,
+    });
+  }
+  if (columns.length === 0) context.problem('path', `'${p.path}' gives no columns to infer types from`, { hint: 'give `fields`' });
+  if (bad.length > 0 || columns.length === 0) return undefined;
+  return columns.map((name, index) => ({ name, from: name, type: inferColumn(rows.map((cells) => cells[index] ?? '')) }));
+}
+
+function inferredJson(context: PlanContext): PlannedRead['fields'] | undefined {
+  const samples = (context.source?.sample ?? []).map(jsonOf).flatMap((result) => ('object' in result ? [result.object] : []));
+  if (samples.length === 0) {
+    context.problem('fields', 'No record of the source could be read to infer types from', { expected: `JSON objects with whole numbers within ±${LONG_LIMIT}`, hint: 'give `fields`' });
+    return undefined;
+  }
+  return inferFields(samples, context)?.map((field) => ({ ...field, from: field.name }));
+}

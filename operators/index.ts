@@ -1,0 +1,51 @@
+/** The door of the operators: every operator there is, in one explicit list, and the data engine that their examples use. */
+import type { DataEngine, Operator } from '#engine';
+import { count } from './aggregate/count.ts';
+import { dedup } from './aggregate/dedup.ts';
+import { sample } from './aggregate/sample.ts';
+import { summary } from './aggregate/summary.ts';
+import { clip } from './correct/clip.ts';
+import { mask } from './correct/mask.ts';
+import { replace } from './correct/replace.ts';
+import { set } from './correct/set.ts';
+import { trim } from './correct/trim.ts';
+import { whitespace } from './correct/whitespace.ts';
+import { freeFall } from './generate/free-fall.ts';
+import { read } from './generate/read.ts';
+import { simulate } from './generate/simulate.ts';
+import { expression } from './rule/expression.ts';
+import { length } from './rule/length.ts';
+import { oneOf } from './rule/one-of.ts';
+import { pattern } from './rule/pattern.ts';
+import { range } from './rule/range.ts';
+import { schema } from './rule/schema.ts';
+import { random } from './select/random.ts';
+import { select } from './select/select.ts';
+import { template } from './template/template.ts';
+
+export const operators: readonly Operator[] = [
+  select,
+  random,
+  template,
+  read,
+  simulate,
+  schema,
+  length,
+  range,
+  oneOf,
+  pattern,
+  expression,
+  set,
+  whitespace,
+  replace,
+  trim,
+  clip,
+  mask,
+  dedup,
+  count,
+  summary,
+  sample,
+];
+
+/** Data engines that need nothing but arithmetic. */
+export const engines: readonly DataEngine[] = [freeFall];

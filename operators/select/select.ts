@@ -1,0 +1,215 @@
+/**
+ * Picks from a list or a map in global storage. Every pick is a seeded draw of the candidate (law 1): uniform by rejection,
+ * weighted by exact integers, k of n without replacement by lowest hash, or each element once per round over all candidates.
+ */
+import type { DataSet, Draws, FieldType, PlanContext, Value } from '#engine';
+import { defineOperator, invariant } from '#engine';
+import { z } from 'zod';
+import { newField, openParams, planWrite, toJson } from '../fields.ts';
+import { planWeights, prefixSums, searchSums } from './weights.ts';
+
+/** Most elements that one record can be given. */
+export const PICK_LIMIT = 1000;
+/** Largest set for `each`, whose order is shuffled as a whole once per round. */
+export const EACH_LIMIT = 1_000_000;
+
+const params = z
+  .strictObject({
+    from: z.string().min(1).describe('Name of the list or map under `data`.'),
+    as: newField('Field that receives the element (or, with `pick`, the list of elements).'),
+    random: z.literal('hash').default('hash').describe('Where randomness comes from. `hash`: HMAC-SHA-256 of the workflow seed, the step id and the candidate.'),
+    pick: z.int().min(1).max(PICK_LIMIT).optional().describe(`Gives a list of this many different elements (1 to ${PICK_LIMIT}), lowest hash first.`),
+    weight: z
+      .union([z.string().min(1), z.record(z.string(), z.number().min(0))])
+      .optional()
+      .describe('Makes some elements likelier: the name of a number field of the elements, or a map from element (text) or key (of a map) to its weight. Decimals are exact.'),
+    each: z.boolean().optional().describe('true: every element once in a seeded order before any comes again, over all candidates of the run.'),
+  })
+  .refine((p) => !(p.each === true && (p.pick !== undefined || p.weight !== undefined)), {
+    error: '`each` gives every element its turn, so it goes with neither `pick` nor `weight`',
+  });
+
+const planned = z.strictObject({
+  as: z.string(),
+  pick: z.int().optional(),
+  weights: z.array(z.int()).optional(),
+  each: z.literal(true).optional(),
+});
+
+export const select = defineOperator({
+  name: 'select',
+  version: 1,
+  group: 'select',
+  kind: 'row',
+  summary: 'Pick an element of a list or map: uniform, weighted, several, or each in turn.',
+  description:
+    'Picks one element by a seeded draw, so the same candidate always gets the same element. From a map, an entry is a record ' +
+    'with its `key` first, followed by the fields of the value, or by `value` where the value is no record. ' +
+    'With `pick: k` the field holds k different elements; with `each: true` elements take turns: n candidates in a row get all n elements.',
+  params,
+  examples: [
+    {
+      title: 'a list of one has one answer',
+      params: { from: 'products', as: 'product' },
+      data: { products: ['kettle'] },
+      input: [{ id: 1 }, { id: 2 }],
+      output: [{ row: { id: 1, product: 'kettle' } }, { row: { id: 2, product: 'kettle' } }],
+    },
+    {
+      title: 'a weight of 0 is never picked; text beyond the BMP is an element as any other',
+      params: { from: 'signs', as: 'sign', weight: { '😀': 0.5, plain: 0 } },
+      data: { signs: ['plain', '😀'] },
+      input: [{ id: 1 }, { id: 2 }, { id: 3 }],
+      output: [{ row: { id: 1, sign: '😀' } }, { row: { id: 2, sign: '😀' } }, { row: { id: 3, sign: '😀' } }],
+    },
+    {
+      title: 'an entry of a map is a record with its key first',
+      params: { from: 'personas', as: 'persona', weight: 'share' },
+      data: { personas: { clerk: { voice: 'dry', share: 3 }, nobody: { voice: 'none', share: 0 } } },
+      input: [{ id: 1 }],
+      output: [{ row: { id: 1, persona: { key: 'clerk', voice: 'dry', share: 3 } } }],
+    },
+    {
+      title: 'pick as many as there are: all of them, lowest hash first',
+      params: { from: 'one', as: 'some', pick: 1 },
+      data: { one: [7] },
+      input: [{ id: 1 }],
+      output: [{ row: { id: 1, some: [7] } }],
+    },
+    {
+      title: 'each in turn, from a list of one',
+      params: { from: 'one', as: 'turn', each: true },
+      data: { one: [''] },
+      input: [{ id: 1 }, { id: 2 }],
+      output: [{ row: { id: 1, turn: '' } }, { row: { id: 2, turn: '' } }],
+    },
+  ],
+  gas: { perRecord: 4, per64Bytes: 0 },
+  defaultId: (p) => p.as,
+  plan(p, context) {
+    const data = context.data(p.from, 'from');
+    if (data === undefined) return [];
+    const element = elementType(p.from, data, context);
+    const weights = p.weight === undefined ? undefined : planWeights(data, p.weight, context);
+    if (element === undefined || (p.weight !== undefined && weights === undefined) || !fits(p.pick, p.each, data, weights, context)) return [];
+    const type: FieldType = p.pick === undefined ? element : { array: element };
+    if (!planWrite(context, p.as, type)) return [];
+    return [
+      {
+        params: toJson({ as: p.as, pick: p.pick, weights, ...(p.each === true ? { each: true } : {}) }),
+        reads: [],
+        writes: [{ name: p.as, type }],
+        data: [data.digest],
+      },
+    ];
+  },
+  open(op, env) {
+    const p = openParams(planned, op.params, 'select');
+    const [digest] = op.data;
+    invariant(digest !== undefined, 'a planned select names its data');
+    const data = env.storage.data(digest);
+    const elements = elementsOf(data);
+    const sums = p.weights === undefined ? undefined : prefixSums(p.weights);
+    const one = p.each === true ? turns(env.draws, p.as, elements.length) : single(env.draws, p.as, elements.length, sums);
+    return {
+      execute(input, out) {
+        for (const row of input.rows) {
+          const candidate = input.candidate(row);
+          if (p.pick === undefined) {
+            out.setValue(p.as, row, elements[one(candidate)] ?? null);
+            continue;
+          }
+          const chosen =
+            p.weights === undefined
+              ? lowestHashes(env.draws, candidate, p.as, elements.length, p.pick)
+              : weightedWithout(env.draws, candidate, p.as, p.weights, p.pick);
+          out.setValue(p.as, row, chosen.map((index) => elements[index] ?? null));
+          out.charge(p.weights === undefined ? elements.length : p.pick);
+        }
+      },
+    };
+  },
+});
+
+function fits(pick: number | undefined, each: boolean | undefined, data: DataSet, weights: readonly number[] | undefined, context: PlanContext): boolean {
+  const available = weights === undefined ? data.values.length : weights.filter((weight) => weight > 0).length;
+  if (available === 0) {
+    context.problem('from', 'There is nothing to pick from', { expected: weights === undefined ? 'at least one element' : 'a weight above 0' });
+    return false;
+  }
+  if (pick !== undefined && pick > available) {
+    context.problem('pick', `${pick} different elements can't be picked from ${available}`, { expected: `1 to ${available}` });
+    return false;
+  }
+  if (each === true && data.values.length > EACH_LIMIT) {
+    context.problem('each', `${data.values.length} elements are too many to take turns`, { expected: `at most ${EACH_LIMIT}` });
+    return false;
+  }
+  return true;
+}
+
+function elementType(name: string, data: DataSet, context: PlanContext): FieldType | undefined {
+  if (data.kind === 'list') return data.type;
+  const type = data.type;
+  if (typeof type === 'string' || !('record' in type)) {
+    return { record: [{ name: 'key', type: 'string' }, { name: 'value', type }] };
+  }
+  if (type.record.some((field) => field.name === 'key')) {
+    context.problem('from', `Entries of '${name}' have a field 'key' of their own`, {
+      expected: 'no field named key: it holds the key of the entry',
+      hint: 'rename that field in the data file',
+    });
+    return undefined;
+  }
+  return { record: [{ name: 'key', type: 'string' }, ...type.record] };
+}
+
+function elementsOf(data: DataSet): readonly Value[] {
+  const { keys } = data;
+  if (keys === undefined) return data.values;
+  const isRecord = typeof data.type === 'object' && 'record' in data.type;
+  return data.values.map((value, i) => (isRecord ? Object.assign({ key: keys[i] ?? '' }, value) : { key: keys[i] ?? '', value }));
+}
+
+function single(draws: Draws, field: string, n: number, sums: readonly number[] | undefined): (candidate: number) => number {
+  if (sums === undefined) return (candidate) => draws.below(n, candidate, field);
+  const total = sums[sums.length - 1] ?? 0;
+  return (candidate) => searchSums(sums, draws.below(total, candidate, field));
+}
+
+/** Round r = ⌊candidate / n⌋ is a Fisher–Yates shuffle drawn at r; one round is kept, which blocks in order rarely leave. */
+function turns(draws: Draws, field: string, n: number): (candidate: number) => number {
+  let round = -1;
+  const order = new Uint32Array(n);
+  return (candidate) => {
+    const wanted = Math.floor(candidate / n);
+    if (wanted !== round) {
+      round = wanted;
+      for (let i = 0; i < n; i++) order[i] = i;
+      for (let i = n - 1; i > 0; i--) {
+        const j = draws.below(i + 1, round, `${field}/each`, i);
+        const kept = order[i] ?? 0;
+        order[i] = order[j] ?? 0;
+        order[j] = kept;
+      }
+    }
+    return order[candidate % n] ?? 0;
+  };
+}
+
+/** k of n: the elements whose draw is lowest, in that order; equal draws (2^-256) by index. */
+function lowestHashes(draws: Draws, candidate: number, field: string, n: number, k: number): readonly number[] {
+  const ranked = Array.from({ length: n }, (_, index) => ({ index, draw: draws.bytes(candidate, field, index) }));
+  ranked.sort((a, b) => Buffer.compare(a.draw, b.draw) || a.index - b.index);
+  return ranked.slice(0, k).map((entry) => entry.index);
+}
+
+function weightedWithout(draws: Draws, candidate: number, field: string, weights: readonly number[], k: number): readonly number[] {
+  const left = [...weights];
+  return Array.from({ length: k }, (_, draw) => {
+    const sums = prefixSums(left);
+    const index = searchSums(sums, draws.below(sums[sums.length - 1] ?? 1, candidate, field, draw));
+    left[index] = 0;
+    return index;
+  });
+}
