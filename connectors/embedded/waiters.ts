@@ -16,6 +16,7 @@ interface Waiter {
 export class Waiters {
   readonly #db: Database;
   readonly #waiting = new Set<Waiter>();
+  readonly #signals = new Map<AbortSignal, { readonly waiters: Set<Waiter>; readonly onAbort: () => void }>();
   readonly #unsubscribe: () => void;
   #timer: NodeJS.Timeout | undefined;
   #pauseMs = POLL_FIRST_MS;
@@ -29,25 +30,50 @@ export class Waiters {
 
   /** Resolves with true once `isReady` (synchronous, cheap, reads the database) holds, with false when the signal aborts. */
   wait(isReady: () => boolean, signal: AbortSignal): Promise<boolean> {
+    if (signal.aborted) return Promise.resolve(false);
     return new Promise((resolve, reject) => {
-      const settle = (): void => {
-        this.#waiting.delete(waiter);
-        signal.removeEventListener('abort', onAbort);
-        if (this.#waiting.size === 0) this.#stopTimer();
-      };
-      const onAbort = (): void => waiter.resolve(false);
       const waiter: Waiter = {
         isReady,
-        resolve: (reached) => (settle(), resolve(reached)),
-        reject: (error) => (settle(), reject(error)),
+        resolve: (reached) => {
+          this.#remove(waiter, signal);
+          resolve(reached);
+        },
+        reject: (error) => {
+          this.#remove(waiter, signal);
+          reject(error);
+        },
       };
-      if (signal.aborted) return resolve(false);
-      signal.addEventListener('abort', onAbort);
-      this.#waiting.add(waiter);
+      this.#add(waiter, signal);
       this.#look(waiter);
       this.#pauseMs = POLL_FIRST_MS;
       if (this.#waiting.size > 0) this.#startTimer();
     });
+  }
+
+  /** One listener for each signal: a reader of many partitions waits with one, and Node warns of more than ten. */
+  #add(waiter: Waiter, signal: AbortSignal): void {
+    this.#waiting.add(waiter);
+    const group = this.#signals.get(signal);
+    if (group !== undefined) {
+      group.waiters.add(waiter);
+      return;
+    }
+    const waiters = new Set([waiter]);
+    const onAbort = (): void => {
+      for (const one of [...waiters]) one.resolve(false);
+    };
+    signal.addEventListener('abort', onAbort);
+    this.#signals.set(signal, { waiters, onAbort });
+  }
+
+  #remove(waiter: Waiter, signal: AbortSignal): void {
+    this.#waiting.delete(waiter);
+    if (this.#waiting.size === 0) this.#stopTimer();
+    const group = this.#signals.get(signal);
+    group?.waiters.delete(waiter);
+    if (group === undefined || group.waiters.size > 0) return;
+    signal.removeEventListener('abort', group.onAbort);
+    this.#signals.delete(signal);
   }
 
   close(): void {

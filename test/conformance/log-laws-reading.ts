@@ -111,6 +111,22 @@ export function describeReading(adapter: LogAdapter): void {
       expect((await other.read('t', 0, end)).entries.map(({ value }) => text(value))).toEqual(['b']);
     });
 
+    it('one signal serves many waits', async () => {
+      const log = await logWith(adapter, []);
+      const warnings: Error[] = [];
+      const warned = (warning: Error): unknown => warnings.push(warning);
+      process.on('warning', warned);
+      const controller = new AbortController();
+      const waiting = Array.from({ length: 30 }, (_, n) => log.waitBeyond('t', n % 2, START, controller.signal));
+      await commitVisibly(await log.openWriter('w'), [note('t', 0, 'wakes half of them')]);
+      expect(await Promise.all(waiting.filter((_, n) => n % 2 === 0))).toEqual(Array.from({ length: 15 }, () => true));
+      controller.abort();
+      expect(await Promise.all(waiting.filter((_, n) => n % 2 === 1))).toEqual(Array.from({ length: 15 }, () => false));
+      await new Promise(setImmediate);
+      process.off('warning', warned);
+      expect(warnings.filter(({ name }) => name === 'MaxListenersExceededWarning')).toEqual([]);
+    });
+
     it('an aborted signal ends a wait with false, before it began or during it, and no commit elsewhere ends it', async () => {
       const log = await logWith(adapter, ['a']);
       const end = await log.end('t', 0);
