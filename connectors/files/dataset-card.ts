@@ -15,7 +15,13 @@ export interface DatasetCard {
   readonly files: readonly WrittenFile[];
   readonly schema: Schema;
   /** In order; `in` and `kept` where they are known. */
-  readonly steps: readonly { readonly id: string; readonly op: string; readonly in?: number; readonly kept?: number; readonly summary?: string }[];
+  readonly steps: readonly {
+    readonly id: string;
+    readonly op: string;
+    readonly in?: number;
+    readonly kept?: number;
+    readonly summary?: string;
+  }[];
   readonly counts: {
     readonly candidates: number;
     readonly accepted: number;
@@ -67,7 +73,10 @@ export function datasetCard(card: DatasetCard): string {
     `## How it was made\n\n${stepsTable(card)}\n\nProgram: \`${card.program}\``,
     `## Counts\n\n${countsTable(card)}`,
     `## Fields\n\n${table(['field', 'type'], [['_id', 'string (record id)'], ...card.schema.map((f) => [f.name, describeType(f.type)])])}`,
-    `## Files\n\n${table(['file', 'bytes', 'SHA-256'], card.files.map((f) => [f.name, String(f.bytes), f.sha256]))}`,
+    `## Files\n\n${table(
+      ['file', 'bytes', 'SHA-256'],
+      card.files.map((f) => [f.name, String(f.bytes), f.sha256]),
+    )}`,
     `## How to verify\n\n${verification(card)}`,
   ]
     .filter((part) => part !== '')
@@ -123,5 +132,8 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 
 /** A cell holds no line end and no bare pipe. */
 function cell(text: string): string {
-  return text.replaceAll('\\', '\\\\').replaceAll('|', '\\|').replaceAll(/\r?\n|\r/g, ' ');
+  return text
+    .replaceAll('\\', '\\\\')
+    .replaceAll('|', '\\|')
+    .replaceAll(/\r?\n|\r/g, ' ');
 }

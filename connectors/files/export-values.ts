@@ -33,7 +33,10 @@ function scalarJson(value: Value): string {
 }
 
 function membersOf(value: Value): Row {
-  invariant(typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array), 'a record or map field holds an object');
+  invariant(
+    typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array),
+    'a record or map field holds an object',
+  );
   return value as Row;
 }
 

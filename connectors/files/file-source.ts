@@ -16,13 +16,9 @@ import { CsvSplitter, LineSplitter } from './record-splitter.ts';
 import { resolveSourcePath } from './source-path.ts';
 import { listTextFiles, textRecords } from './text-reader.ts';
 
-export interface FileSourceInfo extends SourceInfo {
-  /** Names from the header row of a CSV source; absent for other formats and for `header: false`. */
-  readonly columns?: readonly string[];
-}
-
 export interface FileSource {
-  readonly info: FileSourceInfo;
+  /** `columns` are the names in the header row of a CSV source; absent for other formats and for `header: false`. */
+  readonly info: SourceInfo;
   /** Absolute path of the file or folder. */
   readonly path: string;
   /**
@@ -58,7 +54,7 @@ export async function openFileSource(request: SourceRequest, baseDir: string): P
   if (records === 0) {
     throw new MizuError('INPUT_INVALID', `${path} holds no records`, { component: path, hint: reader.emptyHint });
   }
-  const info: FileSourceInfo = {
+  const info: SourceInfo = {
     format,
     records,
     digest: digestHex(digest),
@@ -95,21 +91,27 @@ function isFolder(path: string): boolean {
 }
 
 async function openReader(path: string, format: Format, options: Readonly<Record<string, Json>>): Promise<Reader> {
-  if (format === 'jsonl') return { emptyHint: 'Each line that is not empty is a record.', from: seekable(path, () => new LineSplitter(), 0) };
+  if (format === 'jsonl')
+    return { emptyHint: 'Each line that is not empty is a record.', from: seekable(path, () => new LineSplitter(), 0) };
   if (format === 'csv') return csvReader(path, options);
   if (format === 'parquet') return { emptyHint: 'Each row is a record.', from: (record) => parquetRecords(path, record) };
   const suffixes = suffixOption(options['suffix']);
   const files = await listTextFiles(path, suffixes);
-  const emptyHint = suffixes.length === 0 ? 'Each file is a record.' : `No file name ends with ${suffixes.join(' or ')}; check the option suffix.`;
+  const emptyHint =
+    suffixes.length === 0 ? 'Each file is a record.' : `No file name ends with ${suffixes.join(' or ')}; check the option suffix.`;
   return { emptyHint, from: (record) => textRecords(files, record) };
 }
 
 async function csvReader(path: string, options: Readonly<Record<string, Json>>): Promise<Reader> {
   const delimiter = options['delimiter'] ?? ',';
   if (typeof delimiter !== 'string' || delimiter.length !== 1 || delimiter.charCodeAt(0) >= 0x80 || delimiter === '"') {
-    throw new MizuError('INPUT_INVALID', `The CSV delimiter is ${JSON.stringify(delimiter)}, expected one ASCII character other than a quote`, {
-      component: path,
-    });
+    throw new MizuError(
+      'INPUT_INVALID',
+      `The CSV delimiter is ${JSON.stringify(delimiter)}, expected one ASCII character other than a quote`,
+      {
+        component: path,
+      },
+    );
   }
   const splitter = (): CsvSplitter => new CsvSplitter(delimiter);
   const emptyHint = 'The first row names the columns; each row after it is a record.';
@@ -127,7 +129,11 @@ function columnNames(path: string, header: Uint8Array, delimiter: string): reado
     const rows: string[][] = parse(text, { delimiter });
     names = rows[0] ?? [];
   } catch (cause) {
-    throw new MizuError('INPUT_INVALID', `${path}: the header row is no valid CSV: ${messageOf(cause)}`, { cause, component: path });
+    throw new MizuError('INPUT_INVALID', `${path}: the header row is no CSV in UTF-8: ${messageOf(cause)}`, {
+      cause,
+      component: path,
+      hint: 'Mend the header row, or remove it and set header: false, which names the columns column1, column2, ….',
+    });
   }
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) {
@@ -143,7 +149,10 @@ function suffixOption(value: Json | undefined): readonly string[] {
   if (value === undefined) return [];
   const list = typeof value === 'string' ? [value] : value;
   if (Array.isArray(list) && list.every((item): item is string => typeof item === 'string' && item !== '')) return list;
-  throw new MizuError('INPUT_INVALID', `The option suffix is ${JSON.stringify(value)}, expected a file name ending such as .txt, or a list of them`);
+  throw new MizuError(
+    'INPUT_INVALID',
+    `The option suffix is ${JSON.stringify(value)}, expected a file name ending such as .txt, or a list of them`,
+  );
 }
 
 /**
@@ -204,7 +213,7 @@ async function survey(records: AsyncIterable<Uint8Array>) {
 }
 
 /** Ends with an error when the number of records, or for a reading of all their digest, is not the one of the opening. */
-async function* checkedRecords(path: string, reader: Reader, info: FileSourceInfo, from: number): AsyncGenerator<Uint8Array> {
+async function* checkedRecords(path: string, reader: Reader, info: SourceInfo, from: number): AsyncGenerator<Uint8Array> {
   const digest = new RecordDigest();
   for await (const bytes of reader.from(from)) {
     digest.add(bytes);

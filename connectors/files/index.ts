@@ -1,6 +1,6 @@
 /** Files: sources that workflows generate from, and exports of what they published. */
 export { openFileSource } from './file-source.ts';
-export type { FileSource, FileSourceInfo } from './file-source.ts';
+export type { FileSource } from './file-source.ts';
 export { resolveSourcePath } from './source-path.ts';
 export { EXPORT_FORMATS, openRecordWriter } from './record-writer.ts';
 export type { ExportFormat, RecordWriter, RecordWriterOptions } from './record-writer.ts';

@@ -7,10 +7,11 @@ import type { FileHandle } from 'node:fs/promises';
 import * as zlib from 'node:zlib';
 import { parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import type { AsyncBuffer, Compressors, FileMetaData } from 'hyparquet';
-import { MizuError, messageOf } from '#engine';
+import { canonicalJson, MizuError, messageOf } from '#engine';
+import type { Json } from '#engine';
 import { unreadable } from './file-errors.ts';
 import { RECORD_BYTES_LIMIT, ROW_GROUP_SOURCE_BYTES } from './limits.ts';
-import { canonicalJson, PARQUET_PARSERS, ValueProblem } from './parquet-values.ts';
+import { jsonValue, PARQUET_PARSERS, ValueProblem } from './parquet-values.ts';
 
 const COMPRESSORS: Compressors = {
   GZIP: (input) => zlib.gunzipSync(input),
@@ -67,7 +68,11 @@ async function checkedMetadata(path: string, file: AsyncBuffer): Promise<FileMet
   }
   for (const group of metadata.row_groups) {
     if (Number(group.total_byte_size) > ROW_GROUP_SOURCE_BYTES) {
-      throw invalid(path, `has a row group of ${group.total_byte_size} bytes; at most ${ROW_GROUP_SOURCE_BYTES}`, 'Write it with smaller row groups.');
+      throw invalid(
+        path,
+        `has a row group of ${group.total_byte_size} bytes; at most ${ROW_GROUP_SOURCE_BYTES}`,
+        'Write it with smaller row groups.',
+      );
     }
     const codec = group.columns.map((column) => column.meta_data?.codec ?? 'UNCOMPRESSED').find((name) => !CODECS.includes(name));
     if (codec !== undefined) throw invalid(path, `is compressed with ${codec}`, `Write it with one of ${CODECS.join(', ')}.`);
@@ -91,19 +96,22 @@ async function* groupRecords(
 }
 
 function rowRecord(path: string, row: Readonly<Record<string, unknown>>, rowNumber: number): Uint8Array {
-  const members = Object.keys(row)
-    .sort()
-    .map((column) => {
-      try {
-        return `${JSON.stringify(column)}:${canonicalJson(row[column])}`;
-      } catch (cause) {
-        const hint = cause instanceof ValueProblem ? cause.hint : 'Leave the column out.';
-        throw invalid(path, `row ${rowNumber}, column ${column}: ${messageOf(cause)}`, hint, cause);
-      }
-    });
-  const bytes = new TextEncoder().encode(`{${members.join(',')}}`);
+  const members = Object.entries(row).map(([column, value]): [string, Json] => {
+    try {
+      return [column, jsonValue(value)];
+    } catch (cause) {
+      const hint = cause instanceof ValueProblem ? cause.hint : 'Leave the column out.';
+      throw invalid(path, `row ${rowNumber}, column ${column}: ${messageOf(cause)}`, hint, cause);
+    }
+  });
+  // Doubles that happen to be whole numbers beyond 2^53 are exact; whole-number columns were checked above.
+  const bytes = new TextEncoder().encode(canonicalJson(Object.fromEntries(members), { wideNumbers: true }));
   if (bytes.length > RECORD_BYTES_LIMIT) {
-    throw invalid(path, `row ${rowNumber} makes a record of ${bytes.length} bytes; at most ${RECORD_BYTES_LIMIT}`, 'Leave large columns out.');
+    throw invalid(
+      path,
+      `row ${rowNumber} makes a record of ${bytes.length} bytes; at most ${RECORD_BYTES_LIMIT}`,
+      'Leave large columns out.',
+    );
   }
   return bytes;
 }

@@ -1,7 +1,8 @@
 /**
- * Parquet values as canonical JSON: keys sorted by UTF-16 code units (RFC 8785 section 3.2.3), text decoded strictly, dates and times as
- * ISO 8601 in UTC with the digits that were stored, bytes as base64. What JSON can't hold exactly is refused, not bent.
+ * Parquet values as JSON: text decoded strictly, dates and times as ISO 8601 in UTC with the digits that were stored, bytes as base64.
+ * What JSON can't hold exactly is refused, not bent.
  */
+import type { Json } from '#engine';
 
 /** Why a value can't be taken over; the reader adds file, row and column. */
 export class ValueProblem extends Error {
@@ -61,32 +62,34 @@ function isoInstant(ms: number): string {
   return new Date(ms).toISOString();
 }
 
-/** @throws ValueProblem. */
-export function canonicalJson(value: unknown): string {
-  if (value === null || value === undefined) return 'null';
-  if (typeof value === 'string' || typeof value === 'boolean') return JSON.stringify(value);
+/** The value as strict JSON, which `canonicalJson` of the engine then writes. @throws ValueProblem. */
+export function jsonValue(value: unknown): Json {
+  if (value === null || value === undefined) return null;
+  if (typeof value === 'string' || typeof value === 'boolean') return value;
   if (typeof value === 'bigint') return wholeNumber(value);
   if (typeof value === 'number') return finiteNumber(value);
-  if (value instanceof Uint8Array) return JSON.stringify(Buffer.from(value).toString('base64'));
-  if (Array.isArray(value) || ArrayBuffer.isView(value)) return `[${Array.from(value as ArrayLike<unknown>, canonicalJson).join(',')}]`;
-  if (typeof value === 'object') {
-    const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-    return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`).join(',')}}`;
-  }
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
+  if (Array.isArray(value)) return value.map(jsonValue);
+  if (isTypedArray(value)) return Array.from(value, jsonValue);
+  if (typeof value === 'object') return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, jsonValue(member)]));
   throw new ValueProblem(`a value of type ${typeof value} has no JSON form`, 'Leave the column out.');
 }
 
-function wholeNumber(value: bigint): string {
+function isTypedArray(value: unknown): value is ArrayLike<unknown> {
+  return ArrayBuffer.isView(value) && !(value instanceof DataView);
+}
+
+function wholeNumber(value: bigint): number {
   const limit = BigInt(Number.MAX_SAFE_INTEGER);
   if (value > limit || value < -limit) {
     throw new ValueProblem(`${value} is beyond ±(2^53 − 1), the whole numbers that JSON keeps exactly`, 'Store the column as text.');
   }
-  return value.toString();
+  return Number(value);
 }
 
 /** NaN is the usual "missing" of data frames: it becomes null. */
-function finiteNumber(value: number): string {
-  if (Number.isNaN(value)) return 'null';
+function finiteNumber(value: number): number | null {
+  if (Number.isNaN(value)) return null;
   if (!Number.isFinite(value)) throw new ValueProblem(`${value} has no JSON form`, 'Store null or a finite number.');
-  return JSON.stringify(value);
+  return value;
 }

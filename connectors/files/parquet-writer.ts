@@ -52,7 +52,7 @@ export class ParquetFileWriter implements RecordWriter {
 
   async close() {
     this.#endGroup();
-    this.#parquet.finish();
+    await this.#parquet.finish();
     this.#drain();
     return { files: [this.#file.close()] };
   }
@@ -76,7 +76,8 @@ export class ParquetFileWriter implements RecordWriter {
       encoding: 'PLAIN',
       offsetIndex: false,
     }));
-    this.#parquet.write({ columnData, rowGroupSize: rows });
+    // Waits for nothing: only a writer with a `flush` of its own makes a promise of it.
+    void this.#parquet.write({ columnData, rowGroupSize: rows });
     for (const column of [this.#ids, ...this.#columns]) column.cells = [];
     this.#groupBytes = 0;
     this.#drain();

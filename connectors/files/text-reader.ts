@@ -56,7 +56,8 @@ export async function* textRecords(files: readonly TextFile[], from: number): As
 async function textRecord({ path, absolute }: TextFile): Promise<Uint8Array> {
   const name = Buffer.from(path);
   const { size } = await stat(absolute).catch((error: unknown) => Promise.reject(unreadable(absolute, error)));
-  const body = size > RECORD_BYTES_LIMIT ? undefined : await readFile(absolute).catch((error: unknown) => Promise.reject(unreadable(absolute, error)));
+  const body =
+    size > RECORD_BYTES_LIMIT ? undefined : await readFile(absolute).catch((error: unknown) => Promise.reject(unreadable(absolute, error)));
   if (body === undefined || name.length + body.length + MAX_LENGTH_BYTES > RECORD_BYTES_LIMIT) {
     throw new MizuError('INPUT_INVALID', `${absolute} holds ${size} bytes; a record may hold ${RECORD_BYTES_LIMIT}`, {
       component: absolute,
@@ -78,7 +79,8 @@ function unsignedVarint(value: number): Uint8Array {
   return Uint8Array.from(bytes);
 }
 
-const matches = (name: string, suffixes: readonly string[]): boolean => suffixes.length === 0 || suffixes.some((suffix) => name.endsWith(suffix));
+const matches = (name: string, suffixes: readonly string[]): boolean =>
+  suffixes.length === 0 || suffixes.some((suffix) => name.endsWith(suffix));
 
 async function isFile(path: string): Promise<boolean> {
   return stat(path).then(

@@ -45,13 +45,7 @@ export const STACK_OUTPUT: Schema = [
 ];
 
 const PARAMS = z.strictObject({
-  steps: z
-    .number()
-    .int()
-    .min(1)
-    .max(STEPS_LIMIT)
-    .default(STEPS_DEFAULT)
-    .describe(`Simulated steps of 1/60 s each, 1 to ${STEPS_LIMIT}.`),
+  steps: z.number().int().min(1).max(STEPS_LIMIT).default(STEPS_DEFAULT).describe(`Simulated steps of 1/60 s each, 1 to ${STEPS_LIMIT}.`),
 });
 
 export const stacks = defineEngine<z.infer<typeof PARAMS>>({
@@ -65,7 +59,7 @@ export const stacks = defineEngine<z.infer<typeof PARAMS>>({
     `away from over the base by more than ${LEANING_PART} of the width, else \`stands\`; \`fallen\` counts those bodies. \`settled\` says that all bodies were slower than ${SETTLE_SPEED} m/s and`,
     `${SETTLE_SPIN} rad/s for the last ${SETTLE_STEPS} steps or more, seen every ${MEASURE_EVERY} steps, after \`settleStep\` (= steps when not settled). \`height\` is that of the highest centre, \`topDisplacement\` how far the top body`,
     'is from over the base, `maxPenetration` the deepest overlap seen, all in metres. `energyStart` is the total energy at the start, `kineticEnergy` what still moves at the',
-    'end, in joules; `energyGain` the largest rise of the total energy, as a part of that at the start: nothing drives the stack, so all of it is the solver\'s error. `snapshot` is the SHA-256 of the final world.',
+    "end, in joules; `energyGain` the largest rise of the total energy, as a part of that at the start: nothing drives the stack, so all of it is the solver's error. `snapshot` is the SHA-256 of the final world.",
     'Gas: steps × bodies.',
   ].join(' '),
   params: PARAMS,
@@ -116,7 +110,8 @@ function watch(world: StackWorld, steps: number, bodies: number, width: number):
     energyGain: rounded(gain / start),
   };
   for (const [field, value] of Object.entries(measured)) {
-    if (!Number.isFinite(value)) throw new RecordFault('SIMULATION_DIVERGED', `${field} is ${value} after ${steps} steps`, { field, steps });
+    if (!Number.isFinite(value))
+      throw new RecordFault('SIMULATION_DIVERGED', `${field} is ${value} after ${steps} steps`, { field, steps });
   }
   return {
     outcome: fallen > 0 ? 'collapses' : topDisplacement > LEANING_PART * width ? 'leans' : 'stands',

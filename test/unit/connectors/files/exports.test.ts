@@ -26,12 +26,25 @@ const SCHEMA: Schema = [
   { name: 'ok', type: 'boolean' },
   { name: 'note', type: { optional: 'string' } },
   { name: 'tags', type: { array: 'string' } },
-  { name: 'shape', type: { record: [{ name: 'w', type: 'double' }, { name: 'kind', type: 'string' }] } },
+  {
+    name: 'shape',
+    type: {
+      record: [
+        { name: 'w', type: 'double' },
+        { name: 'kind', type: 'string' },
+      ],
+    },
+  },
   { name: 'seen', type: { map: 'long' } },
   { name: 'raw', type: 'bytes' },
 ];
 
-const text = fc.string({ unit: fc.oneof(fc.constantFrom('"', ',', '\n', '\r', "'", '=', '\u0000', '\u2028', '\ufeff', '\\'), fc.string({ unit: 'grapheme', maxLength: 1 })) });
+const text = fc.string({
+  unit: fc.oneof(
+    fc.constantFrom('"', ',', '\n', '\r', "'", '=', '\u0000', '\u2028', '\ufeff', '\\'),
+    fc.string({ unit: 'grapheme', maxLength: 1 }),
+  ),
+});
 const row: fc.Arbitrary<Row> = fc.record({
   text,
   count: fc.integer({ min: -(2 ** 52), max: 2 ** 52 }),
@@ -46,7 +59,9 @@ const row: fc.Arbitrary<Row> = fc.record({
 
 /** What a reader of JSON gets for a row. */
 function plain(value: Row): unknown {
-  return JSON.parse(JSON.stringify(value, (_, item: unknown) => (item instanceof Uint8Array ? Buffer.from(item).toString('base64') : item)));
+  return JSON.parse(
+    JSON.stringify(value, (_, item: unknown) => (item instanceof Uint8Array ? Buffer.from(item).toString('base64') : item)),
+  );
 }
 
 async function exported(format: ExportFormat, rows: readonly Row[], folder = dir): Promise<string> {
@@ -65,7 +80,10 @@ const nested = ['tags', 'shape', 'seen'];
 /** Reads an export back with a reader that is not ours, into plain rows. */
 const readBack: Readonly<Record<ExportFormat, (path: string) => Promise<unknown[]>>> = {
   async jsonl(path) {
-    return readFileSync(path, 'utf8').split('\n').slice(0, -1).map((line) => JSON.parse(line));
+    return readFileSync(path, 'utf8')
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line));
   },
   async csv(path) {
     // csv-parse tells an empty text ("") from an empty field only through `quoting`.
@@ -120,9 +138,7 @@ describe.each(EXPORT_FORMATS)('%s', (format) => {
     const [a, b] = [join(dir, `${format}-a`), join(dir, `${format}-b`)];
     const rows = fc.sample(row, { numRuns: 50, seed: 22 });
     const turned = rows.map((item) =>
-      Object.fromEntries(
-        Object.entries({ ...item, seen: Object.fromEntries(Object.entries(item['seen'] as object).reverse()) }).reverse(),
-      ),
+      Object.fromEntries(Object.entries({ ...item, seen: Object.fromEntries(Object.entries(item['seen'] as object).reverse()) }).reverse()),
     ) as Row[];
     expect(readFileSync(await exported(format, turned, b))).toEqual(readFileSync(await exported(format, rows, a)));
   });
@@ -175,7 +191,10 @@ describe('every export', () => {
 
 describe('csv', () => {
   it('guards formulas only when asked to', async () => {
-    for (const [guardFormulas, written] of [[false, '=1+1'], [true, "'=1+1"]] as const) {
+    for (const [guardFormulas, written] of [
+      [false, '=1+1'],
+      [true, "'=1+1"],
+    ] as const) {
       const writer = openRecordWriter('csv', { dir, name: 'guard', schema: [{ name: 't', type: 'string' }], guardFormulas });
       writer.write({ t: '=1+1' }, 'a/1/0.0');
       await writer.close();
@@ -225,7 +244,13 @@ describe('the dataset card', () => {
       size_categories: ['1K<n<10K'],
       configs: [{ data_files: [{ path: 'data.parquet' }] }],
     });
-    for (const part of ['| rejected by keep\\|calm | 188 |', '| tree root | ddd', 'mizu verify falling-stacks', '| shape | {w: double, kind: string} |', 'mizu+00000000+AAAA']) {
+    for (const part of [
+      '| rejected by keep\\|calm | 188 |',
+      '| tree root | ddd',
+      'mizu verify falling-stacks',
+      '| shape | {w: double, kind: string} |',
+      'mizu+00000000+AAAA',
+    ]) {
       expect(content).toContain(part);
     }
     expect(writeDatasetCard(card)).toEqual(written);

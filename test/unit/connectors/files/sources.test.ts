@@ -138,7 +138,9 @@ describe('csv', () => {
   it('refuses an open quote, a column named twice and a delimiter of two characters', async () => {
     expect((await errorOf(openFileSource({ path: fileOf('a,b\n1,"x\n2,y\n', '.csv') }, dir))).message).toContain('not closed');
     expect((await errorOf(openFileSource({ path: fileOf('a,a\n1,2\n', '.csv') }, dir))).message).toContain('"a" twice');
-    expect((await errorOf(openFileSource({ path: fileOf('a\n1\n', '.csv'), options: { delimiter: '::' } }, dir))).code).toBe('INPUT_INVALID');
+    expect((await errorOf(openFileSource({ path: fileOf('a\n1\n', '.csv'), options: { delimiter: '::' } }, dir))).code).toBe(
+      'INPUT_INVALID',
+    );
   });
 });
 
@@ -146,7 +148,13 @@ describe('text', () => {
   it('makes a record of each file of a folder, path first, in order of UTF-8 path bytes', async () => {
     const folder = join(dir, 'texts');
     mkdirSync(join(folder, 'b'), { recursive: true });
-    for (const [name, content] of [['b/2.txt', 'two'], ['b.txt', ''], ['é.txt', '\u00ff'], ['Z.txt', 'zed'], ['b/skip.json', '{}']] as const) {
+    for (const [name, content] of [
+      ['b/2.txt', 'two'],
+      ['b.txt', ''],
+      ['é.txt', '\u00ff'],
+      ['Z.txt', 'zed'],
+      ['b/skip.json', '{}'],
+    ] as const) {
       writeFileSync(join(folder, name), content);
     }
     symlinkSync(folder, join(folder, 'loop'));

@@ -64,7 +64,9 @@ describe('stacks', () => {
   });
 
   it('gives the bytes that were recorded once, on every platform', () => {
-    const recorded = [1, 2, 3].map((n) => instance.run({ ...TOWER, shape: ['box', 'cylinder', 'ball'][n - 1] ?? '' }, seed(n)).output['snapshot']);
+    const recorded = [1, 2, 3].map(
+      (n) => instance.run({ ...TOWER, shape: ['box', 'cylinder', 'ball'][n - 1] ?? '' }, seed(n)).output['snapshot'],
+    );
     expect(recorded).toEqual([
       '14478b61c5d0d0d23f6bd1d5549cc4c399af84190c74bee5e0d4a43d04d50747',
       '507edab958b3e6709d392b1618f41b9a84ecb3a043306ab13f704e09c6b8621f',
