@@ -17,22 +17,49 @@ export function checkBounds(spec: WorkflowSpec, plan: PlanResult, locate: Locate
   const { accept, budget } = spec;
   const records = plan.source?.info.records;
   if (accept !== undefined && budget.candidates !== undefined && accept > budget.candidates) {
-    problems.push(at('accept', `${accept} records can't be accepted out of ${budget.candidates} candidates`, { expected: 'accept ≤ budget.candidates', hint: 'raise budget.candidates, or lower accept' }));
+    problems.push(
+      at('accept', `${accept} records can't be accepted out of ${budget.candidates} candidates`, {
+        expected: 'accept ≤ budget.candidates',
+        hint: 'raise budget.candidates, or lower accept',
+      }),
+    );
   }
   if (accept !== undefined && records !== undefined && accept > records) {
-    problems.push(at('accept', `${accept} records can't be accepted: the source has ${records}`, { expected: `at most ${records}`, hint: 'lower accept, or leave it out to publish all that pass' }));
+    problems.push(
+      at('accept', `${accept} records can't be accepted: the source has ${records}`, {
+        expected: `at most ${records}`,
+        hint: 'lower accept, or leave it out to publish all that pass',
+      }),
+    );
   }
-  if (records === 0) problems.push(at(plan.ops[0]?.path ?? 'generate', 'The source has no records', { hint: 'check the path and the format' }));
+  if (records === 0)
+    problems.push(at(plan.ops[0]?.path ?? 'generate', 'The source has no records', { hint: 'check the path and the format' }));
   // A source that could not be opened is no reason to call the stream endless.
   const ends = records !== undefined || budget.candidates !== undefined || plan.uncertain;
   if (!ends && accept !== undefined) {
-    warnings.push(at('accept', `Nothing ends the run if fewer than ${accept} records pass`, { value: '', hint: `add \`budget: { candidates: ${accept * SUGGESTED_BUDGET} }\`` }));
+    warnings.push(
+      at('accept', `Nothing ends the run if fewer than ${accept} records pass`, {
+        value: '',
+        hint: `add \`budget: { candidates: ${accept * SUGGESTED_BUDGET} }\``,
+      }),
+    );
   }
   if (!ends && accept === undefined) {
-    warnings.push(at('generate', 'The stream is endless: there is no accept, no source and no budget.candidates', { value: '', hint: 'add `accept: 1000`, or run it until you stop it' }));
+    warnings.push(
+      at('generate', 'The stream is endless: there is no accept, no source and no budget.candidates', {
+        value: '',
+        hint: 'add `accept: 1000`, or run it until you stop it',
+      }),
+    );
     for (const op of plan.ops) {
       if (op.keyed?.scope !== 'key' || op.bounded) continue;
-      problems.push(problemAt(op.path, locate(op.path, 'key'), `Step '${op.spec.id}' remembers every record of an endless stream`, { expected: 'a bounded run, `window: TASKS` or `unbounded: true` (P14)', hint: 'bound the run with `accept` or `budget: { candidates: … }`', value: '' }));
+      problems.push(
+        problemAt(op.path, locate(op.path, 'key'), `Step '${op.spec.id}' remembers every record of an endless stream`, {
+          expected: 'a bounded run, `window: TASKS` or `unbounded: true` (P14)',
+          hint: 'bound the run with `accept` or `budget: { candidates: … }`',
+          value: '',
+        }),
+      );
     }
   }
   return { problems, warnings };

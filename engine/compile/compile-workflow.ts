@@ -3,6 +3,7 @@
  * problem, sorted by position, before any work starts (law 10). The same workflow gives the same program (law 1, P5).
  */
 import type { Problem } from '../contract/errors.ts';
+import { invariant } from '../contract/errors.ts';
 import type { DigestHex } from '../contract/ids.ts';
 import type { Registry } from '../contract/operator.ts';
 import type { Deployment, Program, ProgramData, SourceSpec } from '../contract/program.ts';
@@ -44,6 +45,7 @@ export async function compileWorkflow(input: CompileInput, host: CompileHost, re
     problem: (path, message, details) => problems.push(problemAt(path, locate(path, 'key'), message, { value: '', ...details })),
   });
   if (problems.length > 0) throw workflowError(problems, input.file);
+  invariant(!plan.uncertain, 'a step planned nothing and reported nothing');
   const used = [...loaded].flatMap(([name, data]) => (data !== undefined && plan.usedData.has(name) ? [[name, data] as const] : []));
   const program = assemble(spec, plan, stages, published, used);
   return {
@@ -57,7 +59,12 @@ export async function compileWorkflow(input: CompileInput, host: CompileHost, re
   };
 }
 
-async function loadData(spec: WorkflowSpec, locate: Locate, host: CompileHost, problems: Problem[]): Promise<Map<string, DataSet | undefined>> {
+async function loadData(
+  spec: WorkflowSpec,
+  locate: Locate,
+  host: CompileHost,
+  problems: Problem[],
+): Promise<Map<string, DataSet | undefined>> {
   const loaded = new Map<string, DataSet | undefined>();
   for (const [name, source] of Object.entries(spec.data)) {
     const load = await loadDataSet(source, childPath('data', name), locate, (path) => host.readFile(path));
@@ -69,9 +76,15 @@ async function loadData(spec: WorkflowSpec, locate: Locate, host: CompileHost, p
 
 function publishedSchema(spec: WorkflowSpec, plan: PlanResult, locate: Locate, problems: Problem[]): Schema {
   const visible = plan.schema.filter((field) => !isHidden(field.name));
-  const report = (path: string, message: string, hint: string): void => void problems.push(problemAt(path, locate(path), message, { hint }));
+  const report = (path: string, message: string, hint: string): void =>
+    void problems.push(problemAt(path, locate(path), message, { hint }));
   if (spec.publish.fields === undefined) {
-    if (visible.length === 0 && !plan.uncertain && plan.problems.length === 0) report('generate', 'No step makes a field, so there is nothing to publish', 'add a step such as select, template, simulate or a source');
+    if (visible.length === 0 && !plan.uncertain && problems.length === 0)
+      report(
+        'generate',
+        'No step makes a field, so there is nothing to publish',
+        'add a step such as select, template, simulate or a source',
+      );
     return visible;
   }
   const seen = new Set<string>();
@@ -79,14 +92,29 @@ function publishedSchema(spec: WorkflowSpec, plan: PlanResult, locate: Locate, p
     const path = `publish.fields[${i}]`;
     const field = visible.find((candidate) => candidate.name === name);
     if (seen.has(name)) report(path, `The field '${name}' stands twice`, 'remove one');
-    else if (field === undefined && !plan.uncertain) report(path, `There is no field '${name}' to publish`, nearestOrAll(name, visible.map((f) => f.name), 'fields'));
+    else if (field === undefined && !plan.uncertain)
+      report(
+        path,
+        `There is no field '${name}' to publish`,
+        nearestOrAll(
+          name,
+          visible.map((f) => f.name),
+          'fields',
+        ),
+      );
     const fresh = !seen.has(name);
     seen.add(name);
     return field === undefined || !fresh ? [] : [field];
   });
 }
 
-function assemble(spec: WorkflowSpec, plan: PlanResult, stages: Program['stages'], published: Schema, used: readonly (readonly [string, DataSet])[]): Program {
+function assemble(
+  spec: WorkflowSpec,
+  plan: PlanResult,
+  stages: Program['stages'],
+  published: Schema,
+  used: readonly (readonly [string, DataSet])[],
+): Program {
   return {
     mizu: 1,
     seed: spec.seed,

@@ -40,7 +40,9 @@ export function cutStages(input: CutInput): StageSpec[] {
       input: entering,
       ops: cut.ops.map((op) => op.spec),
       output,
-      ...(next === undefined ? {} : { shuffle: { by: shuffleKey(next, leaving, output), partitions: partitionsOf(next, input) } satisfies ShuffleSpec }),
+      ...(next === undefined
+        ? {}
+        : { shuffle: { by: shuffleKey(next, leaving, output), partitions: partitionsOf(next, input) } satisfies ShuffleSpec }),
     });
     entering = output;
   });
@@ -62,14 +64,19 @@ function findCuts(input: CutInput): Cut[] {
   for (const op of input.ops) {
     const id = op.spec.id;
     if (op.keyed?.scope === 'key') {
-      if (current.kind === 'last') input.problem(op.path, `Step '${id}' comes after a step that needs all records in one place`, { hint: 'move it above that step' });
+      if (current.kind === 'last')
+        input.problem(op.path, `Step '${id}' comes after a step that needs all records in one place`, { hint: 'move it above that step' });
       else begin('keyed', op.keyed.by);
     } else if (op.keyed !== undefined && current.kind !== 'last') {
       begin('last', op.keyed.by);
     } else if (op.keyed !== undefined && op.keyed.by.length > 0 && op.keyed.by.join() !== current.by.join()) {
-      input.problem(op.path, `Step '${id}' needs another key (${op.keyed.by.join(', ')}) than the global step before it`, { hint: 'give both the same fields' });
+      input.problem(op.path, `Step '${id}' needs another key (${op.keyed.by.join(', ')}) than the global step before it`, {
+        hint: 'give both the same fields',
+      });
     } else if (op.spec.kind === 'external' && current.kind !== 'source') {
-      input.problem(op.path, `Step '${id}' asks outside, which must be done before records are shuffled`, { hint: 'move it above the first dedup, sample or count' });
+      input.problem(op.path, `Step '${id}' asks outside, which must be done before records are shuffled`, {
+        hint: 'move it above the first dedup, sample or count',
+      });
     }
     current.ops.push(op);
   }
@@ -84,7 +91,8 @@ function carried(fields: Schema, later: readonly Cut[], published: Schema): Sche
   later.forEach((cut, index) => {
     if (index > 0) for (const path of cut.by) needed.add(rootOf(path));
     // A later whole-record key covers every visible field at that point.
-    if (index > 0 && cut.kind === 'keyed' && cut.by.length === 0 && cut.ops.length > 0) for (const field of fields) if (!isHidden(field.name)) needed.add(field.name);
+    if (index > 0 && cut.kind === 'keyed' && cut.by.length === 0 && cut.ops.length > 0)
+      for (const field of fields) if (!isHidden(field.name)) needed.add(field.name);
     for (const op of cut.ops) {
       const hashed = index === 0 && op === cut.ops[0] && op.keyed?.scope === 'key' ? cut.by : [];
       for (const path of op.spec.reads) if (!hashed.includes(path)) needed.add(rootOf(path));

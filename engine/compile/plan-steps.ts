@@ -4,21 +4,22 @@
  */
 import type { Problem } from '../contract/errors.ts';
 import { invariant, MizuError, messageOf } from '../contract/errors.ts';
-import type { Operator, OpPlan, PlanContext, Registry, SourceInfo, SourceRequest } from '../contract/operator.ts';
+import type { Operator, OpPlan, SourceInfo, SourceRequest } from '../contract/operator.ts';
 import type { Json, OpSpec } from '../contract/program.ts';
-import type { DataSet } from '../contract/storage.ts';
-import type { Field, FieldType, Schema } from '../contract/types.ts';
+import type { Field, Schema } from '../contract/types.ts';
 import { sameType } from '../contract/types.ts';
 import { childPath, joinPath } from '../workflow/document-path.ts';
 import { explainIssues, kindOf } from '../workflow/explain-issues.ts';
 import { nearest, nearestOrAll } from '../workflow/nearest.ts';
-import type { Locate, ProblemDetails } from '../workflow/place.ts';
+import type { ProblemDetails } from '../workflow/place.ts';
 import { problemAt, shorten } from '../workflow/place.ts';
-import type { StepSpec, WorkflowSpec } from '../workflow/workflow-schema.ts';
+import type { StepSpec } from '../workflow/workflow-schema.ts';
 import { STEP_ID_PATTERN } from '../workflow/workflow-schema.ts';
-import type { CompileHost, GasRate } from './compile-host.ts';
+import type { GasRate } from './compile-host.ts';
 import { lookUpField } from './field-type.ts';
-import { FLAGS_FIELD, KERNEL_STEPS, rootOf, SOURCE_FIELD } from './kernel-fields.ts';
+import { FLAGS_FIELD, KERNEL_STEPS, SOURCE_FIELD } from './kernel-fields.ts';
+import type { PlanInput } from './plan-context.ts';
+import { StepContext } from './plan-context.ts';
 
 export interface PlannedOp {
   readonly spec: OpSpec;
@@ -32,15 +33,6 @@ export interface PlannedOp {
   readonly path: string;
   /** The step's author could bound its state (P14). */
   readonly bounded: boolean;
-}
-
-export interface PlanInput {
-  readonly spec: WorkflowSpec;
-  readonly registry: Registry;
-  readonly host: CompileHost;
-  readonly locate: Locate;
-  /** By author's name; declared but unreadable ones are undefined. */
-  readonly data: ReadonlyMap<string, DataSet | undefined>;
 }
 
 export interface PlanResult {
@@ -81,9 +73,17 @@ class StepPlanner {
     for (const { name, index } of this.missing) {
       const problem = this.problems[index];
       const maker = this.ops.find((op) => op.spec.writes.some((field) => field.name === name));
-      if (problem !== undefined && maker !== undefined) this.problems[index] = { ...problem, hint: `step '${maker.spec.id}' makes it later: move that step above this one` };
+      if (problem !== undefined && maker !== undefined)
+        this.problems[index] = { ...problem, hint: `step '${maker.spec.id}' makes it later: move that step above this one` };
     }
-    return { ops: this.ops, schema: this.schema, problems: this.problems, source: this.source, usedData: this.usedData, uncertain: this.uncertain };
+    return {
+      ops: this.ops,
+      schema: this.schema,
+      problems: this.problems,
+      source: this.source,
+      usedData: this.usedData,
+      uncertain: this.uncertain,
+    };
   }
 
   async step(step: StepSpec, first: boolean): Promise<void> {
@@ -95,29 +95,42 @@ class StepPlanner {
     if (operator === undefined) {
       this.uncertain = true;
       const names = this.input.registry.operators.map((candidate) => candidate.name);
-      this.report(step.path, `Unknown operator '${shorten(step.operator)}'`, { hint: nearestOrAll(step.operator, names, 'known operators') }, 'key');
+      this.report(
+        step.path,
+        `Unknown operator '${shorten(step.operator)}'`,
+        { hint: nearestOrAll(step.operator, names, 'known operators') },
+        'key',
+      );
       return;
     }
-    const before = this.problems.length;
-    await this.plan(step, operator, first);
+    const planned = await this.plan(step, operator, first);
     const mayWrite = operator.group !== 'rule' && operator.group !== 'correct' && operator.kind !== 'keyed';
-    if (this.problems.length > before && mayWrite) this.uncertain = true;
+    if (!planned && mayWrite) this.uncertain = true;
   }
 
-  private async plan(step: StepSpec, operator: Operator, first: boolean): Promise<void> {
+  /** Whether the step made ops; otherwise something was reported, here or about the data it names. */
+  private async plan(step: StepSpec, operator: Operator, first: boolean): Promise<boolean> {
     const general = this.takeGeneral(step, operator);
-    if (general === undefined) return;
+    if (general === undefined) return false;
     const parsed = operator.params.safeParse(general.rest, { reportInput: true });
     if (!parsed.success) {
       const moreKeys = operator.group === 'rule' ? ['id', 'onFail'] : ['id'];
-      this.problems.push(...explainIssues({ schema: operator.params, error: parsed.error, path: step.path, locate: this.input.locate, moreKeys }));
-      return;
+      this.problems.push(
+        ...explainIssues({ schema: operator.params, error: parsed.error, path: step.path, locate: this.input.locate, moreKeys }),
+      );
+      return false;
     }
     const source = await this.openSource(step, operator, parsed.data, first);
-    if (source === 'failed') return;
+    if (source === 'failed') return false;
     const plans = this.planOperator(step, operator, parsed.data, source);
-    const id = general.id ?? operator.defaultId(parsed.data).replaceAll(/[^A-Za-z0-9_.-]/g, '-').slice(0, 80);
+    const id =
+      general.id ??
+      operator
+        .defaultId(parsed.data)
+        .replaceAll(/[^A-Za-z0-9_.-]/g, '-')
+        .slice(0, 80);
     for (const plan of plans) this.add(step, operator, parsed.data, plan, id, general.onFail);
+    return plans.length > 0;
   }
 
   /** `id`, and for rules `onFail`, belong to the kernel. */
@@ -128,25 +141,41 @@ class StepPlanner {
       return undefined;
     }
     const { id, ...others } = params as { readonly [key: string]: Json };
-    let good = true;
-    if (id !== undefined && (typeof id !== 'string' || !STEP_ID_PATTERN.test(id))) {
-      this.report(joinPath(step.path, 'id'), 'Not a step id', { value: shorten(JSON.stringify(id)), expected: 'letters, digits, _ - and ., at most 80' });
-      good = false;
+    const goodId = typeof id === 'string' && STEP_ID_PATTERN.test(id);
+    if (id !== undefined && !goodId) {
+      this.report(joinPath(step.path, 'id'), 'Not a step id', {
+        value: shorten(JSON.stringify(id)),
+        expected: 'letters, digits, _ - and ., at most 80',
+      });
     }
-    if (operator.group !== 'rule') return good ? { rest: others, id: typeof id === 'string' ? id : undefined, onFail: 'drop' } : undefined;
+    const general = { id: goodId ? id : undefined } as const;
+    if (operator.group !== 'rule') return { ...general, rest: others, onFail: 'drop' };
     const { onFail = 'drop', ...rest } = others;
     if (onFail !== 'drop' && onFail !== 'flag') {
       const hint = typeof onFail === 'string' ? nearest(onFail, ['drop', 'flag']) : undefined;
-      this.report(joinPath(step.path, 'onFail'), "'onFail' is not one of the known words", { value: shorten(JSON.stringify(onFail)), expected: 'drop or flag', hint });
-      good = false;
+      this.report(joinPath(step.path, 'onFail'), "'onFail' is not one of the known words", {
+        value: shorten(JSON.stringify(onFail)),
+        expected: 'drop or flag',
+        hint,
+      });
     }
-    return good ? { rest, id: typeof id === 'string' ? id : undefined, onFail: onFail === 'flag' ? 'flag' : 'drop' } : undefined;
+    return { ...general, rest, onFail: onFail === 'flag' ? 'flag' : 'drop' };
   }
 
-  private async openSource(step: StepSpec, operator: Operator, params: unknown, first: boolean): Promise<SourceInfo | undefined | 'failed'> {
+  private async openSource(
+    step: StepSpec,
+    operator: Operator,
+    params: unknown,
+    first: boolean,
+  ): Promise<SourceInfo | undefined | 'failed'> {
     if (operator.source === undefined) return undefined;
     if (!first) {
-      this.report(step.path, `'${operator.name}' reads a source, so it can only be the first step`, { hint: 'make it the first step of `generate`' }, 'key');
+      this.report(
+        step.path,
+        `'${operator.name}' reads a source, so it can only be the first step`,
+        { hint: 'make it the first step of `generate`' },
+        'key',
+      );
       return 'failed';
     }
     const request = operator.source(params);
@@ -158,7 +187,11 @@ class StepPlanner {
     } catch (error) {
       if (!(error instanceof MizuError) || !REPORTED_CODES.includes(error.code)) throw error;
       if (error.problems.length > 0) this.problems.push(...error.problems);
-      else this.report(step.path, error.message, { value: shorten(request.path), hint: error.hint ?? 'paths are relative to the workflow file' });
+      else
+        this.report(step.path, error.message, {
+          value: shorten(request.path),
+          hint: error.hint ?? 'paths are relative to the workflow file',
+        });
       return 'failed';
     }
   }
@@ -170,7 +203,11 @@ class StepPlanner {
       plans = operator.plan(params, context);
     } catch (error) {
       if (!(error instanceof MizuError) || error.code !== 'WORKFLOW_INVALID') {
-        throw new MizuError('INTERNAL', `Operator '${operator.name}' failed to plan: ${messageOf(error)}`, { cause: error, component: step.path, hint: 'This is a defect of the operator, not of the workflow.' });
+        throw new MizuError('INTERNAL', `Operator '${operator.name}' failed to plan: ${messageOf(error)}`, {
+          cause: error,
+          component: step.path,
+          hint: 'This is a defect of the operator, not of the workflow.',
+        });
       }
       context.problem('', error.message, error.hint === undefined ? {} : { hint: error.hint });
       plans = [];
@@ -197,7 +234,10 @@ class StepPlanner {
     if (reads.includes(SOURCE_FIELD.name)) this.schema = this.schema.filter((field) => field.name !== SOURCE_FIELD.name);
     const unknown = reads.find((path) => 'missing' in lookUpField(before, path));
     invariant(unknown === undefined || this.uncertain, `operator '${executing.name}' reads '${unknown}', which no step before makes`);
-    const keyed = executing.keyed === undefined ? undefined : { scope: executing.keyed.scope, by: executing.keyed.by(plan.op === undefined ? params : plan.params) };
+    const keyed =
+      executing.keyed === undefined
+        ? undefined
+        : { scope: executing.keyed.scope, by: executing.keyed.by(plan.op === undefined ? params : plan.params) };
     const canonical = plan.params;
     this.ops.push({
       spec: {
@@ -227,7 +267,12 @@ class StepPlanner {
     if (KERNEL_STEPS.includes(id)) this.report(step.path, `The step id '${id}' is Mizu's own`, { hint: cure }, 'key');
     else if (first !== undefined) {
       const line = this.input.locate(first, 'key').line;
-      this.report(step.path, `Two steps have the id '${id}'`, { hint: `the first is ${line === undefined ? `at ${first}` : `in line ${line}`}; ${cure.replace('it', 'one of them')}` }, 'key');
+      this.report(
+        step.path,
+        `Two steps have the id '${id}'`,
+        { hint: `the first is ${line === undefined ? `at ${first}` : `in line ${line}`}; ${cure.replace('it', 'one of them')}` },
+        'key',
+      );
     }
     if (first === undefined) this.ids.set(id, step.path);
   }
@@ -238,7 +283,9 @@ class StepPlanner {
       const at = next.findIndex((existing) => existing.name === field.name);
       const old = next[at];
       if (flagging && field.name === FLAGS_FIELD.name && old !== undefined && !sameType(old.type, FLAGS_FIELD.type)) {
-        this.report(childPath(step.path, 'onFail'), `A field 'flags' exists already, and 'onFail: flag' needs that name`, { hint: "rename the field, or use 'onFail: drop'" });
+        this.report(childPath(step.path, 'onFail'), `A field 'flags' exists already, and 'onFail: flag' needs that name`, {
+          hint: "rename the field, or use 'onFail: drop'",
+        });
       }
       if (at < 0) next.push(field);
       else next[at] = field;
@@ -258,72 +305,4 @@ function isBounded(params: Json): boolean {
   if (typeof params !== 'object' || params === null || Array.isArray(params)) return false;
   const map = params as { readonly [key: string]: Json };
   return map['window'] !== undefined || map['unbounded'] === true;
-}
-
-interface Found {
-  readonly at: string;
-  readonly message: string;
-  readonly details: ProblemDetails;
-  readonly missing?: string;
-}
-
-/** The plan context of one step: collects what the operator reports. */
-class StepContext implements PlanContext {
-  readonly source: SourceInfo | undefined;
-  readonly models: readonly string[];
-  readonly engines: PlanContext['engines'];
-  private readonly input: PlanInput;
-  private readonly fields: Schema;
-  private readonly uncertain: boolean;
-  private readonly usedData: Set<string>;
-  private readonly reported: Found[] = [];
-  private sawSchema = false;
-
-  constructor(input: PlanInput, fields: Schema, source: SourceInfo | undefined, uncertain: boolean, usedData: Set<string>) {
-    this.input = input;
-    this.fields = fields;
-    this.source = source;
-    this.uncertain = uncertain;
-    this.usedData = usedData;
-    this.models = Object.keys(input.spec.models);
-    this.engines = input.registry.engines;
-  }
-
-  get schema(): Schema {
-    this.sawSchema = true;
-    return this.fields;
-  }
-
-  /** An operator that looked at a schema with holes may have stumbled over a hole. */
-  get found(): readonly Found[] {
-    return this.uncertain && this.sawSchema ? [] : this.reported;
-  }
-
-  fieldType(path: string, at: string): FieldType | undefined {
-    const found = lookUpField(this.fields, path);
-    if ('type' in found) return found.type;
-    if (this.uncertain) return undefined;
-    const where = found.inside === undefined ? 'at this step' : `in ${found.inside}`;
-    const hint = found.among.length === 0 && found.inside === undefined ? 'no step before this one makes a field' : nearestOrAll(found.missing, found.among, 'fields');
-    const missing = found.inside === undefined ? { missing: rootOf(path) } : {};
-    this.reported.push({ at, message: `There is no field '${shorten(found.missing)}' ${where}`, details: { value: shorten(path), hint }, ...missing });
-    return undefined;
-  }
-
-  data(name: string, at: string): DataSet | undefined {
-    this.usedData.add(name);
-    if (this.input.data.has(name)) return this.input.data.get(name);
-    const names = [...this.input.data.keys()];
-    const hint = names.length === 0 ? `declare it: \`data: { ${shorten(name)}: { list: … } }\`` : nearestOrAll(name, names, 'data');
-    this.reported.push({ at, message: `There is no list or map '${shorten(name)}' under \`data\``, details: { value: shorten(name), hint } });
-    return undefined;
-  }
-
-  problem(at: string, message: string, more: { readonly expected?: string; readonly hint?: string } = {}): void {
-    this.reported.push({ at, message, details: more });
-  }
-
-  nearest(word: string, among: readonly string[]): string | undefined {
-    return nearest(word, among);
-  }
 }

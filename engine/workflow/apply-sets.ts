@@ -55,11 +55,21 @@ function parseSet(set: string, from: string, problems: Problem[]): { path: Segme
   const split = /^((?:[^="]|"(?:[^"\\]|\\.)*")*)=([\s\S]*)$/.exec(set.slice(0, SET_LIMIT));
   const path = split?.[1] === undefined ? undefined : parsePath(split[1]);
   if (path === undefined || path.length === 0 || set.length > SET_LIMIT) {
-    problems.push({ path: '', file: from, message: set.length > SET_LIMIT ? 'The value is too long' : 'Not of the form path=value', expected: 'path=value, such as accept=50 or verify[1].length.words=[1,2]' });
+    problems.push({
+      path: '',
+      file: from,
+      message: set.length > SET_LIMIT ? 'The value is too long' : 'Not of the form path=value',
+      expected: 'path=value, such as accept=50 or verify[1].length.words=[1,2]',
+    });
     return undefined;
   }
   const yaml = parseYaml(split?.[2] ?? '', from);
-  for (const { line, column, excerpt, ...problem } of yaml.problems) problems.push({ ...problem, path: formatPath(path), expected: problem.expected ?? 'a value in YAML, such as 50, text, [1, 2] or {min: 1}' });
+  for (const { line, column, excerpt, ...problem } of yaml.problems)
+    problems.push({
+      ...problem,
+      path: formatPath(path),
+      expected: problem.expected ?? 'a value in YAML, such as 50, text, [1, 2] or {min: 1}',
+    });
   return yaml.problems.length > 0 || yaml.value === undefined ? undefined : { path, value: yaml.value as MutableJson };
 }
 
@@ -73,7 +83,9 @@ function setAt(target: MutableJson, path: readonly Segment[], depth: number, val
   if (typeof segment === 'number') {
     if (!Array.isArray(target)) return wrongKind(problem, here, target, 'a list');
     if (segment >= target.length) {
-      problem(`${here} has ${target.length} elements`, { expected: target.length === 0 ? 'an element that exists' : `an index from 0 to ${target.length - 1}` });
+      problem(`${here} has ${target.length} elements`, {
+        expected: target.length === 0 ? 'an element that exists' : `an index from 0 to ${target.length - 1}`,
+      });
       return undefined;
     }
     const next = setAt(target[segment] ?? null, path, depth + 1, value, problem);
@@ -90,8 +102,16 @@ function setAt(target: MutableJson, path: readonly Segment[], depth: number, val
     problem(`${here} has no '${shorten(segment)}'`, { hint: nearestOrAll(segment, keys, 'it has') });
     return undefined;
   }
-  const next = setAt(keys.includes(segment) ? (map?.[segment] ?? null) : path[depth + 1] === undefined ? null : {}, path, depth + 1, value, problem);
-  return next === undefined ? undefined : Object.fromEntries([...Object.entries(map ?? {}).filter(([key]) => key !== segment), [segment, next]]);
+  const next = setAt(
+    keys.includes(segment) ? (map?.[segment] ?? null) : path[depth + 1] === undefined ? null : {},
+    path,
+    depth + 1,
+    value,
+    problem,
+  );
+  return next === undefined
+    ? undefined
+    : Object.fromEntries([...Object.entries(map ?? {}).filter(([key]) => key !== segment), [segment, next]]);
 }
 
 function wrongKind(problem: Report, here: string, target: MutableJson, expected: string): undefined {

@@ -22,7 +22,10 @@ export function step<Name extends string, Params extends object>(operator: Name,
 }
 
 /** As `step`, for a map from operator names to their parameters' types: mistakes then show in the editor. */
-export function typedStep<Operators extends { readonly [name: string]: object }>(): <Name extends keyof Operators & string>(operator: Name, params: Operators[Name]) => StepDocument<Name, Operators[Name]> {
+export function typedStep<Operators extends { readonly [name: string]: object }>(): <Name extends keyof Operators & string>(
+  operator: Name,
+  params: Operators[Name],
+) => StepDocument<Name, Operators[Name]> {
   return (operator, params) => step(operator, params);
 }
 

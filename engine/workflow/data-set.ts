@@ -56,7 +56,9 @@ function isMap(value: Json | undefined): value is { readonly [key: string]: Json
 }
 
 function isKeyList(keys: Json, length: number): keys is readonly string[] {
-  return Array.isArray(keys) && keys.length === length && keys.every((key: Json) => typeof key === 'string') && new Set(keys).size === length;
+  return (
+    Array.isArray(keys) && keys.length === length && keys.every((key: Json) => typeof key === 'string') && new Set(keys).size === length
+  );
 }
 
 const SCALARS: readonly unknown[] = ['string', 'long', 'double', 'boolean', 'bytes'];
@@ -66,7 +68,10 @@ function isFieldType(type: Json | undefined): type is Json & FieldType {
   if (!isMap(type) || Object.keys(type).length !== 1) return false;
   if ('record' in type) {
     const fields = type['record'];
-    return Array.isArray(fields) && fields.every((field: Json) => isMap(field) && typeof field['name'] === 'string' && isFieldType(field['type']));
+    return (
+      Array.isArray(fields) &&
+      fields.every((field: Json) => isMap(field) && typeof field['name'] === 'string' && isFieldType(field['type']))
+    );
   }
   return isFieldType(type['array'] ?? type['map'] ?? type['optional']);
 }

@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import type { Problem } from '../contract/errors.ts';
 import { formatPath, joinPath } from './document-path.ts';
-import { jsonSchemaOf, knownKeys } from './json-schema.ts';
+import { jsonSchemaOf, knownKeys, schemasAt } from './json-schema.ts';
 import { nearest, nearestOrAll } from './nearest.ts';
 import type { Locate } from './place.ts';
 import { problemAt, shorten } from './place.ts';
@@ -44,17 +44,40 @@ function explain(context: Explanation, issue: Issue, above: readonly PropertyKey
     case 'invalid_union':
       return explainUnion(context, issue, path);
     case 'invalid_key':
-      return [found(context, at, `'${String(path.at(-1))}' can't be a name here`, { expected: issue.issues.map((inner) => authorsMessage(inner) ?? wanted(inner)).join('; ') }, 'key')];
+      return [
+        found(
+          context,
+          at,
+          `'${String(path.at(-1))}' can't be a name here`,
+          { expected: issue.issues.map((inner) => authorsMessage(inner) ?? wanted(inner)).join('; ') },
+          'key',
+        ),
+      ];
     case 'invalid_element':
       return issue.issues.flatMap((inner) => explain(context, inner, path));
     case 'invalid_type':
-      if (issue.input === undefined) return [missing(context, path, custom ?? wanted(issue))];
-      return [found(context, at, `${subject(path)} is ${kindOf(issue.input)}`, { value, expected: custom ?? wanted(issue) })];
+      if (issue.input === undefined) return [missing(context, path, custom ?? wantedType(context, path, issue))];
+      return [
+        found(context, at, `${subject(path)} is ${kindOf(issue.input)}`, { value, expected: custom ?? wantedType(context, path, issue) }),
+      ];
     case 'invalid_value':
       if (issue.input === undefined) return [missing(context, path, wanted(issue))];
-      return [found(context, at, `${subject(path)} is not one of the known words`, { value, expected: wanted(issue), hint: hintFor(issue) })];
+      return [
+        found(
+          context,
+          at,
+          issue.values.length === 1
+            ? `${subject(path)} has another value than the only one allowed`
+            : `${subject(path)} is not one of the known words`,
+          { value, expected: wanted(issue), hint: hintFor(issue) },
+        ),
+      ];
     case 'custom':
-      return [found(context, at, issue.message === 'Invalid input' ? `${subject(path)} is not valid` : `${subject(path)}: ${issue.message}`, { value })];
+      return [
+        found(context, at, issue.message === 'Invalid input' ? `${subject(path)} is not valid` : `${subject(path)}: ${issue.message}`, {
+          value,
+        }),
+      ];
     case 'too_big':
     case 'too_small':
     case 'not_multiple_of':
@@ -75,7 +98,13 @@ function complaint(issue: Issue): string {
 
 function unknownKey(context: Explanation, path: readonly PropertyKey[], key: string): Problem {
   const known = [...knownKeys(jsonSchemaOf(context.schema), path), ...(path.length === 0 ? (context.moreKeys ?? []) : [])];
-  return found(context, pathOf(context, [...path, key]), `Unknown key '${shorten(key)}'`, { hint: nearestOrAll(key, known, 'known keys') }, 'key');
+  return found(
+    context,
+    pathOf(context, [...path, key]),
+    `Unknown key '${shorten(key)}'`,
+    { hint: nearestOrAll(key, known, 'known keys') },
+    'key',
+  );
 }
 
 function missing(context: Explanation, path: readonly PropertyKey[], expected: string): Problem {
@@ -89,16 +118,28 @@ function missing(context: Explanation, path: readonly PropertyKey[], expected: s
 function explainUnion(context: Explanation, issue: z.core.$ZodIssueInvalidUnion, path: readonly PropertyKey[]): Problem[] {
   const at = pathOf(context, path);
   if (issue.input === undefined) return [missing(context, path, alternatives(issue))];
-  const deep = issue.errors.filter((branch) => branch.length > 0 && !branch.some((inner) => inner.path.length === 0 && (inner.code === 'invalid_type' || inner.code === 'invalid_value')));
+  const deep = issue.errors.filter(
+    (branch) =>
+      branch.length > 0 &&
+      !branch.some((inner) => inner.path.length === 0 && (inner.code === 'invalid_type' || inner.code === 'invalid_value')),
+  );
   const unknown = (branch: readonly Issue[]): number => branch.filter((inner) => inner.code === 'unrecognized_keys').length;
   const [best, second] = [...deep].sort((a, b) => unknown(a) - unknown(b) || a.length - b.length);
   if (best !== undefined && (second === undefined || unknown(best) < unknown(second) || best.length < second.length)) {
     return best.flatMap((inner) => explain(context, inner, path));
   }
-  const keys = deep.flatMap((branch) => branch.flatMap((inner) => (inner.code === 'unrecognized_keys' && inner.path.length === 0 ? inner.keys : [])));
+  const keys = deep.flatMap((branch) =>
+    branch.flatMap((inner) => (inner.code === 'unrecognized_keys' && inner.path.length === 0 ? inner.keys : [])),
+  );
   const first = keys[0];
   const hint = first === undefined ? undefined : nearest(first, knownKeys(jsonSchemaOf(context.schema), path));
-  return [found(context, at, `${subject(path)} fits none of the allowed forms`, { value: shownValue(issue), expected: alternatives(issue), hint })];
+  return [
+    found(context, at, `${subject(path)} fits none of the allowed forms`, {
+      value: shownValue(issue),
+      expected: alternatives(issue),
+      hint,
+    }),
+  ];
 }
 
 function alternatives(issue: z.core.$ZodIssueInvalidUnion): string {
@@ -111,9 +152,20 @@ function alternatives(issue: z.core.$ZodIssueInvalidUnion): string {
   return [...new Set(words)].join(', or ') || 'another form';
 }
 
-function found(context: Explanation, at: string, message: string, details: { value?: string | undefined; expected?: string | undefined; hint?: string | undefined }, part: 'key' | 'value' = 'value'): Problem {
+function found(
+  context: Explanation,
+  at: string,
+  message: string,
+  details: { value?: string | undefined; expected?: string | undefined; hint?: string | undefined },
+  part: 'key' | 'value' = 'value',
+): Problem {
   const place = context.locate(at, part);
-  return problemAt(at, place, message, details.value !== undefined && place.value !== undefined && place.value !== '' ? { ...details, value: place.value } : details);
+  return problemAt(
+    at,
+    place,
+    message,
+    details.value !== undefined && place.value !== undefined && place.value !== '' ? { ...details, value: place.value } : details,
+  );
 }
 
 function pathOf(context: Explanation, path: readonly PropertyKey[]): string {
@@ -159,13 +211,24 @@ export function kindOf(value: unknown): string {
   return TYPE_WORDS[typeof value] ?? typeof value;
 }
 
+/** The JSON Schema knows what the type check alone does not: that a number is to be whole, and its bounds. */
+function wantedType(context: Explanation, path: readonly PropertyKey[], issue: z.core.$ZodIssueInvalidType): string {
+  const schemas = schemasAt(jsonSchemaOf(context.schema), path);
+  const whole = schemas.length === 1 && schemas[0]?.type === 'integer';
+  if (!whole) return wanted(issue);
+  const least = schemas[0]?.['minimum'];
+  return typeof least === 'number' && least > Number.MIN_SAFE_INTEGER ? `a whole number, at least ${least}` : 'a whole number';
+}
+
 /** What a check expects, in words. */
 function wanted(issue: Issue): string {
   switch (issue.code) {
     case 'invalid_type':
       return TYPE_WORDS[issue.expected] ?? issue.expected;
     case 'invalid_value':
-      return issue.values.length === 1 ? JSON.stringify(issue.values[0]) : `one of ${issue.values.map((v) => (typeof v === 'string' ? v : JSON.stringify(v))).join(', ')}`;
+      return issue.values.length === 1
+        ? JSON.stringify(issue.values[0])
+        : `one of ${issue.values.map((v) => (typeof v === 'string' ? v : JSON.stringify(v))).join(', ')}`;
     case 'too_small':
       return bound(issue.inclusive === false ? 'more than' : 'at least', issue.minimum, issue.origin);
     case 'too_big':

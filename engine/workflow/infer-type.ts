@@ -78,7 +78,9 @@ function isLong(value: Value): boolean {
 }
 
 function asMap(value: Value): { readonly [key: string]: Value } {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array) ? (value as { readonly [key: string]: Value }) : {};
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array)
+    ? (value as { readonly [key: string]: Value })
+    : {};
 }
 
 /** The value in the form that its inferred type gives it: missing keys are null, −0 is 0. */
@@ -89,7 +91,9 @@ export function conform(type: FieldType, value: Value): Value {
   if ('array' in type) return Array.isArray(value) ? value.map((element: Value) => conform(type.array, element)) : value;
   const map = asMap(value);
   if ('map' in type) return Object.fromEntries(Object.entries(map).map(([key, entry]) => [key, conform(type.map, entry)]));
-  return Object.fromEntries(type.record.map((field) => [field.name, conform(field.type, Object.hasOwn(map, field.name) ? (map[field.name] ?? null) : null)]));
+  return Object.fromEntries(
+    type.record.map((field) => [field.name, conform(field.type, Object.hasOwn(map, field.name) ? (map[field.name] ?? null) : null)]),
+  );
 }
 
 /** Whether a value fits a type exactly as `conform` leaves it. */
@@ -97,13 +101,17 @@ export function fitsType(type: FieldType, value: Value): boolean {
   if (typeof type === 'object' && 'optional' in type) return value === null || fitsType(type.optional, value);
   if (value === null) return false;
   const inferred = inferKnown([{ value, index: 0 }]);
-  if (typeof type === 'string') return 'type' in inferred && (sameType(inferred.type, type) || (type === 'double' && inferred.type === 'long'));
+  if (typeof type === 'string')
+    return 'type' in inferred && (sameType(inferred.type, type) || (type === 'double' && inferred.type === 'long'));
   if ('array' in type) return Array.isArray(value) && value.every((element: Value) => fitsType(type.array, element));
   if (kindName(value) !== 'map') return false;
   const map = asMap(value);
   if ('map' in type) return Object.values(map).every((entry) => fitsType(type.map, entry));
   const keys = Object.keys(map);
-  return keys.length === type.record.length && type.record.every((field) => Object.hasOwn(map, field.name) && fitsType(field.type, map[field.name] ?? null));
+  return (
+    keys.length === type.record.length &&
+    type.record.every((field) => Object.hasOwn(map, field.name) && fitsType(field.type, map[field.name] ?? null))
+  );
 }
 
 /** For messages. */

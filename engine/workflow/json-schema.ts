@@ -29,11 +29,16 @@ export function jsonSchemaOf(schema: z.ZodType): JsonSchema {
   return json;
 }
 
-/** Every key that some reading of the schema allows at a path. */
-export function knownKeys(root: JsonSchema, path: readonly PropertyKey[]): string[] {
+/** Every reading of the schema at a path. */
+export function schemasAt(root: JsonSchema, path: readonly PropertyKey[]): JsonSchema[] {
   let level: JsonSchema[] = branches(root, root);
   for (const segment of path) level = level.flatMap((schema) => below(root, schema, segment));
-  return [...new Set(level.flatMap((schema) => Object.keys(schema.properties ?? {})))];
+  return level;
+}
+
+/** Every key that some reading of the schema allows at a path. */
+export function knownKeys(root: JsonSchema, path: readonly PropertyKey[]): string[] {
+  return [...new Set(schemasAt(root, path).flatMap((schema) => Object.keys(schema.properties ?? {})))];
 }
 
 function below(root: JsonSchema, schema: JsonSchema, segment: PropertyKey): JsonSchema[] {

@@ -42,11 +42,18 @@ export async function loadDataSet(source: DataSource, at: string, locate: Locate
   const path = `${at}.${source.kind}`;
   const place = locate(path);
   try {
-    const { value, locate: inner } = typeof source.from === 'string' ? await readSource(source.kind, source.from, readFile) : { value: source.from as Json, locate: undefined };
+    const { value, locate: inner } =
+      typeof source.from === 'string'
+        ? await readSource(source.kind, source.from, readFile)
+        : { value: source.from as Json, locate: undefined };
     const data = makeDataSet(source.kind, value, typeof source.from === 'string' ? source.from : undefined, inner);
     return { data, problems: [] };
   } catch (error) {
-    if (error instanceof DataFault) return { data: undefined, problems: [{ ...problemAt(path, error.problem.file === undefined ? place : {}, error.problem.message), ...error.problem }] };
+    if (error instanceof DataFault)
+      return {
+        data: undefined,
+        problems: [{ ...problemAt(path, error.problem.file === undefined ? place : {}, error.problem.message), ...error.problem }],
+      };
     if (error instanceof MizuError && (error.code === 'NOT_FOUND' || error.code === 'FILE_UNREADABLE' || error.code === 'INPUT_INVALID')) {
       const hint = error.hint ?? 'paths are relative to the workflow file';
       return { data: undefined, problems: [problemAt(path, place, error.message, { hint })] };
@@ -64,11 +71,20 @@ interface Content {
 async function readSource(kind: 'list' | 'map', file: string, readFile: ReadFile): Promise<Content> {
   const extension = /\.([a-z0-9]+)$/i.exec(file)?.[1]?.toLowerCase() ?? '';
   const expected = kind === 'list' ? '.txt, .yaml, .json or .csv' : '.yaml or .json';
-  const readers = kind === 'list' ? { txt: readText, yaml: readYaml, yml: readYaml, json: readJson, csv: readCsv } : { yaml: readYaml, yml: readYaml, json: readJson };
+  const readers =
+    kind === 'list'
+      ? { txt: readText, yaml: readYaml, yml: readYaml, json: readJson, csv: readCsv }
+      : { yaml: readYaml, yml: readYaml, json: readJson };
   const reader = (readers as Readonly<Record<string, (text: string, file: string) => Content>>)[extension];
   if (reader === undefined) throw new DataFault({ message: `A ${kind} can't be read from '${shorten(file)}'`, expected });
   const bytes = await readFile(file);
-  if (bytes.length > DATA_FILE_LIMIT) throw new DataFault({ file, message: `The file holds ${bytes.length} bytes`, expected: `at most ${DATA_FILE_LIMIT}`, hint: 'large data is a source: read it with the first generate step' });
+  if (bytes.length > DATA_FILE_LIMIT)
+    throw new DataFault({
+      file,
+      message: `The file holds ${bytes.length} bytes`,
+      expected: `at most ${DATA_FILE_LIMIT}`,
+      hint: 'large data is a source: read it with the first generate step',
+    });
   return reader(decodeText(bytes, file), file);
 }
 
@@ -78,7 +94,13 @@ function decodeText(bytes: Uint8Array, file: string): string {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
     const line = firstBadLine(bytes);
-    throw new DataFault({ file, line, message: 'The text is not UTF-8', expected: 'UTF-8', hint: 'convert it, for example with `iconv -f latin1 -t utf-8`' });
+    throw new DataFault({
+      file,
+      line,
+      message: 'The text is not UTF-8',
+      expected: 'UTF-8',
+      hint: 'convert it, for example with `iconv -f latin1 -t utf-8`',
+    });
   }
 }
 
@@ -110,8 +132,14 @@ function readYaml(text: string, file: string): Content {
   return {
     value: yaml.value,
     locate: (key) => {
-      const { line, column, excerpt } = locate(typeof key === 'number' ? `[${key}]` : /^[\w-]+$/.test(key) ? key : `[${JSON.stringify(key)}]`);
-      return { ...(line === undefined ? {} : { line }), ...(column === undefined ? {} : { column }), ...(excerpt === undefined ? {} : { excerpt }) };
+      const { line, column, excerpt } = locate(
+        typeof key === 'number' ? `[${key}]` : /^[\w-]+$/.test(key) ? key : `[${JSON.stringify(key)}]`,
+      );
+      return {
+        ...(line === undefined ? {} : { line }),
+        ...(column === undefined ? {} : { column }),
+        ...(excerpt === undefined ? {} : { excerpt }),
+      };
     },
   };
 }
@@ -120,7 +148,11 @@ function readJson(text: string, file: string): Content {
   try {
     return { value: parseStrictJson(text), locate: undefined };
   } catch (error) {
-    throw new DataFault({ file, message: `Not JSON: ${shorten(messageOf(error), 160)}`, hint: 'strict JSON: no comments, no trailing commas, no repeated keys' });
+    throw new DataFault({
+      file,
+      message: `Not JSON: ${shorten(messageOf(error), 160)}`,
+      hint: 'strict JSON: no comments, no trailing commas, no repeated keys',
+    });
   }
 }
 
@@ -137,13 +169,23 @@ function makeDataSet(kind: 'list' | 'map', value: Json, file: string | undefined
   const inFile = file === undefined ? {} : { file };
   const isMap = typeof value === 'object' && value !== null && !Array.isArray(value);
   if (kind === 'list' ? !Array.isArray(value) : !isMap) {
-    throw new DataFault({ ...inFile, message: `The ${kind} is ${kindOf(value)}`, expected: `a ${kind}`, hint: kind === 'list' && isMap ? 'write `map:` instead of `list:`' : `check the file that \`${kind}:\` names` });
+    throw new DataFault({
+      ...inFile,
+      message: `The ${kind} is ${kindOf(value)}`,
+      expected: `a ${kind}`,
+      hint: kind === 'list' && isMap ? 'write `map:` instead of `list:`' : `check the file that \`${kind}:\` names`,
+    });
   }
   const map = value as { readonly [key: string]: Json };
   const keys = kind === 'list' ? undefined : Object.keys(map).sort(byUtf8);
   const raw = (keys === undefined ? value : keys.map((key) => map[key] ?? null)) as readonly Value[];
   if (raw.length === 0 || raw.length > DATA_SIZE_LIMIT) {
-    throw new DataFault({ ...inFile, message: raw.length === 0 ? `The ${kind} is empty` : `The ${kind} has ${raw.length} elements`, expected: raw.length === 0 ? 'at least one element' : `at most ${DATA_SIZE_LIMIT}`, hint: raw.length === 0 ? 'add an element, or take the data set out' : 'large data is a source: read it with the first generate step' });
+    throw new DataFault({
+      ...inFile,
+      message: raw.length === 0 ? `The ${kind} is empty` : `The ${kind} has ${raw.length} elements`,
+      expected: raw.length === 0 ? 'at least one element' : `at most ${DATA_SIZE_LIMIT}`,
+      hint: raw.length === 0 ? 'add an element, or take the data set out' : 'large data is a source: read it with the first generate step',
+    });
   }
   const inferred = inferType(raw);
   if ('conflict' in inferred) {
@@ -157,7 +199,12 @@ function makeDataSet(kind: 'list' | 'map', value: Json, file: string | undefined
       hint: 'put quotes around numbers that are meant as text',
     });
   }
-  const data = { kind, type: inferred.type, values: raw.map((element) => conform(inferred.type, element)), ...(keys === undefined ? {} : { keys }) };
+  const data = {
+    kind,
+    type: inferred.type,
+    values: raw.map((element) => conform(inferred.type, element)),
+    ...(keys === undefined ? {} : { keys }),
+  };
   return { ...data, digest: dataSetDigest(data) };
 }
 

@@ -59,7 +59,7 @@ const NAMES_SHOWN = 12;
 export function nearestOrAll(word: string, among: readonly string[], what: string): string {
   const near = nearest(word, among);
   if (near !== undefined) return near;
-  if (among.length === 0) return `there is no ${what}`;
+  if (among.length === 0) return `there are no ${what}`;
   const more = among.length > NAMES_SHOWN ? `, and ${among.length - NAMES_SHOWN} more` : '';
   return `${what}: ${among.slice(0, NAMES_SHOWN).join(', ')}${more}`;
 }

@@ -30,7 +30,11 @@ export function readDocument(value: Json | undefined, locate: Locate): DocumentR
   const problems: Problem[] = [];
   for (const key of Object.keys(value)) {
     if ((SECTION_NAMES as readonly string[]).includes(key)) continue;
-    problems.push(problemAt(childPath('', key), locate(childPath('', key), 'key'), `Unknown key '${shorten(key)}'`, { hint: nearestOrAll(key, SECTION_NAMES, 'known keys') }));
+    problems.push(
+      problemAt(childPath('', key), locate(childPath('', key), 'key'), `Unknown key '${shorten(key)}'`, {
+        hint: nearestOrAll(key, SECTION_NAMES, 'known keys'),
+      }),
+    );
   }
   const missingNear = new Set(problems.map((p) => /^did you mean '(.+)'\?$/.exec(p.hint ?? '')?.[1]));
   const section = <T>(name: SectionName, schema: z.ZodType<T>, fallback: T): T => {
@@ -68,7 +72,10 @@ export function readDocument(value: Json | undefined, locate: Locate): DocumentR
 
 /** A missing section is missing in the document, not in itself. */
 function nameTheSection(name: string): (problem: Problem) => Problem {
-  return (problem) => (problem.path === name && problem.message === 'A value is missing' ? { ...problem, message: `'${name}' is missing`, hint: MISSING_HINTS[name] ?? `add \`${name}: …\`` } : { ...problem, message: problem.message.replace(/^The value /, `'${name}' `) });
+  return (problem) =>
+    problem.path === name && problem.message === 'A value is missing'
+      ? { ...problem, message: `'${name}' is missing`, hint: MISSING_HINTS[name] ?? `add \`${name}: …\`` }
+      : { ...problem, message: problem.message.replace(/^The value /, `'${name}' `) };
 }
 
 const MISSING_HINTS: Readonly<Record<string, string>> = {
@@ -84,7 +91,13 @@ function isMap(value: Json | undefined): value is { readonly [key: string]: Json
 type ValueOf<S extends z.ZodType> = z.output<S> extends Record<string, infer V> ? V : never;
 
 /** A map whose entries are checked one by one, so that a wrong one hides none of the others. */
-function entries<S extends typeof WORKFLOW_SECTIONS.data | typeof WORKFLOW_SECTIONS.models>(value: Json | undefined, schema: S, name: string, locate: Locate, problems: Problem[]): Record<string, ValueOf<S>> {
+function entries<S extends typeof WORKFLOW_SECTIONS.data | typeof WORKFLOW_SECTIONS.models>(
+  value: Json | undefined,
+  schema: S,
+  name: string,
+  locate: Locate,
+  problems: Problem[],
+): Record<string, ValueOf<S>> {
   const good: Record<string, ValueOf<S>> = {};
   const parts: readonly (Json | undefined)[] = isMap(value) ? Object.entries(value).map(([key, entry]) => ({ [key]: entry })) : [value];
   for (const part of parts) {
@@ -112,11 +125,18 @@ function steps(value: Json | undefined, name: 'generate' | 'verify', locate: Loc
   const at = locate(name);
   if (!Array.isArray(value)) {
     const missing = value === undefined;
-    problems.push(problemAt(name, at, missing ? `'${name}' is missing` : `'${name}' is ${kindOf(value)}`, { expected: 'a list of steps', hint: missing ? MISSING_HINTS[name] : 'begin each step with `- `' }));
+    problems.push(
+      problemAt(name, at, missing ? `'${name}' is missing` : `'${name}' is ${kindOf(value)}`, {
+        expected: 'a list of steps',
+        hint: missing ? MISSING_HINTS[name] : 'begin each step with `- `',
+      }),
+    );
     return [];
   }
-  if (value.length === 0 && name === 'generate') problems.push(problemAt(name, at, "'generate' has no step", { expected: 'at least one step' }));
-  if (value.length > STEPS_LIMIT) problems.push(problemAt(name, at, `'${name}' has ${value.length} steps`, { expected: `at most ${STEPS_LIMIT}` }));
+  if (value.length === 0 && name === 'generate')
+    problems.push(problemAt(name, at, "'generate' has no step", { expected: 'at least one step' }));
+  if (value.length > STEPS_LIMIT)
+    problems.push(problemAt(name, at, `'${name}' has ${value.length} steps`, { expected: `at most ${STEPS_LIMIT}` }));
   return value.slice(0, STEPS_LIMIT).map((step: Json, i) => stepOf(step, `${name}[${i}]`, locate, problems));
 }
 
@@ -124,13 +144,26 @@ function stepOf(step: Json, path: string, locate: Locate, problems: Problem[]): 
   const broken: StepSpec = { operator: '', params: null, path };
   if (typeof step === 'string') return { operator: step, params: {}, path };
   if (!isMap(step) || !stepShape.safeParse(step).success) {
-    problems.push(problemAt(path, locate(path), `The step is ${kindOf(step)}`, { expected: 'one operator with its parameters', hint: 'write a step as `- length: { field: body, min: 10 }`' }));
+    problems.push(
+      problemAt(path, locate(path), `The step is ${kindOf(step)}`, {
+        expected: 'one operator with its parameters',
+        hint: 'write a step as `- length: { field: body, min: 10 }`',
+      }),
+    );
     return broken;
   }
   const [operator, second] = Object.keys(step);
   if (operator === undefined || second !== undefined) {
-    const message = operator === undefined ? 'The step is empty' : `The step has ${Object.keys(step).length} keys: ${shorten(Object.keys(step).join(', '))}`;
-    problems.push(problemAt(path, locate(second === undefined ? path : childPath(path, second), 'key'), message, { expected: 'one operator with its parameters', hint: 'begin each operator with `- ` on a line of its own, and indent its parameters below it' }));
+    const message =
+      operator === undefined
+        ? 'The step is empty'
+        : `The step has ${Object.keys(step).length} keys: ${shorten(Object.keys(step).join(', '))}`;
+    problems.push(
+      problemAt(path, locate(second === undefined ? path : childPath(path, second), 'key'), message, {
+        expected: 'one operator with its parameters',
+        hint: 'begin each operator with `- ` on a line of its own, and indent its parameters below it',
+      }),
+    );
     return broken;
   }
   return { operator, params: step[operator] ?? {}, path: childPath(path, operator) };

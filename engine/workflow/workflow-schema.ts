@@ -115,15 +115,17 @@ export const WORKFLOW_SECTIONS = {
     .record(z.string().regex(DATA_NAME_PATTERN, 'a name of letters, digits, _ and -, at most 64'), dataSource)
     .prefault({})
     .describe('Lists and maps by name.'),
-  models: z
-    .record(z.string().min(1).max(128), model)
-    .prefault({})
-    .describe('Models by the name that steps use.'),
+  models: z.record(z.string().min(1).max(128), model).prefault({}).describe('Models by the name that steps use.'),
   generate: z.array(stepShape).min(1).max(STEPS_LIMIT).describe('Steps that make a record.'),
   verify: z.array(stepShape).max(STEPS_LIMIT).prefault([]).describe('Steps that check, correct or drop it.'),
   publish: z
     .strictObject({
-      fields: z.array(z.string().min(1).max(256)).min(1).max(1_024).optional().describe('Fields of published records, in order; default: all.'),
+      fields: z
+        .array(z.string().min(1).max(256))
+        .min(1)
+        .max(1_024)
+        .optional()
+        .describe('Fields of published records, in order; default: all.'),
       storage: z.enum(['global', 'local']).default('global').describe('Where results are kept.'),
     })
     .prefault({})
@@ -146,7 +148,9 @@ export interface StepSpec {
   readonly path: string;
 }
 
-export type DataSource = { readonly kind: 'list'; readonly from: string | readonly Json[] } | { readonly kind: 'map'; readonly from: string | { readonly [key: string]: Json } };
+export type DataSource =
+  | { readonly kind: 'list'; readonly from: string | readonly Json[] }
+  | { readonly kind: 'map'; readonly from: string | { readonly [key: string]: Json } };
 
 /** A workflow with its defaults filled in. */
 export interface WorkflowSpec {

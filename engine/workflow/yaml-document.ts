@@ -55,7 +55,13 @@ class YamlReader {
   read(): Json | undefined {
     if (this.text.length > YAML_LIMIT) {
       const message = `The file holds ${this.text.length} characters`;
-      this.problems.push({ path: '', file: this.file, message, expected: `at most ${YAML_LIMIT}`, hint: 'put long lists into files of their own and name them under `data`' });
+      this.problems.push({
+        path: '',
+        file: this.file,
+        message,
+        expected: `at most ${YAML_LIMIT}`,
+        hint: 'put long lists into files of their own and name them under `data`',
+      });
       return undefined;
     }
     const document = parseDocument(this.text, {
@@ -70,13 +76,21 @@ class YamlReader {
     });
     for (const error of document.errors.slice(0, SYNTAX_ERRORS_SHOWN)) {
       const tooDeep = /call stack/i.test(error.message);
-      this.report('', this.place(error.pos[0]), tooDeep ? 'Nested too deep' : `Not YAML: ${shorten(error.message, 160)}`, tooDeep
-        ? { expected: `at most ${YAML_DEPTH_LIMIT} levels` }
-        : { hint: 'check indentation, brackets and quotes here and in the line before' });
+      this.report(
+        '',
+        this.place(error.pos[0]),
+        tooDeep ? 'Nested too deep' : `Not YAML: ${shorten(error.message, 160)}`,
+        tooDeep
+          ? { expected: `at most ${YAML_DEPTH_LIMIT} levels` }
+          : { hint: 'check indentation, brackets and quotes here and in the line before' },
+      );
     }
     if (document.errors.length > 0) return undefined;
     if (document.directives?.yaml.explicit === true && document.directives.yaml.version !== '1.2') {
-      this.report('', this.place(0), `YAML ${document.directives.yaml.version} is not supported`, { expected: 'YAML 1.2', hint: 'leave the %YAML line out' });
+      this.report('', this.place(0), `YAML ${document.directives.yaml.version} is not supported`, {
+        expected: 'YAML 1.2',
+        hint: 'leave the %YAML line out',
+      });
     }
     return document.contents === null ? null : this.node(document, document.contents, [], 0);
   }
@@ -89,12 +103,17 @@ class YamlReader {
     if (isAlias(node)) {
       const target = node.resolve(document);
       if (target !== undefined) return this.node(document, target, path, depth + 1);
-      this.report(name, this.find(name, 'value'), `There is no anchor '&${node.source}' before this alias`, { hint: `define it first: \`key: &${node.source} value\`, or put quotes around the text` });
+      this.report(name, this.find(name, 'value'), `There is no anchor '&${node.source}' before this alias`, {
+        hint: `define it first: \`key: &${node.source} value\`, or put quotes around the text`,
+      });
       return undefined;
     }
     const tag = node.tag;
     if (tag !== undefined && !CORE_TAG.test(tag)) {
-      this.report(name, this.find(name, 'value'), `The tag '${shorten(tag)}' is not supported`, { expected: 'plain text, numbers, true, false, null, lists and maps', hint: 'leave the tag out' });
+      this.report(name, this.find(name, 'value'), `The tag '${shorten(tag)}' is not supported`, {
+        expected: 'plain text, numbers, true, false, null, lists and maps',
+        hint: 'leave the tag out',
+      });
       return undefined;
     }
     if (isScalar(node)) return this.scalar(node, name);
@@ -105,9 +124,15 @@ class YamlReader {
 
   private tooMuch(name: string, depth: number): undefined {
     if (depth > YAML_DEPTH_LIMIT) {
-      this.report(name, this.find(name, 'value'), 'Nested too deep', { expected: `at most ${YAML_DEPTH_LIMIT} levels`, hint: 'an alias may contain itself' });
+      this.report(name, this.find(name, 'value'), 'Nested too deep', {
+        expected: `at most ${YAML_DEPTH_LIMIT} levels`,
+        hint: 'an alias may contain itself',
+      });
     } else if (this.nodes === YAML_NODE_LIMIT + 1) {
-      this.report(name, this.find(name, 'value'), 'Too many values', { expected: `at most ${YAML_NODE_LIMIT}, aliases followed`, hint: 'aliases of aliases multiply; put long lists into files of their own' });
+      this.report(name, this.find(name, 'value'), 'Too many values', {
+        expected: `at most ${YAML_NODE_LIMIT}, aliases followed`,
+        hint: 'aliases of aliases multiply; put long lists into files of their own',
+      });
     }
     return undefined;
   }
@@ -122,7 +147,9 @@ class YamlReader {
       const place = this.place(pair.key?.range?.[0] ?? 0, pair.key?.range?.[1]);
       if (entries.has(key)) {
         const first = this.keys.get(name)?.line;
-        this.report(name, place, `The key '${shorten(key)}' stands twice in this map`, { hint: first === undefined ? 'remove one' : `the first is in line ${first}; remove one` });
+        this.report(name, place, `The key '${shorten(key)}' stands twice in this map`, {
+          hint: first === undefined ? 'remove one' : `the first is in line ${first}; remove one`,
+        });
         continue;
       }
       if (!this.keys.has(name)) this.keys.set(name, place);
@@ -153,12 +180,18 @@ class YamlReader {
       const whole = /^[-+]?(?:0x|0o)?[0-9a-fA-F]+$/.test(node.source ?? '');
       if (Number.isFinite(value) && (!whole || Number.isSafeInteger(value))) return value === 0 ? 0 : value;
       const expected = Number.isFinite(value) ? 'whole numbers within ±(2^53 − 1)' : 'a finite number';
-      this.report(name, this.find(name, 'value'), `${node.source ?? value} can't be kept exactly`, { expected, hint: 'put quotes around it to make it text' });
+      this.report(name, this.find(name, 'value'), `${node.source ?? value} can't be kept exactly`, {
+        expected,
+        hint: 'put quotes around it to make it text',
+      });
       return undefined;
     }
     if (typeof value === 'string') {
       if (value.isWellFormed()) return value;
-      this.report(name, this.find(name, 'value'), 'The text holds half of a surrogate pair', { expected: 'well-formed Unicode', hint: 'write the character itself instead of \\uD8…' });
+      this.report(name, this.find(name, 'value'), 'The text holds half of a surrogate pair', {
+        expected: 'well-formed Unicode',
+        hint: 'write the character itself instead of \\uD8…',
+      });
       return undefined;
     }
     return typeof value === 'boolean' ? value : null;

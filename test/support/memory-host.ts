@@ -15,9 +15,17 @@ export function memoryHost(files: Readonly<Record<string, string | Uint8Array>> 
       return bytesOf(path);
     },
     async openSource(request) {
-      const records = Buffer.from(bytesOf(request.path)).toString('utf8').split('\n').filter((line) => line !== '');
+      const records = Buffer.from(bytesOf(request.path))
+        .toString('utf8')
+        .split('\n')
+        .filter((line) => line !== '');
       const digest = digestHex(createHash('sha256').update(records.join('\n')).digest('hex'));
-      return { format: 'text', records: records.length, digest, sample: records.slice(0, 1_000).map((line) => new TextEncoder().encode(line)) };
+      return {
+        format: 'text',
+        records: records.length,
+        digest,
+        sample: records.slice(0, 1_000).map((line) => new TextEncoder().encode(line)),
+      };
     },
   };
 }

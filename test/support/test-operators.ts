@@ -20,12 +20,18 @@ export const pick = defineOperator({
   group: 'select',
   kind: 'row',
   summary: 'Picks an element of a list.',
-  params: z.strictObject({ from: z.string().describe('List or map.'), as: z.string().regex(/^[a-z_]+$/, 'a field name'), weight: z.number().positive().default(1) }),
+  params: z.strictObject({
+    from: z.string().describe('List or map.'),
+    as: z.string().regex(/^[a-z_]+$/, 'a field name'),
+    weight: z.number().positive().default(1),
+  }),
   defaultId: (params) => params.as,
   plan(params, context) {
     const data = context.data(params.from, 'from');
     if (data === undefined) return [];
-    return [{ params: { as: params.as, weight: params.weight }, reads: [], writes: [{ name: params.as, type: data.type }], data: [data.digest] }];
+    return [
+      { params: { as: params.as, weight: params.weight }, reads: [], writes: [{ name: params.as, type: data.type }], data: [data.digest] },
+    ];
   },
 });
 
@@ -54,7 +60,10 @@ export const size = defineOperator({
   summary: 'Drops texts that are too short or too long.',
   params: z.strictObject({
     field,
-    words: z.tuple([z.int().min(0), z.int()]).optional().describe('Least and most words.'),
+    words: z
+      .tuple([z.int().min(0), z.int()])
+      .optional()
+      .describe('Least and most words.'),
     unit: z.enum(['words', 'characters']).default('words'),
   }),
   defaultId: (params) => `size-${params.field}`,
@@ -146,7 +155,9 @@ export const lines = defineOperator({
   source: (params) => ({ path: params.path, format: 'text' }),
   defaultId: (params) => params.as,
   plan(params, context) {
-    return context.source === undefined ? [] : [{ params: { as: params.as }, reads: ['$source'], writes: [{ name: params.as, type: 'string' }] }];
+    return context.source === undefined
+      ? []
+      : [{ params: { as: params.as }, reads: ['$source'], writes: [{ name: params.as, type: 'string' }] }];
   },
 });
 

@@ -1,0 +1,100 @@
+/** What an operator may ask while it plans: fields, data, models, names near to a mistyped one. Its problems are collected. */
+import type { PlanContext, Registry, SourceInfo } from '../contract/operator.ts';
+import type { DataSet } from '../contract/storage.ts';
+import type { FieldType, Schema } from '../contract/types.ts';
+import { nearest, nearestOrAll } from '../workflow/nearest.ts';
+import type { Locate, ProblemDetails } from '../workflow/place.ts';
+import { shorten } from '../workflow/place.ts';
+import type { WorkflowSpec } from '../workflow/workflow-schema.ts';
+import type { CompileHost } from './compile-host.ts';
+import { lookUpField } from './field-type.ts';
+import { rootOf } from './kernel-fields.ts';
+
+export interface PlanInput {
+  readonly spec: WorkflowSpec;
+  readonly registry: Registry;
+  readonly host: CompileHost;
+  readonly locate: Locate;
+  /** By author's name; declared but unreadable ones are undefined. */
+  readonly data: ReadonlyMap<string, DataSet | undefined>;
+}
+
+export interface Found {
+  readonly at: string;
+  readonly message: string;
+  readonly details: ProblemDetails;
+  readonly missing?: string;
+}
+
+/** One per step: collects what the operator reports. */
+export class StepContext implements PlanContext {
+  readonly source: SourceInfo | undefined;
+  readonly models: readonly string[];
+  readonly engines: PlanContext['engines'];
+  private readonly input: PlanInput;
+  private readonly fields: Schema;
+  private readonly uncertain: boolean;
+  private readonly usedData: Set<string>;
+  private readonly reported: Found[] = [];
+  private sawSchema = false;
+
+  constructor(input: PlanInput, fields: Schema, source: SourceInfo | undefined, uncertain: boolean, usedData: Set<string>) {
+    this.input = input;
+    this.fields = fields;
+    this.source = source;
+    this.uncertain = uncertain;
+    this.usedData = usedData;
+    this.models = Object.keys(input.spec.models);
+    this.engines = input.registry.engines;
+  }
+
+  get schema(): Schema {
+    this.sawSchema = true;
+    return this.fields;
+  }
+
+  /** An operator that looked at a schema with holes may have stumbled over a hole. */
+  get found(): readonly Found[] {
+    return this.uncertain && this.sawSchema ? [] : this.reported;
+  }
+
+  fieldType(path: string, at: string): FieldType | undefined {
+    const found = lookUpField(this.fields, path);
+    if ('type' in found) return found.type;
+    if (this.uncertain) return undefined;
+    const where = found.inside === undefined ? 'at this step' : `in ${found.inside}`;
+    const hint =
+      found.among.length === 0 && found.inside === undefined
+        ? 'no step before this one makes a field'
+        : nearestOrAll(found.missing, found.among, 'fields');
+    const missing = found.inside === undefined ? { missing: rootOf(path) } : {};
+    this.reported.push({
+      at,
+      message: `There is no field '${shorten(found.missing)}' ${where}`,
+      details: { value: shorten(path), hint },
+      ...missing,
+    });
+    return undefined;
+  }
+
+  data(name: string, at: string): DataSet | undefined {
+    this.usedData.add(name);
+    if (this.input.data.has(name)) return this.input.data.get(name);
+    const names = [...this.input.data.keys()];
+    const hint = names.length === 0 ? `declare it: \`data: { ${shorten(name)}: { list: … } }\`` : nearestOrAll(name, names, 'data');
+    this.reported.push({
+      at,
+      message: `There is no list or map '${shorten(name)}' under \`data\``,
+      details: { value: shorten(name), hint },
+    });
+    return undefined;
+  }
+
+  problem(at: string, message: string, more: { readonly expected?: string; readonly hint?: string } = {}): void {
+    this.reported.push({ at, message, details: more });
+  }
+
+  nearest(word: string, among: readonly string[]): string | undefined {
+    return nearest(word, among);
+  }
+}
