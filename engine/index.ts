@@ -40,3 +40,5 @@ export * from './compile/compile-host.ts';
 export * from './compile/compile-workflow.ts';
 export * from './compile/op-digest.ts';
 export * from './compile/program-digest.ts';
+export { type DescribeFormat, describeProgram } from './compile/describe-program.ts';
+export { workflowJsonSchema } from './compile/workflow-json-schema.ts';
