@@ -24,13 +24,6 @@ export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
   return hash('sha256', nodeScratch, 'buffer');
 }
 
-/** Largest power of two below n (n > 1). */
-function split(n: number): number {
-  let k = 1;
-  while (k * 2 < n) k *= 2;
-  return k;
-}
-
 /** Root over leaf hashes (not entries). */
 export function rootOf(leafHashes: readonly Uint8Array[]): Uint8Array {
   return rangeRoot(leafHashes, 0, leafHashes.length);
@@ -50,51 +43,71 @@ function at(hashes: readonly Uint8Array[], index: number): Uint8Array {
   return hash;
 }
 
-/** Path of leaf `index`, from the leaf up (RFC 6962 section 2.1.1). @throws INTERNAL for an index outside the tree. */
-export function inclusionPath(leafHashes: readonly Uint8Array[], index: number): Uint8Array[] {
-  if (!Number.isInteger(index) || index < 0 || index >= leafHashes.length) {
-    throw new MizuError('INTERNAL', `Merkle tree of ${leafHashes.length} leaves has no leaf ${index}`);
+/** Leaves `from` up to, not including, `to`. */
+export interface LeafRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The subtrees whose roots make up the path of leaf `index`, from the leaf up (RFC 6962 section 2.1.1). @throws INTERNAL for an index outside the tree. */
+export function inclusionRanges(index: number, size: number): LeafRange[] {
+  if (!Number.isSafeInteger(index) || index < 0 || index >= size) {
+    throw new MizuError('INTERNAL', `Merkle tree of ${size} leaves has no leaf ${index}`);
   }
-  const path: Uint8Array[] = [];
+  const ranges: LeafRange[] = [];
   let from = 0;
-  let to = leafHashes.length;
+  let to = size;
   while (to - from > 1) {
     const middle = from + split(to - from);
     if (index < middle) {
-      path.push(rangeRoot(leafHashes, middle, to));
+      ranges.push({ from: middle, to });
       to = middle;
     } else {
-      path.push(rangeRoot(leafHashes, from, middle));
+      ranges.push({ from, to: middle });
       from = middle;
     }
   }
-  return path.reverse();
+  return ranges.reverse();
 }
 
-/** Proof that the tree of all leaves extends that of the first `from` (RFC 6962 section 2.1.2). `from`: 1 to the size. */
-export function consistencyPath(leafHashes: readonly Uint8Array[], from: number): Uint8Array[] {
-  if (!Number.isInteger(from) || from < 1 || from > leafHashes.length) {
-    throw new MizuError('INTERNAL', `A tree of ${leafHashes.length} leaves has no consistency path from size ${from}`);
+/** The subtrees of a consistency path from size `old` (1 to `size`) to `size` (RFC 6962 section 2.1.2). @throws INTERNAL. */
+export function consistencyRanges(old: number, size: number): LeafRange[] {
+  if (!Number.isSafeInteger(old) || old < 1 || old > size) {
+    throw new MizuError('INTERNAL', `A tree of ${size} leaves has no consistency path from size ${old}`);
   }
-  const path: Uint8Array[] = [];
-  let start = 0;
-  let end = leafHashes.length;
-  let old = from;
-  let whole = true;
-  while (old < end - start) {
-    const k = split(end - start);
-    if (old <= k) {
-      path.push(rangeRoot(leafHashes, start + k, end));
-      end = start + k;
+  const ranges: LeafRange[] = [];
+  let from = 0;
+  let to = size;
+  while (old < to) {
+    const middle = from + split(to - from);
+    if (old <= middle) {
+      ranges.push({ from: middle, to });
+      to = middle;
     } else {
-      path.push(rangeRoot(leafHashes, start, start + k));
-      start += k;
-      old -= k;
-      whole = false;
+      ranges.push({ from, to: middle });
+      from = middle;
     }
   }
-  if (!whole) path.push(rangeRoot(leafHashes, start, end));
-  return path.reverse();
+  // Where the older tree is one whole subtree from leaf 0, the verifier has its root already.
+  if (from > 0) ranges.push({ from, to });
+  return ranges.reverse();
+}
+
+/** Largest power of two below n (n > 1): where RFC 6962 splits a tree of n leaves. */
+export function split(n: number): number {
+  let k = 1;
+  while (k * 2 < n) k *= 2;
+  return k;
+}
+
+/** Path of leaf `index`, from the leaf up. */
+export function inclusionPath(leafHashes: readonly Uint8Array[], index: number): Uint8Array[] {
+  return inclusionRanges(index, leafHashes.length).map(({ from, to }) => rangeRoot(leafHashes, from, to));
+}
+
+/** Proof that the tree of all leaves extends that of the first `from`. `from`: 1 to the size. */
+export function consistencyPath(leafHashes: readonly Uint8Array[], from: number): Uint8Array[] {
+  return consistencyRanges(from, leafHashes.length).map((range) => rangeRoot(leafHashes, range.from, range.to));
 }
 
 export interface InclusionProof {
