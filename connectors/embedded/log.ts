@@ -2,6 +2,7 @@
  * The log of one machine, on SQLite: no server, several processes at once, and every rule of the contract
  * (engine/contract/log.ts) kept by one file. See database.ts for locks, tables.ts for rows, store.ts for opening.
  */
+import { setImmediate as othersTurn } from 'node:timers/promises';
 import {
   type Log,
   type LogEntry,
@@ -132,11 +133,14 @@ class EmbeddedLog implements Log {
   async read(topic: string, partition: number, from: Offset, options: ReadOptions = {}): Promise<ReadResult> {
     const row = await this.#partition(topic, partition);
     const { db } = this.#store;
-    return db.look(() => {
+    const result = await db.look(() => {
       const head = readHead(db, row.slot + partition);
       if (from >= head) return { entries: [], next: from };
       return take(entriesFrom(db, row, partition, from, head), from, options);
     });
+    // SQLite answers without waiting for anything: without this, a loop of reads would keep the event loop to itself.
+    if (result.entries.length > 0) await othersTurn();
+    return result;
   }
 
   async end(topic: string, partition: number): Promise<Offset> {

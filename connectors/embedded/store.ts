@@ -12,8 +12,8 @@ import { readSidecar, SIDECAR_NAME, type Sidecar, sidecarText, writeSidecar } fr
 import { corrupt } from './sqlite-error.ts';
 import { hasSchema, readStore, SCHEMA, type StoreRow, writeStore } from './tables.ts';
 
-export const DATABASE_NAME = 'log.db';
-export const DEFAULT_NETWORK = 'local';
+const DATABASE_NAME = 'log.db';
+const DEFAULT_NETWORK = 'local';
 
 export interface StoreOptions {
   readonly directory: string;

@@ -2,6 +2,7 @@
  * Commits for one owner. Fencing is an epoch, compared inside the write transaction: once a newer writer's epoch is
  * committed, no commit of an older one can be, whatever process it lives in (P2).
  */
+import { setImmediate as othersTurn } from 'node:timers/promises';
 import {
   type Append,
   type CommitOutcome,
@@ -54,6 +55,7 @@ export class EmbeddedWriter implements LogWriter {
       if (appends.length === 0) return { status: 'committed', offsets: [] };
       const offsets = await this.#commit(appends);
       this.#context.ring();
+      await othersTurn();
       return { status: 'committed', offsets };
     } catch (error) {
       return this.#failed(error);

@@ -4,6 +4,8 @@ import type { CommitOutcome, LogWriter } from '#engine';
 import { commitVisibly, note, readTexts } from '../support/log-tools.ts';
 import type { LogAdapter } from './log-laws.ts';
 
+/** Far more than any log can do before a writer is opened. */
+const MOST_COMMITS = 3_000;
 const SPEC = { name: 't', partitions: 2, cleanup: 'keep' } as const;
 
 export function describeFencing(adapter: LogAdapter): void {
@@ -67,12 +69,11 @@ export function describeFencing(adapter: LogAdapter): void {
 
 /** Commits numbered notes to both partitions until the writer is told that it is dead. */
 async function commitUntilDead(writer: LogWriter, round: number, outcomes: Map<string, CommitOutcome>): Promise<void> {
-  for (let n = 0; ; n++) {
+  for (let n = 0; n < MOST_COMMITS; n++) {
     const value = `${round}.${n}`;
     const outcome = await writer.commit([note('t', 0, value), note('t', 1, value)]);
     outcomes.set(value, outcome);
     if (outcome.status === 'unknown' || (outcome.status === 'aborted' && outcome.writerDead)) return;
-    // Lets others in: a commit of the embedded log does not wait for anything.
-    await new Promise(setImmediate);
   }
+  throw new Error(`The earlier writer could still commit after ${MOST_COMMITS} commits`);
 }

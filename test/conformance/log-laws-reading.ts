@@ -82,6 +82,24 @@ export function describeReading(adapter: LogAdapter): void {
       expect(await readTexts(log, 't', 0)).toEqual(['from one', 'from two']);
     });
 
+    it('neither commits nor reads in a loop keep other work of the process from running', async () => {
+      const log = await logWith(adapter, []);
+      const writer = await log.openWriter('w');
+      let turns = 0;
+      let looping = true;
+      const turn = (): void => {
+        turns++;
+        if (looping) setImmediate(turn);
+      };
+      setImmediate(turn);
+      for (let n = 0; n < 20; n++) await commitVisibly(writer, [note('t', 0, String(n))]);
+      const afterCommits = turns;
+      expect(await readAll(log, 't', 0, { maxEntries: 1 })).toHaveLength(20);
+      looping = false;
+      expect(afterCommits).toBeGreaterThan(10);
+      expect(turns - afterCommits).toBeGreaterThan(10);
+    });
+
     it('what was committed is there after every handle was closed', async () => {
       const log = await logWith(adapter, ['kept']);
       const other = await adapter.reopen(log);

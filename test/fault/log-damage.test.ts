@@ -134,6 +134,22 @@ describe(`a damaged log (seed ${SEED})`, () => {
     expect(codeOf(await rejection(everything(directory)))).toBe('LOG_CORRUPT');
   });
 
+  it('keeps nothing of a commit that fails half-way, and goes on', async () => {
+    const directory = damaged((_, database) => {
+      const db = new DatabaseSync(database);
+      db.exec('DELETE FROM heads WHERE slot = 1');
+      db.close();
+    });
+    const log = await openEmbeddedLog({ directory });
+    const outcome = await (await log.openWriter('w')).commit([note('t', 0, 'half'), note('t', 1, 'of it')]);
+    expect(outcome).toMatchObject({ status: 'aborted', writerDead: true });
+    expect(outcomeCode(outcome)).toBe('LOG_CORRUPT');
+    expect(await readTexts(log, 't', 0)).toHaveLength(30);
+    await commitVisibly(await log.openWriter('w'), [note('t', 0, 'next')]);
+    expect((await readTexts(log, 't', 0)).slice(29)).toEqual([`29 ${MARK}`, 'next']);
+    await log.close();
+  });
+
   it('takes no commit on top of a head that was put back', async () => {
     const directory = damaged((_, database) => {
       const db = new DatabaseSync(database);
