@@ -25,7 +25,7 @@ const FUNCTIONS: Readonly<Record<string, string>> = {
   size: 'size', contains: 'contains', startsWith: 'startsWith', endsWith: 'endsWith', has: 'has', all: 'all', exists: 'exists',
   exists_one: 'exists_one', map: 'map', filter: 'filter', int: 'int', double: 'double', bool: 'bool', dyn: 'dyn',
   matches: 'mizuMatches', string: 'mizuString', lowerAscii: 'mizuLowerAscii', upperAscii: 'mizuUpperAscii', trim: 'mizuTrim',
-}; // biome-ignore format: a table
+};
 
 export const CEL_FUNCTIONS: readonly string[] = Object.keys(FUNCTIONS);
 
@@ -58,7 +58,13 @@ export function planCel(context: PlanContext, source: string, at: string): CelEx
     return compileCel(source, context.schema);
   } catch (error) {
     const unknown = /[Uu]nknown variable: ([A-Za-z_]\w*)/.exec(messageOf(error))?.[1];
-    const near = unknown === undefined ? undefined : context.nearest(unknown, context.schema.map((field) => field.name));
+    const near =
+      unknown === undefined
+        ? undefined
+        : context.nearest(
+            unknown,
+            context.schema.map((field) => field.name),
+          );
     const hint = near ?? hintOf(messageOf(error));
     context.problem(at, error instanceof MizuError ? error.message : `Not a CEL expression over this record: ${messageOf(error)}`, {
       expected: 'CEL, for example: score >= 3 && !body.contains("TODO")',
@@ -262,8 +268,16 @@ function makeEnvironment(meter: Meter): Environment {
   };
   const options = { async: false };
   environment.registerFunction('string.mizuMatches(string): bool', matches, options);
-  environment.registerFunction('string.mizuLowerAscii(): string', (text: string) => text.replace(/[A-Z]+/g, (run) => run.toLowerCase()), options);
-  environment.registerFunction('string.mizuUpperAscii(): string', (text: string) => text.replace(/[a-z]+/g, (run) => run.toUpperCase()), options);
+  environment.registerFunction(
+    'string.mizuLowerAscii(): string',
+    (text: string) => text.replace(/[A-Z]+/g, (run) => run.toLowerCase()),
+    options,
+  );
+  environment.registerFunction(
+    'string.mizuUpperAscii(): string',
+    (text: string) => text.replace(/[a-z]+/g, (run) => run.toUpperCase()),
+    options,
+  );
   environment.registerFunction('string.mizuTrim(): string', trim, options);
   for (const type of ['string', 'bool', 'int', 'double']) {
     environment.registerFunction(`mizuString(${type}): string`, (value: unknown) => String(value), options);

@@ -19,6 +19,9 @@ export const fieldTypeSchema: z.ZodType<FieldType> = z.lazy(() =>
       z.strictObject({ record: z.array(z.strictObject({ name: z.string().regex(FIELD_NAME), type: fieldTypeSchema })) }),
       z.strictObject({ optional: fieldTypeSchema }),
     ],
-    { error: 'a type: string, long, double, boolean, bytes (with ? where it may be null), { array: … }, { map: … } or { record: [{ name, type }] }' },
+    {
+      error:
+        'a type: string, long, double, boolean, bytes (with ? where it may be null), { array: … }, { map: … } or { record: [{ name, type }] }',
+    },
   ),
 );

@@ -130,9 +130,13 @@ export function toJson(params: unknown): Json {
 export function openParams<T>(schema: z.ZodType<T>, params: Json, operator: string): T {
   const result = schema.safeParse(params);
   if (result.success) return result.data;
-  throw new MizuError('BYTES_INVALID', `The program's parameters of '${operator}' are not what this version writes: ${result.error.message}`, {
-    hint: 'the program was compiled by another version of Mizu: compile the workflow again',
-  });
+  throw new MizuError(
+    'BYTES_INVALID',
+    `The program's parameters of '${operator}' are not what this version writes: ${result.error.message}`,
+    {
+      hint: 'the program was compiled by another version of Mizu: compile the workflow again',
+    },
+  );
 }
 
 /** A measured text as it stands in reports: at most 80 UTF-16 units, cut at a code-point border. */

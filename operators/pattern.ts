@@ -16,7 +16,7 @@ export const PATTERN_SIZE_LIMIT = 5000;
 export const patternParam = (what: string) => z.string().min(1).max(PATTERN_LIMIT).describe(what);
 
 const FOLDS_CASE = /\(\?[a-zA-Z]*i/;
-const BEYOND_ASCII = /[^\x00-\x7f]|\\[pP]|\\x\{/;
+const BEYOND_ASCII = /[\u0080-\uffff]|\\[pP]|\\x\{/;
 
 /** The compiled pattern; undefined after a reported problem. */
 export function planPattern(context: PlanContext, pattern: string, at: string): RE2JS | undefined {

@@ -17,7 +17,9 @@ export const GROUPS_LIMIT = 10_000;
 export const GROUP_NAME_LIMIT = 200;
 
 const params = z.strictObject({
-  by: existingField('Text, whole number or truth field whose values make the groups; without it, all records are counted together.').optional(),
+  by: existingField(
+    'Text, whole number or truth field whose values make the groups; without it, all records are counted together.',
+  ).optional(),
   as: newField('Name of the count in the report; without it, the step id.').optional(),
 });
 
@@ -31,9 +33,19 @@ export const count = defineOperator({
     'Changes nothing; the report of the run shows { total, groups, other }: how many records came, how many of each value, and how many had a value beyond the first 10,000. A null is the group `null`.',
   params,
   examples: [
-    { title: 'records pass', params: { by: 'label' }, input: [{ label: 'a' }, { label: '' }, { label: '😀' }], output: [{ row: { label: 'a' } }, { row: { label: '' } }, { row: { label: '😀' } }] },
+    {
+      title: 'records pass',
+      params: { by: 'label' },
+      input: [{ label: 'a' }, { label: '' }, { label: '😀' }],
+      output: [{ row: { label: 'a' } }, { row: { label: '' } }, { row: { label: '😀' } }],
+    },
     { title: 'all together', params: {}, input: [{ n: 1 }, { n: 1 }], output: [{ row: { n: 1 } }, { row: { n: 1 } }] },
-    { title: 'by a truth value', params: { by: 'ok', as: 'outcomes' }, input: [{ ok: true }, { ok: false }], output: [{ row: { ok: true } }, { row: { ok: false } }] },
+    {
+      title: 'by a truth value',
+      params: { by: 'ok', as: 'outcomes' },
+      input: [{ ok: true }, { ok: false }],
+      output: [{ row: { ok: true } }, { row: { ok: false } }],
+    },
   ],
   gas: { perRecord: 1, per64Bytes: 0 },
   keyed: { scope: 'global', by: () => [] },

@@ -88,7 +88,11 @@ function decodePicks(delta: Uint8Array): { readonly records: number; readonly pi
   const reader = new ByteReader(delta);
   const records = reader.uvarint();
   const count = reader.uvarint();
-  const picks = Array.from({ length: count }, () => ({ hash: Uint8Array.from(reader.fixed(HASH_BYTES)), k: reader.uvarint(), i: reader.uvarint() }));
+  const picks = Array.from({ length: count }, () => ({
+    hash: Uint8Array.from(reader.fixed(HASH_BYTES)),
+    k: reader.uvarint(),
+    i: reader.uvarint(),
+  }));
   if (!reader.done) throw new MizuError('BYTES_INVALID', `A sample delta of ${delta.length} bytes has ${reader.remaining} left over`);
   return { records, picks };
 }

@@ -14,8 +14,12 @@ const shape = {
 };
 const params = z
   .strictObject(shape)
-  .refine((p) => (p.min ?? p.max ?? p.codepoints ?? p.bytes) !== undefined, { error: 'give `min` or `max` for a number, `codepoints` or `bytes` for a text' })
-  .refine((p) => (p.min ?? p.max) === undefined || (p.codepoints ?? p.bytes) === undefined, { error: '`min` and `max` are for numbers, `codepoints` and `bytes` for texts' })
+  .refine((p) => (p.min ?? p.max ?? p.codepoints ?? p.bytes) !== undefined, {
+    error: 'give `min` or `max` for a number, `codepoints` or `bytes` for a text',
+  })
+  .refine((p) => (p.min ?? p.max) === undefined || (p.codepoints ?? p.bytes) === undefined, {
+    error: '`min` and `max` are for numbers, `codepoints` and `bytes` for texts',
+  })
   .refine((p) => p.min === undefined || p.max === undefined || p.min <= p.max, { error: '`min` is above `max`' });
 
 export const clip = defineOperator({
@@ -56,14 +60,17 @@ export const clip = defineOperator({
     const field = planField(context, p.field, 'field', ['long', 'double']);
     if (field === undefined || !boundsFit(field.type)) return [];
     if (!field.column) {
-      context.problem('field', `Field '${p.field}' can't be corrected in place`, { expected: 'a top-level number field that is never null' });
+      context.problem('field', `Field '${p.field}' can't be corrected in place`, {
+        expected: 'a top-level number field that is never null',
+      });
       return [];
     }
     return [{ params: toJson(p), reads: [p.field], writes: [{ name: p.field, type: field.type }] }];
 
     function boundsFit(type: FieldType): boolean {
       const wrong = (['min', 'max'] as const).filter((at) => type === 'long' && p[at] !== undefined && !Number.isSafeInteger(p[at]));
-      for (const at of wrong) context.problem(at, `${p[at]} is no whole number, and '${p.field}' holds whole numbers`, { expected: 'a whole number' });
+      for (const at of wrong)
+        context.problem(at, `${p[at]} is no whole number, and '${p.field}' holds whole numbers`, { expected: 'a whole number' });
       return wrong.length === 0;
     }
   },

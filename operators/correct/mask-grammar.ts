@@ -44,10 +44,16 @@ for (let byte = 0; byte < 256; byte++) {
   const letter = (byte >= 0x41 && byte <= 0x5a) || (byte >= 0x61 && byte <= 0x7a);
   const hex = digit || (letter && (byte | 0x20) <= 0x66);
   const local = digit || letter || '._%+-'.includes(String.fromCharCode(byte));
-  CLASS[byte] = (digit ? DIGIT : 0) | (letter ? LETTER : 0) | (hex ? HEX : 0) | (local ? LOCAL : 0) | (digit || letter || byte === 0x5f || byte > 0x7f ? WORD : 0);
+  CLASS[byte] =
+    (digit ? DIGIT : 0) |
+    (letter ? LETTER : 0) |
+    (hex ? HEX : 0) |
+    (local ? LOCAL : 0) |
+    (digit || letter || byte === 0x5f || byte > 0x7f ? WORD : 0);
 }
 
-const is = (text: Uint8Array, at: number, kind: number): boolean => at >= 0 && at < text.length && ((CLASS[text[at] ?? 0] ?? 0) & kind) !== 0;
+const is = (text: Uint8Array, at: number, kind: number): boolean =>
+  at >= 0 && at < text.length && ((CLASS[text[at] ?? 0] ?? 0) & kind) !== 0;
 
 /** All matches of the given kinds, ascending and apart from each other. */
 export function findPersonalData(text: Uint8Array, kinds: readonly MaskKind[]): readonly Span[] {
@@ -211,7 +217,8 @@ function groupsOf(half: string, last: boolean): readonly number[] | undefined {
       groups.push(Number.parseInt(word, 16));
       continue;
     }
-    const quad = last && index === words.length - 1 ? /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(word)?.slice(1).map(Number) : undefined;
+    const quad =
+      last && index === words.length - 1 ? /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(word)?.slice(1).map(Number) : undefined;
     if (quad === undefined || quad.some((part) => part > 255)) return undefined;
     const [a = 0, b = 0, c = 0, d = 0] = quad;
     groups.push(a * 256 + b, c * 256 + d);

@@ -14,7 +14,10 @@ import { findPersonalData, MASK_KINDS } from './mask-grammar.ts';
 export const MASK_LIMIT = 100;
 
 const replacement = (what: string, standard: string) =>
-  z.union([z.string().max(MASK_LIMIT), z.literal(false)]).default(standard).describe(`What replaces ${what}; false leaves them.`);
+  z
+    .union([z.string().max(MASK_LIMIT), z.literal(false)])
+    .default(standard)
+    .describe(`What replaces ${what}; false leaves them.`);
 
 const params = z
   .strictObject({

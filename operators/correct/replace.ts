@@ -31,7 +31,8 @@ export const replace = defineOperator({
   group: 'correct',
   kind: 'row',
   summary: 'Replace a text or a pattern.',
-  description: 'Replaces all places from left to right without overlaps, or the first one. Patterns are RE2. A result above 16 MiB fails the record with TEXT_TOO_LONG.',
+  description:
+    'Replaces all places from left to right without overlaps, or the first one. Patterns are RE2. A result above 16 MiB fails the record with TEXT_TOO_LONG.',
   params,
   examples: [
     {
@@ -68,7 +69,8 @@ export const replace = defineOperator({
         for (const row of input.rows) {
           const changed = change(input.slice(p.field, row));
           if (changed === undefined) continue;
-          if (changed.length > RESULT_BYTES_LIMIT) out.fail(row, 'TEXT_TOO_LONG', `The replaced text has ${changed.length} bytes, the limit is ${RESULT_BYTES_LIMIT}`);
+          if (changed.length > RESULT_BYTES_LIMIT)
+            out.fail(row, 'TEXT_TOO_LONG', `The replaced text has ${changed.length} bytes, the limit is ${RESULT_BYTES_LIMIT}`);
           else out.setBytes(p.field, row, changed);
         }
       },

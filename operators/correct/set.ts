@@ -9,8 +9,14 @@ import { newField, openParams, planWrite, toJson } from '../fields.ts';
 
 const params = z.strictObject({
   as: newField('Field that receives the value; a field of the same type may be replaced.'),
-  value: z.string().min(1).max(EXPRESSION_LIMIT).describe('CEL expression over the fields of the record; see `expression` for its functions.'),
-  type: fieldTypeSchema.optional().describe('Type of the field, where CEL leaves it open (`dyn`) or where a whole number is to be a double.'),
+  value: z
+    .string()
+    .min(1)
+    .max(EXPRESSION_LIMIT)
+    .describe('CEL expression over the fields of the record; see `expression` for its functions.'),
+  type: fieldTypeSchema
+    .optional()
+    .describe('Type of the field, where CEL leaves it open (`dyn`) or where a whole number is to be a double.'),
 });
 const planned = z.strictObject({
   as: z.string(),
@@ -66,11 +72,15 @@ export const set = defineOperator({
     if (compiled === undefined) return [];
     const type: FieldType | undefined = p.type ?? fieldTypeOf(compiled.resultType);
     if (type === undefined) {
-      context.problem('type', `The expression gives ${compiled.resultType}, whose type is not known before the run`, { expected: 'the type of the field, for example type: string' });
+      context.problem('type', `The expression gives ${compiled.resultType}, whose type is not known before the run`, {
+        expected: 'the type of the field, for example type: string',
+      });
       return [];
     }
     if (!mayFit(compiled.resultType, type)) {
-      context.problem('type', `The expression gives ${compiled.resultType}, which is never ${describeType(type)}`, { expected: describeType(fieldTypeOf(compiled.resultType) ?? type) });
+      context.problem('type', `The expression gives ${compiled.resultType}, which is never ${describeType(type)}`, {
+        expected: describeType(fieldTypeOf(compiled.resultType) ?? type),
+      });
       return [];
     }
     if (!planWrite(context, p.as, type)) return [];

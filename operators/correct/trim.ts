@@ -9,7 +9,12 @@ export const CHARACTERS_LIMIT = 1000;
 
 const params = z.strictObject({
   field: existingField('Top-level text field to trim in place.'),
-  characters: z.string().min(1).max(CHARACTERS_LIMIT).optional().describe('The characters to remove, each code point by itself; without it, Unicode White_Space.'),
+  characters: z
+    .string()
+    .min(1)
+    .max(CHARACTERS_LIMIT)
+    .optional()
+    .describe('The characters to remove, each code point by itself; without it, Unicode White_Space.'),
   side: z.enum(['both', 'start', 'end']).default('both').describe('Where: `both` ends, `start` or `end`.'),
 });
 
@@ -49,7 +54,9 @@ export const trim = defineOperator({
   },
   open(op) {
     const p = openParams(params, op.params, 'trim');
-    const set = new Set<number>(p.characters === undefined ? WHITE_SPACE : [...p.characters].map((character) => character.codePointAt(0) ?? 0));
+    const set = new Set<number>(
+      p.characters === undefined ? WHITE_SPACE : [...p.characters].map((character) => character.codePointAt(0) ?? 0),
+    );
     return {
       execute(input, out) {
         for (const row of input.rows) {

@@ -12,7 +12,9 @@ const params = z
     newlines: z
       .enum(['space', 'keep', 'paragraphs'])
       .default('space')
-      .describe('What `collapse` makes of a run with line ends (LF) in it: `space`: one space; `keep`: one LF; `paragraphs`: two LF if it held two or more, else one.'),
+      .describe(
+        'What `collapse` makes of a run with line ends (LF) in it: `space`: one space; `keep`: one LF; `paragraphs`: two LF if it held two or more, else one.',
+      ),
   })
   .refine((p) => p.trim || p.collapse, { error: '`trim` and `collapse` are both off: the step would do nothing' });
 
@@ -24,7 +26,8 @@ export const whitespace = defineOperator({
   group: 'correct',
   kind: 'row',
   summary: 'Trim a text and fold its white space.',
-  description: 'White space is the pinned Unicode property White_Space (25 code points, among them the no-break space and the ideographic space; not the zero-width space).',
+  description:
+    'White space is the pinned Unicode property White_Space (25 code points, among them the no-break space and the ideographic space; not the zero-width space).',
   params,
   examples: [
     {

@@ -9,7 +9,8 @@ export class Misfit extends Error {
 
 /** @throws Misfit */
 export function fromJson(value: Json | undefined, type: FieldType, place: string): Value {
-  if (typeof type === 'object' && 'optional' in type) return value === null || value === undefined ? null : fromJson(value, type.optional, place);
+  if (typeof type === 'object' && 'optional' in type)
+    return value === null || value === undefined ? null : fromJson(value, type.optional, place);
   if (value === undefined) throw new Misfit(`'${place}' is missing`);
   if (typeof type === 'string') return scalarFromJson(value, type, place);
   if ('array' in type) {
@@ -23,7 +24,9 @@ export function fromJson(value: Json | undefined, type: FieldType, place: string
   const known = new Set(type.record.map((field) => field.name));
   const extra = Object.keys(value).find((name) => !known.has(name));
   if (extra !== undefined) throw new Misfit(`'${place}' has a field '${extra}' that is not planned`);
-  return Object.fromEntries(type.record.map((field) => [field.name, fromJson(ownValue(value, field.name), field.type, `${place}.${field.name}`)]));
+  return Object.fromEntries(
+    type.record.map((field) => [field.name, fromJson(ownValue(value, field.name), field.type, `${place}.${field.name}`)]),
+  );
 }
 
 export function ownValue(object: { readonly [key: string]: Json }, name: string): Json | undefined {
@@ -49,7 +52,8 @@ function scalarFromJson(value: Json, type: 'string' | 'long' | 'double' | 'boole
     return value;
   }
   if (typeof value !== 'number' || !Number.isFinite(value)) throw misfit(value, type, place);
-  if (type === 'long' && !(Number.isInteger(value) && Math.abs(value) <= LONG_LIMIT)) throw misfit(value, type, place, ' (a whole number within ±2^52)');
+  if (type === 'long' && !(Number.isInteger(value) && Math.abs(value) <= LONG_LIMIT))
+    throw misfit(value, type, place, ' (a whole number within ±2^52)');
   return value;
 }
 
@@ -69,7 +73,8 @@ export function fromCell(cell: string, type: FieldType, place: string): Value {
     }
     case 'double': {
       const value = /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?$/.test(cell) ? Number(cell) : Number.NaN;
-      if (!Number.isFinite(value) || !isExactEnough(cell, value)) throw misfit(cell, type, place, ' (a decimal number; whole ones within 2^53)');
+      if (!Number.isFinite(value) || !isExactEnough(cell, value))
+        throw misfit(cell, type, place, ' (a decimal number; whole ones within 2^53)');
       return value;
     }
     default:

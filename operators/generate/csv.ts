@@ -12,7 +12,8 @@ export function parseCsvRecord(line: string, delimiter: string): CsvResult {
       if (cell === undefined) return { error: `the quote at character ${at + 1} is never closed` };
       cells.push(cell.text);
       at = cell.end;
-      if (at < line.length && line[at] !== delimiter) return { error: `'${line.slice(at, at + 10)}' follows the closing quote at character ${at + 1}` };
+      if (at < line.length && line[at] !== delimiter)
+        return { error: `'${line.slice(at, at + 10)}' follows the closing quote at character ${at + 1}` };
     } else {
       const next = line.indexOf(delimiter, at);
       const end = next < 0 ? line.length : next;

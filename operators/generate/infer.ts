@@ -38,7 +38,9 @@ export function inferFields(samples: readonly Json[], context: PlanContext): rea
       continue;
     }
     good = false;
-    const why = FIELD_NAME.test(name) ? `the sample has ${[...seen.kinds].join(' and ') || 'nothing but null'} in it` : 'its name is no field name';
+    const why = FIELD_NAME.test(name)
+      ? `the sample has ${[...seen.kinds].join(' and ') || 'nothing but null'} in it`
+      : 'its name is no field name';
     context.problem('fields', `Field '${name}' of the source can't be taken over: ${why}`, {
       expected: 'one type, and a name of letters, digits and _',
       hint: `say what to read: fields: { ${FIELD_NAME.test(name) ? `${name}: string` : `my_name: { from: ${JSON.stringify(name)}, type: string }`} }`,

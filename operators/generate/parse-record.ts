@@ -49,7 +49,8 @@ function parseJson(raw: Uint8Array, plan: PlannedRead): ParsedRecord {
   const { object } = parsed;
   if (plan.extra === 'fail') {
     const extra = Object.keys(object).find((name) => !plan.fields.some((field) => field.from === name));
-    if (extra !== undefined) return { code: 'MISFIT', message: `'${extra}' is a field that the first records did not have; name it under \`fields\`` };
+    if (extra !== undefined)
+      return { code: 'MISFIT', message: `'${extra}' is a field that the first records did not have; name it under \`fields\`` };
   }
   return fitted(() => rowOf(plan, (field) => fromJson(ownValue(object, field.from), field.type, field.from)));
 }
@@ -59,7 +60,8 @@ function parseCsv(raw: Uint8Array, plan: PlannedRead): ParsedRecord {
   if ('error' in parsed) return { code: 'MALFORMED_CSV', message: parsed.error };
   const { cells } = parsed;
   const columns = plan.columns ?? cells.map((_, index) => `column${index + 1}`);
-  if (cells.length !== columns.length) return { code: 'MISFIT', message: `the row has ${cells.length} cells, the table ${columns.length} columns` };
+  if (cells.length !== columns.length)
+    return { code: 'MISFIT', message: `the row has ${cells.length} cells, the table ${columns.length} columns` };
   return fitted(() =>
     rowOf(plan, (field) => {
       const cell = cells[columns.indexOf(field.from)];
@@ -69,9 +71,9 @@ function parseCsv(raw: Uint8Array, plan: PlannedRead): ParsedRecord {
   );
 }
 
-function rowOf(plan: PlannedRead, valueOf: (field: PlannedRead['fields'][number]) => Value): Row {
+function rowOf(plan: PlannedRead, take: (field: PlannedRead['fields'][number]) => Value): Row {
   const row: Record<string, Value> = {};
-  for (const field of plan.fields) row[field.name] = valueOf(field);
+  for (const field of plan.fields) row[field.name] = take(field);
   return row;
 }
 
@@ -98,7 +100,10 @@ function parseText(raw: Uint8Array, encoding: Encoding): ParsedRecord {
   if (path === undefined) return { code: 'MALFORMED_TEXT', message: 'the path of the file is not UTF-8' };
   const decoded = toUtf8(body, encoding);
   if ('malformedAt' in decoded) {
-    return { code: 'MALFORMED_TEXT', message: `byte ${decoded.malformedAt + 1} of '${path}' is not ${encoding}; the step can read another encoding` };
+    return {
+      code: 'MALFORMED_TEXT',
+      message: `byte ${decoded.malformedAt + 1} of '${path}' is not ${encoding}; the step can read another encoding`,
+    };
   }
   return { row: { path, text: fromUtf8(decoded.text) } };
 }

@@ -21,7 +21,10 @@ const FORMATS = ['jsonl', 'csv', 'parquet', 'text'] as const;
 
 const params = z.strictObject({
   path: z.string().min(1).describe('File or folder, relative to the workflow file; `package:NAME/PATH` lies in an installed npm package.'),
-  format: z.enum(FORMATS).optional().describe('jsonl (an object per line), csv (RFC 4180), parquet, or text (a file per record); told from the file name if left out.'),
+  format: z
+    .enum(FORMATS)
+    .optional()
+    .describe('jsonl (an object per line), csv (RFC 4180), parquet, or text (a file per record); told from the file name if left out.'),
   fields: z
     .record(
       z.string().regex(FIELD_NAME),
@@ -29,12 +32,17 @@ const params = z.strictObject({
     )
     .refine((fields) => Object.keys(fields).length <= FIELDS_LIMIT, { error: `at most ${FIELDS_LIMIT} fields` })
     .optional()
-    .describe('The fields to read and their types, or { from, type } where the source has another name; the rest of the source is left out. Without it, types are inferred from the first records, and a record that does not fit fails.'),
+    .describe(
+      'The fields to read and their types, or { from, type } where the source has another name; the rest of the source is left out. Without it, types are inferred from the first records, and a record that does not fit fails.',
+    ),
   as: newField('Record field that receives all fields; without it, each stands by itself.').optional(),
   encoding: z.enum(ENCODINGS).default('utf-8').describe('Of text and csv: `utf-8` (strict), `latin1` or `windows-1252`.'),
   header: z.boolean().default(true).describe('csv: the first row names the columns; false: they are column1, column2, …'),
   delimiter: z.string().length(1).default(',').describe('csv: one ASCII character between fields.'),
-  suffix: z.union([z.string(), z.array(z.string())]).optional().describe('text: only files whose names end so.'),
+  suffix: z
+    .union([z.string(), z.array(z.string())])
+    .optional()
+    .describe('text: only files whose names end so.'),
 });
 type Params = z.infer<typeof params>;
 
@@ -89,7 +97,12 @@ export const read = defineOperator({
     },
     {
       title: 'CSV rows without a header',
-      params: { path: 'a.csv', format: 'csv', header: false, fields: { label: { from: 'column1', type: 'string' }, n: { from: 'column2', type: 'double' } } },
+      params: {
+        path: 'a.csv',
+        format: 'csv',
+        header: false,
+        fields: { label: { from: 'column1', type: 'string' }, n: { from: 'column2', type: 'double' } },
+      },
       schema: rawSource,
       input: [
         { [SOURCE_FIELD]: bytes('"a ""b"", c",0.5') },
@@ -98,7 +111,13 @@ export const read = defineOperator({
         { [SOURCE_FIELD]: bytes('x,many') },
         { [SOURCE_FIELD]: bytes('x') },
       ],
-      output: [{ row: { label: 'a "b", c', n: 0.5 } }, { row: { label: '', n: 1 } }, { failed: 'MALFORMED_CSV' }, { failed: 'MISFIT' }, { failed: 'MISFIT' }],
+      output: [
+        { row: { label: 'a "b", c', n: 0.5 } },
+        { row: { label: '', n: 1 } },
+        { failed: 'MALFORMED_CSV' },
+        { failed: 'MISFIT' },
+        { failed: 'MISFIT' },
+      ],
     },
     {
       title: 'text files in an old encoding',
@@ -174,7 +193,12 @@ function columnsOf(p: Params, context: PlanContext): readonly string[] | undefin
   return 'cells' in cells ? cells.cells.map((_, index) => `column${index + 1}`) : undefined;
 }
 
-function planFields(p: Params, format: PlannedRead['format'], columns: readonly string[] | undefined, context: PlanContext): PlannedRead['fields'] | undefined {
+function planFields(
+  p: Params,
+  format: PlannedRead['format'],
+  columns: readonly string[] | undefined,
+  context: PlanContext,
+): PlannedRead['fields'] | undefined {
   if (format === 'text') {
     if (p.fields === undefined) return TEXT_FIELDS.map((field) => ({ ...field, from: field.name }));
     context.problem('fields', 'Text files have the fields path and text, and no others', { hint: 'leave `fields` out' });
@@ -184,11 +208,16 @@ function planFields(p: Params, format: PlannedRead['format'], columns: readonly 
   const fields = Object.entries(p.fields).map(([name, given]) =>
     typeof given === 'object' && 'from' in given ? { name, from: given.from, type: given.type } : { name, from: name, type: given },
   );
-  if (fields.length === 0) context.problem('fields', 'The list of fields is empty', { expected: 'at least one field, or no `fields` at all' });
+  if (fields.length === 0)
+    context.problem('fields', 'The list of fields is empty', { expected: 'at least one field, or no `fields` at all' });
   return fields.length > 0 && (format !== 'csv' || fields.every((field) => fitsCsv(field, columns, context))) ? fields : undefined;
 }
 
-function fitsCsv(field: { name: string; from: string; type: FieldType }, columns: readonly string[] | undefined, context: PlanContext): boolean {
+function fitsCsv(
+  field: { name: string; from: string; type: FieldType },
+  columns: readonly string[] | undefined,
+  context: PlanContext,
+): boolean {
   const plain = typeof field.type === 'object' && 'optional' in field.type ? field.type.optional : field.type;
   if (typeof plain !== 'string' || plain === 'bytes') {
     context.problem(`fields.${field.name}`, 'A CSV cell is no list, record or bytes', { expected: 'string, long, double or boolean' });
@@ -196,7 +225,10 @@ function fitsCsv(field: { name: string; from: string; type: FieldType }, columns
   }
   if (columns === undefined || columns.includes(field.from)) return true;
   const hint = context.nearest(field.from, columns);
-  context.problem(`fields.${field.name}`, `The CSV file has no column '${field.from}'`, { expected: columns.join(', '), ...(hint === undefined ? {} : { hint }) });
+  context.problem(`fields.${field.name}`, `The CSV file has no column '${field.from}'`, {
+    expected: columns.join(', '),
+    ...(hint === undefined ? {} : { hint }),
+  });
   return false;
 }
 
@@ -217,7 +249,10 @@ function inferredColumns(p: Params, columns: readonly string[], context: PlanCon
 function inferredJson(context: PlanContext): PlannedRead['fields'] | undefined {
   const samples = (context.source?.sample ?? []).map(jsonOf).flatMap((result) => ('object' in result ? [result.object] : []));
   if (samples.length === 0) {
-    context.problem('fields', 'No record of the source could be read to infer types from', { expected: `JSON objects with whole numbers within ±${LONG_LIMIT}`, hint: 'give `fields`' });
+    context.problem('fields', 'No record of the source could be read to infer types from', {
+      expected: `JSON objects with whole numbers within ±${LONG_LIMIT}`,
+      hint: 'give `fields`',
+    });
     return undefined;
   }
   return inferFields(samples, context)?.map((field) => ({ ...field, from: field.name }));

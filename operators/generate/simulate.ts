@@ -13,8 +13,13 @@ const params = z.strictObject({
   with: z
     .record(z.string(), z.union([z.number(), z.boolean(), existingField('Field path.'), source]))
     .default({})
-    .describe('Where each input of the engine comes from: a field path, a number, true or false, or { value: "text" }. An input that is not named is the field of the same name.'),
-  params: z.record(z.string(), z.unknown()).default({}).describe('Settings of the engine, the same for every record; see the reference of the engine.'),
+    .describe(
+      'Where each input of the engine comes from: a field path, a number, true or false, or { value: "text" }. An input that is not named is the field of the same name.',
+    ),
+  params: z
+    .record(z.string(), z.unknown())
+    .default({})
+    .describe('Settings of the engine, the same for every record; see the reference of the engine.'),
 });
 
 const planned = z.strictObject({
@@ -43,7 +48,10 @@ export const simulate = defineOperator({
       params: { engine: 'free-fall', params: { stepsPerSecond: 2, gravity: 2 } },
       schema: [{ name: 'height', type: 'double' }],
       input: [{ height: 0.5 }, { height: 0 }],
-      output: [{ row: { height: 0.5, seconds: 0.5, impactSpeed: 1, steps: 1 } }, { row: { height: 0, seconds: 0, impactSpeed: 0, steps: 0 } }],
+      output: [
+        { row: { height: 0.5, seconds: 0.5, impactSpeed: 1, steps: 1 } },
+        { row: { height: 0, seconds: 0, impactSpeed: 0, steps: 0 } },
+      ],
     },
     {
       title: 'inputs from a path and a fixed value, output in one record',
@@ -66,7 +74,10 @@ export const simulate = defineOperator({
     if (engine === undefined) {
       const names = context.engines.map((known) => known.name);
       const hint = context.nearest(p.engine, names);
-      context.problem('engine', `There is no data engine '${p.engine}'`, { expected: names.join(', '), ...(hint === undefined ? {} : { hint }) });
+      context.problem('engine', `There is no data engine '${p.engine}'`, {
+        expected: names.join(', '),
+        ...(hint === undefined ? {} : { hint }),
+      });
       return [];
     }
     const settings = planSettings(engine, p.params, context);
@@ -75,16 +86,26 @@ export const simulate = defineOperator({
     const fits = writes.map((field) => planWrite(context, field.name, field.type, p.as === undefined ? 'engine' : 'as'));
     if (settings === undefined || inputs === undefined || fits.includes(false)) return [];
     const reads = Object.values(inputs).flatMap((input) => ('field' in input ? [rootOf(input.field)] : []));
-    return [{ params: toJson({ engine: engine.name, version: engine.version, as: p.as, with: inputs, params: settings.params }), reads: [...new Set(reads)], writes }];
+    return [
+      {
+        params: toJson({ engine: engine.name, version: engine.version, as: p.as, with: inputs, params: settings.params }),
+        reads: [...new Set(reads)],
+        writes,
+      },
+    ];
   },
   async open(op, env) {
     const p = openParams(planned, op.params, 'simulate');
     const engine = env.engines.find((known) => known.name === p.engine && known.version === p.version);
     if (engine === undefined) {
-      throw new MizuError('NOT_FOUND', `The program needs the data engine '${p.engine}' version ${p.version}, which this process does not have`, {
-        component: op.id,
-        hint: 'run it with the version of Mizu that compiled it, or compile the workflow again',
-      });
+      throw new MizuError(
+        'NOT_FOUND',
+        `The program needs the data engine '${p.engine}' version ${p.version}, which this process does not have`,
+        {
+          component: op.id,
+          hint: 'run it with the version of Mizu that compiled it, or compile the workflow again',
+        },
+      );
     }
     const instance = await engine.open(openParams(engine.params, toJson(p.params), p.engine));
     const inputs = Object.entries(p.with).map(([name, from]) => ({ name, read: readerOf(from) }));
@@ -112,27 +133,45 @@ function readerOf(from: Source): InputReader {
   return 'field' in from ? readPath(from.field) : () => from.value;
 }
 
-function runOnce(instance: EngineInstance, inputs: readonly { name: string; read: InputReader }[], view: BlockView, row: number, seed: Uint8Array): ReturnType<EngineInstance['run']> {
+function runOnce(
+  instance: EngineInstance,
+  inputs: readonly { name: string; read: InputReader }[],
+  view: BlockView,
+  row: number,
+  seed: Uint8Array,
+): ReturnType<EngineInstance['run']> {
   const given: Record<string, Value> = {};
   for (const input of inputs) given[input.name] = input.read(view, row);
   const record: Row = given;
   return instance.run(record, seed);
 }
 
-function planSettings(engine: DataEngine, given: Readonly<Record<string, unknown>>, context: PlanContext): { readonly params: unknown } | undefined {
+function planSettings(
+  engine: DataEngine,
+  given: Readonly<Record<string, unknown>>,
+  context: PlanContext,
+): { readonly params: unknown } | undefined {
   const parsed = engine.params.safeParse(given);
   if (parsed.success) return { params: parsed.data };
-  for (const issue of parsed.error.issues) context.problem(['params', ...issue.path.map(String)].join('.'), `Engine '${engine.name}': ${issue.message}`);
+  for (const issue of parsed.error.issues)
+    context.problem(['params', ...issue.path.map(String)].join('.'), `Engine '${engine.name}': ${issue.message}`);
   return undefined;
 }
 
-function planInputs(engine: DataEngine, given: Readonly<Record<string, string | number | boolean | Source>>, context: PlanContext): Record<string, Source> | undefined {
+function planInputs(
+  engine: DataEngine,
+  given: Readonly<Record<string, string | number | boolean | Source>>,
+  context: PlanContext,
+): Record<string, Source> | undefined {
   let good = true;
   const names = engine.input.map((field) => field.name);
   for (const name of Object.keys(given)) {
     if (names.includes(name)) continue;
     const hint = context.nearest(name, names);
-    context.problem(`with.${name}`, `Engine '${engine.name}' has no input '${name}'`, { expected: names.join(', '), ...(hint === undefined ? {} : { hint }) });
+    context.problem(`with.${name}`, `Engine '${engine.name}' has no input '${name}'`, {
+      expected: names.join(', '),
+      ...(hint === undefined ? {} : { hint }),
+    });
     good = false;
   }
   const inputs: Record<string, Source> = {};
@@ -142,14 +181,21 @@ function planInputs(engine: DataEngine, given: Readonly<Record<string, string | 
     const at = `with.${field.name}`;
     if ('value' in from) {
       if (literalFits(from.value, field.type)) continue;
-      context.problem(at, `Input '${field.name}' of engine '${engine.name}' can't be ${JSON.stringify(from.value)}`, { expected: describeType(field.type) });
+      context.problem(at, `Input '${field.name}' of engine '${engine.name}' can't be ${JSON.stringify(from.value)}`, {
+        expected: describeType(field.type),
+      });
       good = false;
       continue;
     }
     const type = context.fieldType(from.field, at);
     if (type !== undefined && fieldFits(type, field.type)) continue;
     good = false;
-    if (type !== undefined) context.problem(at, `Input '${field.name}' of engine '${engine.name}' is taken from '${from.field}', which is ${describeType(type)}`, { expected: describeType(field.type) });
+    if (type !== undefined)
+      context.problem(
+        at,
+        `Input '${field.name}' of engine '${engine.name}' is taken from '${from.field}', which is ${describeType(type)}`,
+        { expected: describeType(field.type) },
+      );
   }
   return good ? inputs : undefined;
 }

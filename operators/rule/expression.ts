@@ -8,7 +8,11 @@ import { fieldTypeSchema } from '../field-type.ts';
 import { openParams, shorten, toJson } from '../fields.ts';
 
 const params = z.strictObject({
-  keep: z.string().min(1).max(EXPRESSION_LIMIT).describe('CEL expression that is true for records to keep. Fields are variables; whole numbers are `int`, decimals `double`.'),
+  keep: z
+    .string()
+    .min(1)
+    .max(EXPRESSION_LIMIT)
+    .describe('CEL expression that is true for records to keep. Fields are variables; whole numbers are `int`, decimals `double`.'),
 });
 const planned = z.strictObject({ keep: z.string(), fields: z.array(z.strictObject({ name: z.string(), type: fieldTypeSchema })) });
 
@@ -81,7 +85,9 @@ export const expression = defineOperator({
   },
 });
 
-type Verdict = { readonly keep: boolean; readonly steps: number } | { readonly keep: undefined; readonly steps: number; readonly error: string };
+type Verdict =
+  | { readonly keep: boolean; readonly steps: number }
+  | { readonly keep: undefined; readonly steps: number; readonly error: string };
 
 function keeps(compiled: CelExpression, fields: Row): Verdict {
   try {

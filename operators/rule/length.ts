@@ -2,7 +2,18 @@
 import type { EffectSink } from '#engine';
 import { defineOperator } from '#engine';
 import { z } from 'zod';
-import { existingField, isRow, openParams, planField, readPath, readTextBytes, requiredType, rootOf, stepWords, toJson } from '../fields.ts';
+import {
+  existingField,
+  isRow,
+  openParams,
+  planField,
+  readPath,
+  readTextBytes,
+  requiredType,
+  rootOf,
+  stepWords,
+  toJson,
+} from '../fields.ts';
 import { countCodePoints, countLines, countWords } from '../text.ts';
 
 const range = (what: string) =>
@@ -26,7 +37,9 @@ const shape = {
 const params = z
   .strictObject(shape)
   .refine((p) => UNITS.some((unit) => p[unit] !== undefined), { error: `give at least one of ${UNITS.join(', ')}` })
-  .refine((p) => p.items === undefined || UNITS.every((unit) => unit === 'items' || p[unit] === undefined), { error: '`items` measures lists, the other units measure texts' });
+  .refine((p) => p.items === undefined || UNITS.every((unit) => unit === 'items' || p[unit] === undefined), {
+    error: '`items` measures lists, the other units measure texts',
+  });
 
 const planned = z.strictObject({ ...shape, column: z.boolean() });
 
@@ -59,7 +72,11 @@ export const length = defineOperator({
       title: 'words are runs of anything but white space',
       params: { field: 'body', words: [2, 3] },
       input: [{ body: 'two words' }, { body: ' one ' }, { body: 'a\u00a0b\tc\nd' }],
-      output: [{ row: { body: 'two words' } }, { rejected: { measured: 1, limit: '2 to 3 words' } }, { rejected: { measured: 4, limit: '2 to 3 words' } }],
+      output: [
+        { row: { body: 'two words' } },
+        { rejected: { measured: 1, limit: '2 to 3 words' } },
+        { rejected: { measured: 4, limit: '2 to 3 words' } },
+      ],
     },
     {
       title: 'one character beyond the BMP is one code point and four bytes',
@@ -106,7 +123,9 @@ export const length = defineOperator({
     const p = openParams(planned, op.params, 'length');
     const bounds = UNITS.flatMap((unit) => {
       const bound = p[unit];
-      return bound === undefined ? [] : [{ unit, low: bound[0], high: bound[1] ?? Number.POSITIVE_INFINITY, limit: limitText(bound, unit) }];
+      return bound === undefined
+        ? []
+        : [{ unit, low: bound[0], high: bound[1] ?? Number.POSITIVE_INFINITY, limit: limitText(bound, unit) }];
     });
     const text = readTextBytes(p.field, p.column);
     const value = readPath(p.field);

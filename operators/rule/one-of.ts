@@ -9,10 +9,17 @@ export const VALUES_LIMIT = 1000;
 
 const shape = {
   field: existingField('Text, number or truth field; dotted paths reach into records.'),
-  values: z.array(z.union([z.string(), z.number(), z.boolean()])).min(1).max(VALUES_LIMIT).optional().describe('The allowed values.'),
+  values: z
+    .array(z.union([z.string(), z.number(), z.boolean()]))
+    .min(1)
+    .max(VALUES_LIMIT)
+    .optional()
+    .describe('The allowed values.'),
   from: z.string().min(1).optional().describe('Name of a list under `data` with the allowed values, or of a map whose keys they are.'),
 };
-const params = z.strictObject(shape).refine((p) => (p.values === undefined) !== (p.from === undefined), { error: 'give either `values` or `from`' });
+const params = z
+  .strictObject(shape)
+  .refine((p) => (p.values === undefined) !== (p.from === undefined), { error: 'give either `values` or `from`' });
 const planned = z.strictObject({ field: shape.field, values: shape.values });
 
 export const oneOf = defineOperator({
@@ -92,7 +99,9 @@ function allowedBy(data: DataSet): readonly Value[] {
 function allFit(values: readonly Value[], kind: string, at: string, type: string, context: PlanContext): boolean {
   const wrong = values.findIndex((value) => typeof value !== kind);
   if (wrong < 0) return true;
-  context.problem(at === 'values' ? `values[${wrong}]` : at, `${JSON.stringify(values[wrong])} can never equal a field that is ${type}`, { expected: `values that are ${type}` });
+  context.problem(at === 'values' ? `values[${wrong}]` : at, `${JSON.stringify(values[wrong])} can never equal a field that is ${type}`, {
+    expected: `values that are ${type}`,
+  });
   return false;
 }
 

@@ -9,7 +9,9 @@ const shape = {
   match: patternParam('RE2 pattern that must match somewhere in the text; anchor with ^ and $ to match all of it.').optional(),
   absent: patternParam('RE2 pattern that must match nowhere in the text.').optional(),
 };
-const params = z.strictObject(shape).refine((p) => (p.match === undefined) !== (p.absent === undefined), { error: 'give either `match` or `absent`' });
+const params = z
+  .strictObject(shape)
+  .refine((p) => (p.match === undefined) !== (p.absent === undefined), { error: 'give either `match` or `absent`' });
 const planned = z.strictObject({ ...shape, column: z.boolean() });
 
 export const pattern = defineOperator({

@@ -31,7 +31,12 @@ export const range = defineOperator({
       title: 'both bounds are allowed',
       params: { field: 'score', min: 0, max: 5 },
       input: [{ score: 0 }, { score: 5 }, { score: 6 }, { score: -1 }],
-      output: [{ row: { score: 0 } }, { row: { score: 5 } }, { rejected: { measured: 6, limit: 5 } }, { rejected: { measured: -1, limit: 0 } }],
+      output: [
+        { row: { score: 0 } },
+        { row: { score: 5 } },
+        { rejected: { measured: 6, limit: 5 } },
+        { rejected: { measured: -1, limit: 0 } },
+      ],
     },
     {
       title: 'exclusive bounds',

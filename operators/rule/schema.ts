@@ -18,7 +18,11 @@ const constraint = z
     maxLength: size.optional().describe('Most code points of a text.'),
     minItems: size.optional().describe('Fewest elements of a list or entries of a map.'),
     maxItems: size.optional().describe('Most elements of a list or entries of a map.'),
-    oneOf: z.array(z.union([z.string(), z.number(), z.boolean()])).min(1).optional().describe('The allowed values.'),
+    oneOf: z
+      .array(z.union([z.string(), z.number(), z.boolean()]))
+      .min(1)
+      .optional()
+      .describe('The allowed values.'),
     pattern: patternParam('RE2 pattern that must match somewhere in the text.').optional(),
   })
   .describe('Constraints on one field; all must hold.');
@@ -82,7 +86,11 @@ export const schema = defineOperator({
         { a: null, b: 'x' },
         { a: 'y', b: 'z' },
       ],
-      output: [{ row: { a: 'y', b: null } }, { rejected: { measured: 'null', limit: 'a: required' } }, { rejected: { measured: 'z', limit: 'b: oneOf x' } }],
+      output: [
+        { row: { a: 'y', b: null } },
+        { rejected: { measured: 'null', limit: 'a: required' } },
+        { rejected: { measured: 'z', limit: 'b: oneOf x' } },
+      ],
     },
     {
       title: 'lists and patterns',
@@ -96,7 +104,11 @@ export const schema = defineOperator({
         { tags: [], code: 'A1' },
         { tags: ['t'], code: 'B1' },
       ],
-      output: [{ row: { tags: ['t'], code: 'A1' } }, { rejected: { measured: 0, limit: 'tags: minItems 1' } }, { rejected: { measured: 'B1', limit: 'code: pattern ^A' } }],
+      output: [
+        { row: { tags: ['t'], code: 'A1' } },
+        { rejected: { measured: 0, limit: 'tags: minItems 1' } },
+        { rejected: { measured: 'B1', limit: 'code: pattern ^A' } },
+      ],
     },
   ],
   gas: { perRecord: 2, per64Bytes: 2 },
@@ -105,7 +117,13 @@ export const schema = defineOperator({
     const paths = Object.keys(p.fields).sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
     const good = paths.map((path) => checkField(path, p.fields[path] ?? {}, context));
     if (good.includes(false)) return [];
-    return [{ params: toJson({ fields: paths.map((path) => ({ path, rules: p.fields[path] })) }), reads: [...new Set(paths.map(rootOf))], writes: [] }];
+    return [
+      {
+        params: toJson({ fields: paths.map((path) => ({ path, rules: p.fields[path] })) }),
+        reads: [...new Set(paths.map(rootOf))],
+        writes: [],
+      },
+    ];
   },
   open(op) {
     const p = openParams(planned, op.params, 'schema');
@@ -134,12 +152,21 @@ function checkField(path: string, rules: Constraint, context: PlanContext): bool
     context.problem(`${at}.type`, `Field '${path}' is ${describeType(type)}`, { expected: describeType(rules.type) });
     return false;
   }
-  const kind: Kind = plain === 'string' ? 'text' : plain === 'long' || plain === 'double' ? 'number' : typeof plain === 'object' && ('array' in plain || 'map' in plain) ? 'items' : 'other';
+  const kind: Kind =
+    plain === 'string'
+      ? 'text'
+      : plain === 'long' || plain === 'double'
+        ? 'number'
+        : typeof plain === 'object' && ('array' in plain || 'map' in plain)
+          ? 'items'
+          : 'other';
   let good = rules.pattern === undefined || planPattern(context, rules.pattern, `${at}.pattern`) !== undefined;
   for (const name of Object.keys(rules)) {
     const wanted = KIND_OF[name as keyof Constraint];
     if (wanted === undefined || wanted === kind) continue;
-    context.problem(`${at}.${name}`, `'${name}' says nothing about a field that is ${describeType(type)}`, { expected: wanted === 'items' ? 'a list or a map' : `a ${wanted} field` });
+    context.problem(`${at}.${name}`, `'${name}' says nothing about a field that is ${describeType(type)}`, {
+      expected: wanted === 'items' ? 'a list or a map' : `a ${wanted} field`,
+    });
     good = false;
   }
   return good;
@@ -174,7 +201,8 @@ function checker(rules: Constraint): (value: Value) => Broken | undefined {
       if (broken !== undefined) return broken;
     }
     if (oneOf !== undefined && !oneOf.some((allowed) => allowed === value)) return { rule: `oneOf ${oneOf.join(', ')}`, measured };
-    if (pattern !== undefined && typeof value === 'string' && !matchesAnywhere(pattern, encoder.encode(value))) return { rule: `pattern ${rules.pattern}`, measured };
+    if (pattern !== undefined && typeof value === 'string' && !matchesAnywhere(pattern, encoder.encode(value)))
+      return { rule: `pattern ${rules.pattern}`, measured };
     return undefined;
   };
 }

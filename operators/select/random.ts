@@ -14,11 +14,18 @@ const params = z
   .strictObject({
     as: newField('Field that receives the value.'),
     integer: z.tuple([whole, whole]).optional().describe('Whole number between these two, both included.'),
-    number: z.tuple([z.number(), z.number()]).optional().describe('Number between these two: lowest plus a fraction in [0, 1) of the width.'),
+    number: z
+      .tuple([z.number(), z.number()])
+      .optional()
+      .describe('Number between these two: lowest plus a fraction in [0, 1) of the width.'),
     decimals: z.int().min(0).max(9).optional().describe('With `number`: rounds to this many decimal places (0 to 9).'),
     chance: z.number().min(0).max(1).optional().describe('true with this probability, else false.'),
     choice: z
-      .union([z.array(z.string()).min(1).max(CHOICE_LIMIT), z.array(z.number()).min(1).max(CHOICE_LIMIT), z.array(z.boolean()).min(1).max(CHOICE_LIMIT)])
+      .union([
+        z.array(z.string()).min(1).max(CHOICE_LIMIT),
+        z.array(z.number()).min(1).max(CHOICE_LIMIT),
+        z.array(z.boolean()).min(1).max(CHOICE_LIMIT),
+      ])
       .optional()
       .describe('One of these, all equally likely: texts, numbers, or true and false.'),
   })

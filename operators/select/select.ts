@@ -17,13 +17,26 @@ const params = z
   .strictObject({
     from: z.string().min(1).describe('Name of the list or map under `data`.'),
     as: newField('Field that receives the element (or, with `pick`, the list of elements).'),
-    random: z.literal('hash').default('hash').describe('Where randomness comes from. `hash`: HMAC-SHA-256 of the workflow seed, the step id and the candidate.'),
-    pick: z.int().min(1).max(PICK_LIMIT).optional().describe(`Gives a list of this many different elements (1 to ${PICK_LIMIT}), lowest hash first.`),
+    random: z
+      .literal('hash')
+      .default('hash')
+      .describe('Where randomness comes from. `hash`: HMAC-SHA-256 of the workflow seed, the step id and the candidate.'),
+    pick: z
+      .int()
+      .min(1)
+      .max(PICK_LIMIT)
+      .optional()
+      .describe(`Gives a list of this many different elements (1 to ${PICK_LIMIT}), lowest hash first.`),
     weight: z
       .union([z.string().min(1), z.record(z.string(), z.number().min(0))])
       .optional()
-      .describe('Makes some elements likelier: the name of a number field of the elements, or a map from element (text) or key (of a map) to its weight. Decimals are exact.'),
-    each: z.boolean().optional().describe('true: every element once in a seeded order before any comes again, over all candidates of the run.'),
+      .describe(
+        'Makes some elements likelier: the name of a number field of the elements, or a map from element (text) or key (of a map) to its weight. Decimals are exact.',
+      ),
+    each: z
+      .boolean()
+      .optional()
+      .describe('true: every element once in a seeded order before any comes again, over all candidates of the run.'),
   })
   .refine((p) => !(p.each === true && (p.pick !== undefined || p.weight !== undefined)), {
     error: '`each` gives every element its turn, so it goes with neither `pick` nor `weight`',
@@ -91,7 +104,8 @@ export const select = defineOperator({
     if (data === undefined) return [];
     const element = elementType(p.from, data, context);
     const weights = p.weight === undefined ? undefined : planWeights(data, p.weight, context);
-    if (element === undefined || (p.weight !== undefined && weights === undefined) || !fits(p.pick, p.each, data, weights, context)) return [];
+    if (element === undefined || (p.weight !== undefined && weights === undefined) || !fits(p.pick, p.each, data, weights, context))
+      return [];
     const type: FieldType = p.pick === undefined ? element : { array: element };
     if (!planWrite(context, p.as, type)) return [];
     return [
@@ -123,7 +137,11 @@ export const select = defineOperator({
             p.weights === undefined
               ? lowestHashes(env.draws, candidate, p.as, elements.length, p.pick)
               : weightedWithout(env.draws, candidate, p.as, p.weights, p.pick);
-          out.setValue(p.as, row, chosen.map((index) => elements[index] ?? null));
+          out.setValue(
+            p.as,
+            row,
+            chosen.map((index) => elements[index] ?? null),
+          );
           out.charge(p.weights === undefined ? elements.length : p.pick);
         }
       },
@@ -131,10 +149,18 @@ export const select = defineOperator({
   },
 });
 
-function fits(pick: number | undefined, each: boolean | undefined, data: DataSet, weights: readonly number[] | undefined, context: PlanContext): boolean {
+function fits(
+  pick: number | undefined,
+  each: boolean | undefined,
+  data: DataSet,
+  weights: readonly number[] | undefined,
+  context: PlanContext,
+): boolean {
   const available = weights === undefined ? data.values.length : weights.filter((weight) => weight > 0).length;
   if (available === 0) {
-    context.problem('from', 'There is nothing to pick from', { expected: weights === undefined ? 'at least one element' : 'a weight above 0' });
+    context.problem('from', 'There is nothing to pick from', {
+      expected: weights === undefined ? 'at least one element' : 'a weight above 0',
+    });
     return false;
   }
   if (pick !== undefined && pick > available) {
@@ -152,7 +178,12 @@ function elementType(name: string, data: DataSet, context: PlanContext): FieldTy
   if (data.kind === 'list') return data.type;
   const type = data.type;
   if (typeof type === 'string' || !('record' in type)) {
-    return { record: [{ name: 'key', type: 'string' }, { name: 'value', type }] };
+    return {
+      record: [
+        { name: 'key', type: 'string' },
+        { name: 'value', type },
+      ],
+    };
   }
   if (type.record.some((field) => field.name === 'key')) {
     context.problem('from', `Entries of '${name}' have a field 'key' of their own`, {

@@ -48,7 +48,14 @@ function weightsOfNames(data: DataSet, weight: Readonly<Record<string, number>>,
     context.problem(`weight.${name}`, `There is no element '${name}'`, hint === undefined ? {} : { hint });
   }
   if (missing.length > 0) {
-    context.problem('weight', `No weight for ${missing.slice(0, 3).map((name) => `'${name}'`).join(', ')}`, { expected: 'a weight for every element; 0 is never picked' });
+    context.problem(
+      'weight',
+      `No weight for ${missing
+        .slice(0, 3)
+        .map((name) => `'${name}'`)
+        .join(', ')}`,
+      { expected: 'a weight for every element; 0 is never picked' },
+    );
   }
   return unknown.length + missing.length > 0 ? undefined : known.map((name) => weight[name] ?? 0);
 }

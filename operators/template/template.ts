@@ -17,7 +17,9 @@ const params = z.strictObject({
   text: z
     .string()
     .max(TEMPLATE_LIMIT)
-    .describe('Text with `{{field}}` or `{{record.inner}}` where values go. A backslash before `{{` makes it plain text (`\\{{`); two make one backslash.'),
+    .describe(
+      'Text with `{{field}}` or `{{record.inner}}` where values go. A backslash before `{{` makes it plain text (`\\{{`); two make one backslash.',
+    ),
 });
 
 export type TemplatePart = { readonly text: string } | { readonly path: string; readonly position: number };
@@ -37,7 +39,9 @@ export const template = defineOperator({
       title: 'fields, inner fields and numbers in their shortest form',
       params: { as: 'prompt', text: 'As {{persona.voice}}, write about {{ product }} ({{price}}).' },
       input: [{ product: 'café 😀', price: 0.1, persona: { voice: 'a clerk' } }],
-      output: [{ row: { product: 'café 😀', price: 0.1, persona: { voice: 'a clerk' }, prompt: 'As a clerk, write about café 😀 (0.1).' } }],
+      output: [
+        { row: { product: 'café 😀', price: 0.1, persona: { voice: 'a clerk' }, prompt: 'As a clerk, write about café 😀 (0.1).' } },
+      ],
     },
     {
       title: 'empty texts, lists and truth values',

@@ -1,0 +1,46 @@
+/** Plans an operator over a schema and collects its problems: the compiler's part, in a few lines. */
+import { nearest } from '#engine';
+import type { DataSet, FieldType, OpPlan, Operator, PlanContext, Schema, SourceInfo } from '#engine';
+import { engines } from '#operators';
+
+export interface Planned {
+  readonly plans: readonly OpPlan[];
+  /** `at: message` */
+  readonly problems: readonly string[];
+  readonly hints: readonly string[];
+}
+
+export interface Surroundings {
+  readonly data?: Readonly<Record<string, DataSet>>;
+  readonly source?: SourceInfo;
+}
+
+export function planOver(operator: Operator, params: unknown, schema: Schema, surroundings: Surroundings = {}): Planned {
+  const problems: string[] = [];
+  const hints: string[] = [];
+  const report = (at: string, message: string, more?: { readonly hint?: string }): undefined => {
+    problems.push(`${at}: ${message}`);
+    if (more?.hint !== undefined) hints.push(more.hint);
+    return undefined;
+  };
+  const context: PlanContext = {
+    schema,
+    fieldType: (path, at) => typeAt(schema, path.split('.')) ?? report(at, `no field '${path}'`),
+    data: (name, at) => surroundings.data?.[name] ?? report(at, `no data '${name}'`),
+    source: surroundings.source,
+    models: [],
+    engines,
+    problem: (at, message, more) => report(at, message, more),
+    nearest,
+  };
+  const parsed = operator.params.safeParse(params);
+  if (!parsed.success) return { plans: [], problems: parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`), hints };
+  return { plans: operator.plan(parsed.data, context), problems, hints };
+}
+
+function typeAt(schema: Schema, path: readonly string[]): FieldType | undefined {
+  const [name, ...inner] = path;
+  const type = schema.find((field) => field.name === name)?.type;
+  if (inner.length === 0 || type === undefined) return type;
+  return typeof type === 'object' && 'record' in type ? typeAt(type.record, inner) : undefined;
+}
