@@ -10,6 +10,8 @@ export const SAMPLE_RECORDS = 1_000;
 export const SAMPLE_BYTES = 32 * 2 ** 20;
 /** Files of one text source: their names are held in memory, sorted. */
 export const TEXT_FILES_LIMIT = 1_000_000;
+/** Files of a text source read ahead of the consumer: at most this many records are held. */
+export const TEXT_FILES_AHEAD = 8;
 /** Positions a source remembers in order to start in its middle; when full, every second one is forgotten. */
 export const SEEK_POINTS = 1_024;
 /** Largest uncompressed row group of a Parquet source: one is held in memory at a time. */

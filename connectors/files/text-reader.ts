@@ -6,7 +6,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { MizuError } from '#engine';
 import { unreadable } from './file-errors.ts';
-import { RECORD_BYTES_LIMIT, TEXT_FILES_LIMIT } from './limits.ts';
+import { RECORD_BYTES_LIMIT, TEXT_FILES_AHEAD, TEXT_FILES_LIMIT } from './limits.ts';
 
 export interface TextFile {
   /** Relative to the source's folder, `/` between parts; the bare name when the source is one file. */
@@ -45,11 +45,27 @@ export async function listTextFiles(root: string, suffixes: readonly string[]): 
   return found.sort((a, b) => Buffer.compare(a.key, b.key)).map(({ file }) => file);
 }
 
-/** @throws FILE_UNREADABLE, INPUT_INVALID beyond RECORD_BYTES_LIMIT. */
+/**
+ * Reads TEXT_FILES_AHEAD files ahead of the consumer: small files cost waiting, not bandwidth (6,046 mails: 2.5 s one by one).
+ * @throws FILE_UNREADABLE, INPUT_INVALID beyond RECORD_BYTES_LIMIT.
+ */
 export async function* textRecords(files: readonly TextFile[], from: number): AsyncGenerator<Uint8Array> {
-  for (let i = from; i < files.length; i += 1) {
-    const file = files[i];
-    if (file !== undefined) yield await textRecord(file);
+  const ahead: Promise<Uint8Array>[] = [];
+  let next = from;
+  const fill = (): void => {
+    for (; ahead.length < TEXT_FILES_AHEAD && next < files.length; next += 1) {
+      const file = files[next];
+      if (file === undefined) continue;
+      const reading = textRecord(file);
+      // Looked at when its turn comes; until then a failure must not count as unhandled.
+      reading.catch(() => undefined);
+      ahead.push(reading);
+    }
+  };
+  fill();
+  for (let reading = ahead.shift(); reading !== undefined; reading = ahead.shift()) {
+    fill();
+    yield await reading;
   }
 }
 
