@@ -55,7 +55,7 @@ export function checkBounds(spec: WorkflowSpec, plan: PlanResult, locate: Locate
       if (op.keyed?.scope !== 'key' || op.bounded) continue;
       problems.push(
         problemAt(op.path, locate(op.path, 'key'), `Step '${op.spec.id}' remembers every record of an endless stream`, {
-          expected: 'a bounded run, `window: TASKS` or `unbounded: true` (P14)',
+          expected: 'a run that ends (P14)',
           hint: 'bound the run with `accept` or `budget: { candidates: … }`',
           value: '',
         }),

@@ -1,7 +1,6 @@
 /** The ops of a compiled workflow in words, the kernel's own (source, shuffle, accept, publish) among them. */
 import type { OpSpec, Program, StageSpec } from '../contract/program.ts';
 import type { FieldType, Schema } from '../contract/types.ts';
-import { describeType } from '../contract/types.ts';
 import type { Compiled, GasRate } from './compile-host.ts';
 import { lookUpField } from './field-type.ts';
 
@@ -50,13 +49,22 @@ function describeOp(op: OpSpec, before: Schema, gas: GasRate | undefined): Descr
     id: op.id,
     op: op.op,
     kind: op.kind,
-    reads: types.map(({ path, found }) => ('type' in found ? `${path}: ${describeType(found.type)}` : path)),
-    writes: op.writes.map((field) => `${field.name}: ${describeType(field.type)}`),
+    reads: types.map(({ path, found }) => ('type' in found ? `${path}: ${briefType(found.type)}` : path)),
+    writes: op.writes.map((field) => `${field.name}: ${briefType(field.type)}`),
     note: op.onFail === 'flag' ? 'flags instead of dropping' : '',
     storage: op.storage,
     gas,
     gasPerRecord: gas === undefined ? 0 : gas.perRecord + gas.per64Bytes * Math.ceil(bytes / 64),
   };
+}
+
+/** As `describeType`, but a record by that word alone: its fields fill pages, and stand in the program. */
+function briefType(type: FieldType): string {
+  if (typeof type === 'string') return type;
+  if ('array' in type) return `list of ${briefType(type.array)}`;
+  if ('map' in type) return `map of ${briefType(type.map)}`;
+  if ('optional' in type) return `${briefType(type.optional)} or null`;
+  return 'record';
 }
 
 function nominalBytes(type: FieldType): number {

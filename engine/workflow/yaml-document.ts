@@ -17,6 +17,8 @@ export const YAML_LIMIT = 1 << 20;
 export const YAML_DEPTH_LIMIT = 64;
 /** Most nodes after aliases are followed: stops 'billion laughs'. */
 export const YAML_NODE_LIMIT = 500_000;
+/** Most aliases followed: each is looked up in the whole document. */
+export const YAML_ALIAS_LIMIT = 1_000;
 /** Most syntax errors reported of one file: the later ones mostly follow from the first. */
 const SYNTAX_ERRORS_SHOWN = 10;
 /** Longest line shown under a problem, characters. */
@@ -46,6 +48,7 @@ class YamlReader {
   private readonly values = new Map<string, Place>();
   private readonly keys = new Map<string, Place>();
   private nodes = 0;
+  private aliases = 0;
 
   constructor(text: string, file: string) {
     this.text = text;
@@ -101,6 +104,7 @@ class YamlReader {
     if (!this.values.has(name)) this.values.set(name, this.place(node.range?.[0] ?? 0, node.range?.[1]));
     if (++this.nodes > YAML_NODE_LIMIT || depth > YAML_DEPTH_LIMIT) return this.tooMuch(name, depth);
     if (isAlias(node)) {
+      if (++this.aliases > YAML_ALIAS_LIMIT) return this.tooManyAliases(name);
       const target = node.resolve(document);
       if (target !== undefined) return this.node(document, target, path, depth + 1);
       this.report(name, this.find(name, 'value'), `There is no anchor '&${node.source}' before this alias`, {
@@ -134,6 +138,15 @@ class YamlReader {
         hint: 'aliases of aliases multiply; put long lists into files of their own',
       });
     }
+    return undefined;
+  }
+
+  private tooManyAliases(name: string): undefined {
+    if (this.aliases > YAML_ALIAS_LIMIT + 1) return undefined;
+    this.report(name, this.find(name, 'value'), 'Too many aliases', {
+      expected: `at most ${YAML_ALIAS_LIMIT}, those inside others counted each time`,
+      hint: 'aliases of aliases multiply; put long lists into files of their own',
+    });
     return undefined;
   }
 
