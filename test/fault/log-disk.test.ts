@@ -20,6 +20,14 @@ async function fill(writer: LogWriter): Promise<{ readonly committed: number; re
   }
 }
 
+/** Runs a tool of the operating system. */
+function system(
+  tool: string,
+  ...words: readonly string[]
+): { readonly status: number | null; readonly stderr: Buffer; readonly error?: Error } {
+  return spawnSync(tool, words);
+}
+
 describe('a full disk', () => {
   it('aborts the commit that would pass the size limit with DISK_FULL, keeps all before, and goes on with a larger limit', async () => {
     await withLog(
@@ -47,7 +55,7 @@ describe('a full disk', () => {
 
   it('loses nothing on a disk that is really full, and the same writer goes on when space was freed', async (context) => {
     const directory = temporaryFolder();
-    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', directory]);
+    const mounted = system('mount', '-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', directory);
     if (mounted.status !== 0) {
       rmSync(directory, { recursive: true, force: true });
       context.skip(`a small tmpfs can't be mounted here: ${String(mounted.stderr ?? mounted.error).trim()}`);
@@ -70,7 +78,7 @@ describe('a full disk', () => {
       expect(await readTexts(again, 't', 0)).toHaveLength(committed);
       await again.close();
     } finally {
-      spawnSync('umount', [directory]);
+      system('umount', directory);
       rmSync(directory, { recursive: true, force: true });
     }
   });
