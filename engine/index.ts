@@ -52,3 +52,7 @@ export * from './proof/tlog-proof.ts';
 export * from './proof/dsse.ts';
 export * from './proof/in-toto.ts';
 export * from './proof/slsa.ts';
+export * from './proof/avro.ts';
+export * from './proof/avro-schema.ts';
+export * from './proof/avro-mapping.ts';
+export * from './proof/framing.ts';

@@ -6,7 +6,7 @@ import { MizuError } from '../contract/errors.ts';
 import type { DigestHex } from '../contract/ids.ts';
 import { digestHex } from '../contract/ids.ts';
 import type { Json } from '../contract/program.ts';
-import { sha256, toHex, utf8 } from './sha256.ts';
+import { sha256, toHex } from './sha256.ts';
 
 /** Deepest nesting of arrays and objects that is written or read. */
 export const JSON_DEPTH_LIMIT = 128;
@@ -88,9 +88,4 @@ function writeNumber(value: number, path: string, wide: boolean): string {
   if (!wide && Number.isInteger(value) && !Number.isSafeInteger(value)) throw refuse(path, `${value} is a whole number beyond 2^53`);
   // ECMAScript's own text of a double is the one of RFC 8785 section 3.2.2.3; String(-0) is '0'.
   return String(value);
-}
-
-/** UTF-8 bytes of any text as a JSON string, for digests of texts. */
-export function jsonText(text: string): Uint8Array {
-  return utf8(writeText(text, ''));
 }

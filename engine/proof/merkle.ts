@@ -33,7 +33,7 @@ function rangeRoot(leafHashes: readonly Uint8Array[], from: number, to: number):
   if (from === to) return EMPTY_ROOT;
   const size = to - from;
   if (size === 1) return at(leafHashes, from);
-  const k = split(size);
+  const k = splitPoint(size);
   return nodeHash(rangeRoot(leafHashes, from, from + k), rangeRoot(leafHashes, from + k, to));
 }
 
@@ -58,7 +58,7 @@ export function inclusionRanges(index: number, size: number): LeafRange[] {
   let from = 0;
   let to = size;
   while (to - from > 1) {
-    const middle = from + split(to - from);
+    const middle = from + splitPoint(to - from);
     if (index < middle) {
       ranges.push({ from: middle, to });
       to = middle;
@@ -79,7 +79,7 @@ export function consistencyRanges(old: number, size: number): LeafRange[] {
   let from = 0;
   let to = size;
   while (old < to) {
-    const middle = from + split(to - from);
+    const middle = from + splitPoint(to - from);
     if (old <= middle) {
       ranges.push({ from: middle, to });
       to = middle;
@@ -94,7 +94,7 @@ export function consistencyRanges(old: number, size: number): LeafRange[] {
 }
 
 /** Largest power of two below n (n > 1): where RFC 6962 splits a tree of n leaves. */
-export function split(n: number): number {
+export function splitPoint(n: number): number {
   let k = 1;
   while (k * 2 < n) k *= 2;
   return k;

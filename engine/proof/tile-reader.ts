@@ -4,7 +4,7 @@
  */
 import { MizuError } from '../contract/errors.ts';
 import type { LeafRange } from './merkle.ts';
-import { consistencyRanges, EMPTY_ROOT, inclusionRanges, nodeHash, rootOf, split } from './merkle.ts';
+import { consistencyRanges, EMPTY_ROOT, inclusionRanges, nodeHash, rootOf, splitPoint } from './merkle.ts';
 import { decodeBundle, decodeTile, TILE_WIDTH, tilePath } from './tiles.ts';
 
 const TILE_HEIGHT = 8;
@@ -71,7 +71,7 @@ export class TileReader {
   /** A whole aligned subtree is one node; any other range is split where RFC 6962 splits it. */
   private async rangeRoot({ from, to }: LeafRange): Promise<Uint8Array> {
     const leaves = to - from;
-    const half = leaves > 1 ? split(leaves) : 0;
+    const half = leaves > 1 ? splitPoint(leaves) : 0;
     if (half * 2 === leaves || leaves === 1) return await this.node(heightOf(leaves), from / leaves);
     return nodeHash(await this.rangeRoot({ from, to: from + half }), await this.rangeRoot({ from: from + half, to }));
   }
