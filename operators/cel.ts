@@ -22,9 +22,25 @@ const LIMITS = { maxAstNodes: 1000, maxDepth: 64, maxListElements: 1000, maxMapE
 
 /** Functions and macros that exist. The value is the name they are bound to where the library's own is not used. */
 const FUNCTIONS: Readonly<Record<string, string>> = {
-  size: 'size', contains: 'contains', startsWith: 'startsWith', endsWith: 'endsWith', has: 'has', all: 'all', exists: 'exists',
-  exists_one: 'exists_one', map: 'map', filter: 'filter', int: 'int', double: 'double', bool: 'bool', dyn: 'dyn',
-  matches: 'mizuMatches', string: 'mizuString', lowerAscii: 'mizuLowerAscii', upperAscii: 'mizuUpperAscii', trim: 'mizuTrim',
+  size: 'size',
+  contains: 'contains',
+  startsWith: 'startsWith',
+  endsWith: 'endsWith',
+  has: 'has',
+  all: 'all',
+  exists: 'exists',
+  exists_one: 'exists_one',
+  map: 'map',
+  filter: 'filter',
+  int: 'int',
+  double: 'double',
+  bool: 'bool',
+  dyn: 'dyn',
+  matches: 'mizuMatches',
+  string: 'mizuString',
+  lowerAscii: 'mizuLowerAscii',
+  upperAscii: 'mizuUpperAscii',
+  trim: 'mizuTrim',
 };
 
 export const CEL_FUNCTIONS: readonly string[] = Object.keys(FUNCTIONS);

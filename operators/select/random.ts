@@ -9,6 +9,9 @@ export const INTEGER_SPAN_LIMIT = 2 ** 40;
 /** Most values that `choice` may list. */
 export const CHOICE_LIMIT = 1000;
 
+/** 10^0 … 10^9. */
+const POWERS_OF_TEN = [1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
+
 const whole = z.int().min(-LONG_LIMIT).max(LONG_LIMIT);
 const params = z
   .strictObject({
@@ -117,7 +120,7 @@ function drawer(p: Params, draws: Draws): (candidate: number) => Value {
   const { as, integer, number, decimals, chance } = p;
   if (integer !== undefined) return (candidate) => integer[0] + draws.below(integer[1] - integer[0] + 1, candidate, as);
   if (number !== undefined) {
-    const scale = 10 ** (decimals ?? 0);
+    const scale = POWERS_OF_TEN[decimals ?? 0] ?? 1;
     return (candidate) => {
       const value = number[0] + draws.unit(candidate, as) * (number[1] - number[0]);
       return decimals === undefined ? value : Math.round(value * scale) / scale;

@@ -2,7 +2,7 @@
  * Text from fields: `{{path.to.field}}` and nothing else, no code. Every path is checked at compile time.
  * Numbers are written in the shortest form that reads back the same (ECMAScript Number::toString).
  */
-import type { FieldType, PlanContext, Value } from '#engine';
+import type { BlockView, EffectSink, FieldType, PlanContext, Value } from '#engine';
 import { defineOperator, describeType } from '#engine';
 import { z } from 'zod';
 import { newField, openParams, planWrite, readPath, requiredType, rootOf, toJson } from '../fields.ts';
@@ -66,40 +66,52 @@ export const template = defineOperator({
   gas: { perRecord: 2, per64Bytes: 2 },
   defaultId: (p) => p.as,
   plan(p, context) {
-    const parts = parseTemplate(p.text, context);
-    if (parts === undefined) return [];
-    const paths = parts.flatMap((part) => ('path' in part ? [part.path] : []));
-    const checked = paths.map((path) => writable(path, context));
-    if (checked.includes(false) || !planWrite(context, p.as, 'string')) return [];
+    const paths = planTemplate(p.text, 'text', context);
+    if (paths === undefined || !planWrite(context, p.as, 'string')) return [];
     return [{ params: toJson(p), reads: [...new Set(paths.map(rootOf))], writes: [{ name: p.as, type: 'string' }] }];
   },
   open(op) {
     const p = openParams(params, op.params, 'template');
-    const parts = (parseTemplate(p.text) ?? []).map((part) => ('path' in part ? { ...part, read: readPath(part.path) } : part));
+    const write = openTemplate(p.text);
     return {
       execute(input, out) {
         for (const row of input.rows) {
-          let text = '';
-          let missing: string | undefined;
-          for (const part of parts) {
-            if ('text' in part) {
-              text += part.text;
-              continue;
-            }
-            const written = writeValue(part.read(input, row));
-            if (written === undefined) missing ??= part.path;
-            else text += written;
-          }
-          if (missing === undefined) out.setText(p.as, row, text);
-          else out.fail(row, 'NULL_IN_TEMPLATE', `'${missing}' is null, and the template has no text for that`);
+          const text = write(input, row, out);
+          if (text !== undefined) out.setText(p.as, row, text);
         }
       },
     };
   },
 });
 
+/** The paths in a template, all of them with a text form; undefined after a reported problem at the parameter that holds it. */
+export function planTemplate(source: string, parameter: string, context: PlanContext): readonly string[] | undefined {
+  const parts = parseTemplate(source, context, parameter);
+  if (parts === undefined) return undefined;
+  const paths = parts.flatMap((part) => ('path' in part ? [part.path] : []));
+  const checked = paths.map((path) => writable(path, parameter, context));
+  return checked.includes(false) ? undefined : paths;
+}
+
+/** Writes a planned template for a row; undefined after it failed the row with NULL_IN_TEMPLATE. */
+export function openTemplate(source: string): (input: BlockView, row: number, out: EffectSink) => string | undefined {
+  const parts = (parseTemplate(source) ?? []).map((part) => ('path' in part ? { ...part, read: readPath(part.path) } : part));
+  return (input, row, out) => {
+    let text = '';
+    for (const part of parts) {
+      const written = 'text' in part ? part.text : writeValue(part.read(input, row));
+      if (written === undefined) {
+        out.fail(row, 'NULL_IN_TEMPLATE', `'${'path' in part ? part.path : ''}' is null, and the template has no text for that`);
+        return undefined;
+      }
+      text += written;
+    }
+    return text;
+  };
+}
+
 /** Splits a template; undefined after a reported problem. */
-export function parseTemplate(source: string, context?: PlanContext): readonly TemplatePart[] | undefined {
+export function parseTemplate(source: string, context?: PlanContext, parameter = 'text'): readonly TemplatePart[] | undefined {
   const parts: TemplatePart[] = [];
   let plain = '';
   let at = 0;
@@ -117,7 +129,7 @@ export function parseTemplate(source: string, context?: PlanContext): readonly T
     const close = source.indexOf('}}', open);
     const path = close < 0 ? '' : source.slice(open + 2, close).replace(/^ +| +$/g, '');
     if (!/^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*$/.test(path)) {
-      context?.problem('text', close < 0 ? `'{{' at character ${open + 1} is never closed` : `'{{${path}}}' is not a field path`, {
+      context?.problem(parameter, close < 0 ? `'{{' at character ${open + 1} is never closed` : `'{{${path}}}' is not a field path`, {
         expected: '{{field}} or {{record.field}}',
         hint: 'write \\{{ for braces that are plain text; templates hold no code, compute a field with `set` first',
       });
@@ -135,14 +147,14 @@ export function parseTemplate(source: string, context?: PlanContext): readonly T
 
 const WRITABLE: readonly FieldType[] = ['string', 'long', 'double', 'boolean'];
 
-function writable(path: string, context: PlanContext): boolean {
-  const type = context.fieldType(path, 'text');
+function writable(path: string, parameter: string, context: PlanContext): boolean {
+  const type = context.fieldType(path, parameter);
   if (type === undefined) return false;
   const plain = requiredType(type);
   const element = typeof plain === 'object' && 'array' in plain ? requiredType(plain.array) : plain;
   if (WRITABLE.includes(element)) return true;
   const inner = typeof plain === 'object' && 'record' in plain ? plain.record.map((field) => `${path}.${field.name}`) : [];
-  context.problem('text', `{{${path}}} is ${describeType(type)}, which has no text form`, {
+  context.problem(parameter, `{{${path}}} is ${describeType(type)}, which has no text form`, {
     expected: 'string, long, double, boolean, or a list of these',
     ...(inner.length === 0 ? {} : { hint: `name a field inside it: {{${inner[0]}}}` }),
   });

@@ -10,7 +10,15 @@ const schema: Schema = [
   { name: 'n', type: 'long' },
   { name: 'x', type: 'double' },
   { name: 'tags', type: { array: 'string' } },
-  { name: 'p', type: { record: [{ name: 'age', type: 'long' }, { name: 'voice', type: { optional: 'string' } }] } },
+  {
+    name: 'p',
+    type: {
+      record: [
+        { name: 'age', type: 'long' },
+        { name: 'voice', type: { optional: 'string' } },
+      ],
+    },
+  },
   { name: 'o', type: { optional: 'long' } },
 ];
 const row = { type: ' Héllo\u00a0', n: 3, x: 1.5, tags: ['a', '😀'], p: { age: 4, voice: null }, o: null };
@@ -56,7 +64,7 @@ describe('CEL', () => {
     expect(() => compileCel(source, schema)).toThrow(message);
   });
 
-  it.each(['10 / (n - 3) > 1', 'tags[7] == "a"', 'int(type) > 1', 'o > 1'])('an evaluation error is the record\'s fault: %s', (source) => {
+  it.each(['10 / (n - 3) > 1', 'tags[7] == "a"', 'int(type) > 1', 'o > 1'])("an evaluation error is the record's fault: %s", (source) => {
     expect(() => evaluate(source)).toThrow(CelFault);
   });
 
@@ -111,9 +119,13 @@ describe('expression and set', () => {
   });
 
   it('a declared type is kept, also where CEL leaves it open', async () => {
-    expect(await runRows('set', { as: 'y', value: 'p.voice', type: 'string' }, [{ p: { voice: 'dry' } }])).toEqual([{ row: { p: { voice: 'dry' }, y: 'dry' } }]);
+    expect(await runRows('set', { as: 'y', value: 'p.voice', type: 'string' }, [{ p: { voice: 'dry' } }])).toEqual([
+      { row: { p: { voice: 'dry' }, y: 'dry' } },
+    ]);
     expect(await runRows('set', { as: 'y', value: 'n', type: 'double' }, [{ n: 2 }])).toEqual([{ row: { n: 2, y: 2 } }]);
     const operator = of('set');
-    expect(operator && planOver(operator, { as: 'y', value: 'n', type: 'string' }, schema).problems).toEqual(['type: The expression gives int, which is never string']);
+    expect(operator && planOver(operator, { as: 'y', value: 'n', type: 'string' }, schema).problems).toEqual([
+      'type: The expression gives int, which is never string',
+    ]);
   });
 });

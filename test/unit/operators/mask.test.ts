@@ -25,7 +25,10 @@ describe('mask', () => {
     ['8.8.8.8.', '<IP>.'],
     ['v8.8.8.8', 'v8.8.8.8'],
     ['8.8.8.8.8', '8.8.8.8.8'],
-    ['100.64.0.1 100.63.0.1 172.32.0.1 192.0.2.1 198.51.100.7 203.0.113.9 224.0.0.1', '100.64.0.1 <IP> <IP> 192.0.2.1 198.51.100.7 203.0.113.9 224.0.0.1'],
+    [
+      '100.64.0.1 100.63.0.1 172.32.0.1 192.0.2.1 198.51.100.7 203.0.113.9 224.0.0.1',
+      '100.64.0.1 <IP> <IP> 192.0.2.1 198.51.100.7 203.0.113.9 224.0.0.1',
+    ],
     ['[2a00:1450:4001:81b::200e]', '[<IP>]'],
     ['2a00::1:', '<IP>:'],
     ['2a00::ffff:8.8.8.8', '<IP>'],
@@ -49,8 +52,33 @@ describe('mask', () => {
     expect(await mask(text)).toBe(expected);
   });
 
-  const piece = fc.constantFrom('a', 'b.c', '@', '.', '-', '+', '1', '555', '8.8.8.8', ':', '::', '2a00', ' ', '(', ')', '😀', 'com', 'é', '\n', '_', '10.0.0.1');
-  const texts = fc.array(fc.array(piece, { maxLength: 15 }).map((parts) => parts.join('')), { minLength: 1, maxLength: 10 });
+  const piece = fc.constantFrom(
+    'a',
+    'b.c',
+    '@',
+    '.',
+    '-',
+    '+',
+    '1',
+    '555',
+    '8.8.8.8',
+    ':',
+    '::',
+    '2a00',
+    ' ',
+    '(',
+    ')',
+    '😀',
+    'com',
+    'é',
+    '\n',
+    '_',
+    '10.0.0.1',
+  );
+  const texts = fc.array(
+    fc.array(piece, { maxLength: 15 }).map((parts) => parts.join('')),
+    { minLength: 1, maxLength: 10 },
+  );
 
   it('e-mails agree with a regular expression of the same grammar', () => {
     const label = '[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?';
@@ -94,10 +122,16 @@ describe('mask', () => {
 
   it('IPv6 text forms are those that the runtime accepts', () => {
     fc.assert(
-      fc.property(fc.oneof(fc.ipV6(), fc.array(fc.constantFrom('0', 'f', 'abcd', ':', '::', '1.2.3.4', '.'), { maxLength: 12 }).map((parts) => parts.join(''))), (address) => {
-        const leadingZeros = /(?:^|[:.])0\d/.test(address) && address.includes('.');
-        if (!leadingZeros) expect(ipv6Groups(address) !== undefined, address).toBe(isIPv6(address));
-      }),
+      fc.property(
+        fc.oneof(
+          fc.ipV6(),
+          fc.array(fc.constantFrom('0', 'f', 'abcd', ':', '::', '1.2.3.4', '.'), { maxLength: 12 }).map((parts) => parts.join('')),
+        ),
+        (address) => {
+          const leadingZeros = /(?:^|[:.])0\d/.test(address) && address.includes('.');
+          if (!leadingZeros) expect(ipv6Groups(address) !== undefined, address).toBe(isIPv6(address));
+        },
+      ),
       { numRuns: 1000 },
     );
   });

@@ -34,7 +34,8 @@ export function planOver(operator: Operator, params: unknown, schema: Schema, su
     nearest,
   };
   const parsed = operator.params.safeParse(params);
-  if (!parsed.success) return { plans: [], problems: parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`), hints };
+  if (!parsed.success)
+    return { plans: [], problems: parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`), hints };
   return { plans: operator.plan(parsed.data, context), problems, hints };
 }
 

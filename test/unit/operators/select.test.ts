@@ -14,7 +14,11 @@ const find = (name: string): Operator => {
   return found;
 };
 const rows = (count: number) => Array.from({ length: count }, (_, n) => ({ n }));
-const picked = async (params: Record<string, string | number | boolean | Record<string, number>>, list: readonly string[], count: number): Promise<readonly Value[]> => {
+const picked = async (
+  params: Record<string, string | number | boolean | Record<string, number>>,
+  list: readonly string[],
+  count: number,
+): Promise<readonly Value[]> => {
   const outcomes = await runRows('select', { from: 'list', as: 'it', ...params }, rows(count), { list });
   return outcomes.map((outcome) => ('row' in outcome ? (outcome.row['it'] ?? null) : null));
 };
@@ -129,14 +133,17 @@ describe('select', () => {
 
   it('the search finds the first sum above the draw', () => {
     fc.assert(
-      fc.property(fc.array(fc.nat(5), { minLength: 1, maxLength: 10 }).filter((w) => w.some((n) => n > 0)), (weights) => {
-        const sums = prefixSums(weights);
-        for (let drawn = 0; drawn < (sums[sums.length - 1] ?? 0); drawn++) {
-          const index = searchSums(sums, drawn);
-          expect(sums.findIndex((sum) => sum > drawn)).toBe(index);
-          expect(weights[index]).toBeGreaterThan(0);
-        }
-      }),
+      fc.property(
+        fc.array(fc.nat(5), { minLength: 1, maxLength: 10 }).filter((w) => w.some((n) => n > 0)),
+        (weights) => {
+          const sums = prefixSums(weights);
+          for (let drawn = 0; drawn < (sums[sums.length - 1] ?? 0); drawn++) {
+            const index = searchSums(sums, drawn);
+            expect(sums.findIndex((sum) => sum > drawn)).toBe(index);
+            expect(weights[index]).toBeGreaterThan(0);
+          }
+        },
+      ),
     );
   });
 
@@ -146,9 +153,24 @@ describe('select', () => {
     ['weights of 0 only', { weight: { a: 0 } }, set(['a'], 'string'), 'from: There is nothing to pick from'],
     ['a missing weight', { weight: { a: 1 } }, set(['a', 'b'], 'string'), "weight: No weight for 'b'"],
     ['an unknown weight', { weight: { a: 1, bb: 1 } }, set(['a'], 'string'), "weight.bb: There is no element 'bb'"],
-    ['a weight field that is no number', { weight: 'w' }, set([{ w: 'x' }], { record: [{ name: 'w', type: 'string' }] }), "weight: Element 0 has no weight in a field 'w'"],
-    ['a key of its own', {}, set([{ key: 'x' }], { record: [{ name: 'key', type: 'string' }] }, ['k']), "from: Entries of 'd' have a field 'key' of their own"],
-    ['turns and weights', { each: true, pick: 1 }, set(['a'], 'string'), ': `each` gives every element its turn, so it goes with neither `pick` nor `weight`'],
+    [
+      'a weight field that is no number',
+      { weight: 'w' },
+      set([{ w: 'x' }], { record: [{ name: 'w', type: 'string' }] }),
+      "weight: Element 0 has no weight in a field 'w'",
+    ],
+    [
+      'a key of its own',
+      {},
+      set([{ key: 'x' }], { record: [{ name: 'key', type: 'string' }] }, ['k']),
+      "from: Entries of 'd' have a field 'key' of their own",
+    ],
+    [
+      'turns and weights',
+      { each: true, pick: 1 },
+      set(['a'], 'string'),
+      ': `each` gives every element its turn, so it goes with neither `pick` nor `weight`',
+    ],
   ])('refuses %s', (_, params, data, problem) => {
     const planned = planOver(find('select'), { from: 'd', as: 'it', ...Object(params) }, [], { data: { d: data } });
     expect(planned.plans).toEqual([]);
@@ -294,11 +316,14 @@ describe('template', () => {
 
   it('braces that are escaped come out as they are, for any text', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.constantFrom('{', '}', '\\', 'a', '😀'), { maxLength: 12 }).map((parts) => parts.join('')), async (text) => {
-        const escaped = text.replace(/\\*(?=\{\{)/g, (run) => run + run).replaceAll('{{', '\\{{');
-        const [outcome] = await runRows('template', { as: 't', text: escaped }, [{ n: 1 }]);
-        expect(outcome).toEqual({ row: { n: 1, t: text } });
-      }),
+      fc.asyncProperty(
+        fc.array(fc.constantFrom('{', '}', '\\', 'a', '😀'), { maxLength: 12 }).map((parts) => parts.join('')),
+        async (text) => {
+          const escaped = text.replace(/\\*(?=\{\{)/g, (run) => run + run).replaceAll('{{', '\\{{');
+          const [outcome] = await runRows('template', { as: 't', text: escaped }, [{ n: 1 }]);
+          expect(outcome).toEqual({ row: { n: 1, t: text } });
+        },
+      ),
       { numRuns: 200 },
     );
   });

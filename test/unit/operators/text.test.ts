@@ -7,7 +7,15 @@ import { runTexts } from './run-rows.ts';
 const encoder = new TextEncoder();
 const spaces = WHITE_SPACE.map((codePoint) => String.fromCodePoint(codePoint));
 /** Texts with many white spaces, line ends and characters of each UTF-8 length. */
-const text = fc.array(fc.oneof(fc.constantFrom(...spaces, '\n', 'a', 'é', '€', '😀', '\u200b'), fc.string({ unit: 'binary', maxLength: 2 }).filter((s) => s.isWellFormed())), { maxLength: 20 }).map((parts) => parts.join(''));
+const text = fc
+  .array(
+    fc.oneof(
+      fc.constantFrom(...spaces, '\n', 'a', 'é', '€', '😀', '\u200b'),
+      fc.string({ unit: 'binary', maxLength: 2 }).filter((s) => s.isWellFormed()),
+    ),
+    { maxLength: 20 },
+  )
+  .map((parts) => parts.join(''));
 const texts = fc.array(text, { minLength: 1, maxLength: 20 });
 
 describe('measures', () => {
@@ -56,26 +64,37 @@ describe('measures', () => {
 });
 
 describe('corrections of text', () => {
-  it.each([{}, { newlines: 'keep' }, { newlines: 'paragraphs' }, { trim: false }, { collapse: false }, { trim: false, newlines: 'paragraphs' }])(
-    'white space folded with %j is folded once and for all',
-    async (options) => {
-      await fc.assert(
-        fc.asyncProperty(texts, async (values) => {
-          const once = await runTexts('whitespace', options, values);
-          expect(await runTexts('whitespace', options, once)).toEqual(once);
-          const bare = (s: string): string => [...s].filter((c) => !spaces.includes(c)).join('');
-          expect(once.map(bare)).toEqual(values.map(bare));
-        }),
-        { numRuns: 25 },
-      );
-    },
-  );
+  it.each([
+    {},
+    { newlines: 'keep' },
+    { newlines: 'paragraphs' },
+    { trim: false },
+    { collapse: false },
+    { trim: false, newlines: 'paragraphs' },
+  ])('white space folded with %j is folded once and for all', async (options) => {
+    await fc.assert(
+      fc.asyncProperty(texts, async (values) => {
+        const once = await runTexts('whitespace', options, values);
+        expect(await runTexts('whitespace', options, once)).toEqual(once);
+        const bare = (s: string): string => [...s].filter((c) => !spaces.includes(c)).join('');
+        expect(once.map(bare)).toEqual(values.map(bare));
+      }),
+      { numRuns: 25 },
+    );
+  });
 
   it('folding to spaces agrees with splitting and joining', async () => {
     const pattern = new RegExp(`[${spaces.join('')}]+`, 'u');
     await fc.assert(
       fc.asyncProperty(texts, async (values) => {
-        expect(await runTexts('whitespace', {}, values)).toEqual(values.map((value) => value.split(pattern).filter((word) => word !== '').join(' ')));
+        expect(await runTexts('whitespace', {}, values)).toEqual(
+          values.map((value) =>
+            value
+              .split(pattern)
+              .filter((word) => word !== '')
+              .join(' '),
+          ),
+        );
       }),
       { numRuns: 25 },
     );
@@ -101,9 +120,14 @@ describe('corrections of text', () => {
 
   it('a literal is replaced as split and join would', async () => {
     await fc.assert(
-      fc.asyncProperty(texts, fc.constantFrom('a', ' ', '😀', '\n\n', 'é'), fc.constantFrom('', '$1', 'aa', '😀'), async (values, literal, by) => {
-        expect(await runTexts('replace', { literal, with: by }, values)).toEqual(values.map((value) => value.split(literal).join(by)));
-      }),
+      fc.asyncProperty(
+        texts,
+        fc.constantFrom('a', ' ', '😀', '\n\n', 'é'),
+        fc.constantFrom('', '$1', 'aa', '😀'),
+        async (values, literal, by) => {
+          expect(await runTexts('replace', { literal, with: by }, values)).toEqual(values.map((value) => value.split(literal).join(by)));
+        },
+      ),
       { numRuns: 25 },
     );
   });
