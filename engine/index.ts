@@ -56,3 +56,4 @@ export * from './proof/avro.ts';
 export * from './proof/avro-schema.ts';
 export * from './proof/avro-mapping.ts';
 export * from './proof/framing.ts';
+export * from './proof/vrf.ts';

@@ -87,7 +87,7 @@ export function checkStatement(json: Json): Statement {
   });
   if (typeof predicateType !== 'string' || predicateType === '') throw malformed("'predicateType' must be a URI");
   if (predicate !== undefined && !isObject(predicate)) throw malformed("'predicate' must be an object");
-  return json as unknown as Statement;
+  return json as Json & Statement;
 }
 
 /** Reads a payload. @throws PROOF_INVALID. */

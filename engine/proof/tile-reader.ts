@@ -79,7 +79,7 @@ export class TileReader {
   /** Node `index` of a height: the root over leaves [index·2^height, (index+1)·2^height). */
   private async node(height: number, index: number): Promise<Uint8Array> {
     const level = Math.floor(height / TILE_HEIGHT);
-    const span = 2 ** (height % TILE_HEIGHT);
+    const span = 1 << (height % TILE_HEIGHT);
     const first = index * span;
     const tile = Math.floor(first / TILE_WIDTH);
     const hashes = await this.tile(level, tile);
@@ -90,7 +90,8 @@ export class TileReader {
   }
 
   private widthOf(level: number, tile: number): number {
-    const atLevel = Math.floor(this.size / TILE_WIDTH ** level);
+    let atLevel = this.size;
+    for (let n = 0; n < level; n++) atLevel = Math.floor(atLevel / TILE_WIDTH);
     return Math.max(0, Math.min(TILE_WIDTH, atLevel - tile * TILE_WIDTH));
   }
 

@@ -100,8 +100,10 @@ export class TileBuilder {
     if (this.bundle.length > 0) {
       files.push({ path: tilePath('entries', index(TILE_WIDTH), this.bundle.length), bytes: encodeBundle(this.bundle) });
     }
+    let perTile = TILE_WIDTH;
     this.levels.forEach((tile, level) => {
-      if (tile.length > 0) files.push({ path: tilePath(level, index(TILE_WIDTH ** (level + 1)), tile.length), bytes: Buffer.concat(tile) });
+      if (tile.length > 0) files.push({ path: tilePath(level, index(perTile), tile.length), bytes: Buffer.concat(tile) });
+      perTile *= TILE_WIDTH;
     });
     return files;
   }
