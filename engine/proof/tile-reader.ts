@@ -54,11 +54,13 @@ export class TileReader {
 
   /** The entry itself, not checked against its leaf hash. */
   async entry(index: number): Promise<Uint8Array> {
+    if (!Number.isSafeInteger(index) || index < 0 || index >= this.size) {
+      throw new MizuError('NOT_FOUND', `A log of ${this.size} entries has no entry ${index}`);
+    }
     const bundle = Math.floor(index / TILE_WIDTH);
-    const width = this.widthOf(0, bundle);
-    const entries = decodeBundle(...(await this.file('entries', bundle, width)));
+    const entries = decodeBundle(...(await this.file('entries', bundle, this.widthOf(0, bundle))));
     const entry = entries[index % TILE_WIDTH];
-    if (index < 0 || entry === undefined) throw new MizuError('NOT_FOUND', `A log of ${this.size} entries has no entry ${index}`);
+    if (entry === undefined) throw new MizuError('PROOF_INVALID', `Entry ${index} is missing in its bundle`);
     return entry;
   }
 

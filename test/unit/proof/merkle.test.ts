@@ -197,6 +197,13 @@ describe('Merkle trees', () => {
       }
     }
   });
+  test('a path longer than the size allows is refused, even where it leads to the root', () => {
+    const [a, b] = [leaf(0), leaf(1)];
+    const root = rootOf([a, b]);
+    expect(verifyInclusion({ index: 0, size: 2, leafHash: a, path: [b], root })).toBe(true);
+    expect(verifyInclusion({ index: 0, size: 1, leafHash: a, path: [b], root })).toBe(false);
+    expect(verifyInclusion({ index: 0, size: 1, leafHash: root, path: [], root })).toBe(true);
+  });
   test('an incremental tree equals the tree over the whole list, also after it was saved and loaded', () => {
     let range = new CompactRange();
     expect(range.root()).toEqual(EMPTY_ROOT);

@@ -102,6 +102,8 @@ describe('tiles', () => {
     const root = await old.root();
     expect(verifyInclusion({ index: 299, size: 300, leafHash: leafHash(entry(299)), path: await old.inclusionPath(299), root })).toBe(true);
     expect(Buffer.from(await old.entry(299)).toString()).toBe('mizu leaf 299\n');
+    await expect(old.entry(300)).rejects.toThrow(/no entry 300/);
+    await expect(old.leafHash(300)).rejects.toThrow(/no node 300/);
   });
   test('a missing or cut file is named', async () => {
     const files = buildLog(300);

@@ -66,4 +66,11 @@ describe('portable proofs', () => {
       expect(() => verifyTlogProof(text, entry, { key })).toThrow(/not of/);
     });
   });
+  test('a path longer than any tree is refused while it is read', () => {
+    const note = signNote('x\n', [{ name: 'mizu.test/log', signer: signerFromSeed(new Uint8Array(32).fill(9)) }]);
+    const file = (hashes: number): string =>
+      formatTlogProof({ index: 0n, path: Array.from({ length: hashes }, () => leafHash(utf8(''))), checkpoint: note });
+    expect(parseTlogProof(file(63)).path.length).toBe(63);
+    expect(() => parseTlogProof(file(64))).toThrow(/at most 63/);
+  });
 });
