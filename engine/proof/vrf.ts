@@ -27,7 +27,6 @@ const COFACTOR = 8n;
 const POINT_BYTES = 32;
 const CHALLENGE_BYTES = 16;
 export const VRF_PROOF_BYTES = POINT_BYTES + CHALLENGE_BYTES + 32;
-export const VRF_OUTPUT_BYTES = 64;
 
 function sha512(...parts: Uint8Array[]): Uint8Array {
   const state = createHash('sha512');
