@@ -11,6 +11,7 @@ import { set } from './correct/set.ts';
 import { trim } from './correct/trim.ts';
 import { whitespace } from './correct/whitespace.ts';
 import { freeFall } from './generate/free-fall.ts';
+import { inference } from './generate/inference.ts';
 import { read } from './generate/read.ts';
 import { simulate } from './generate/simulate.ts';
 import { expression } from './rule/expression.ts';
@@ -29,6 +30,7 @@ export const operators: readonly Operator[] = [
   template,
   read,
   simulate,
+  inference,
   schema,
   length,
   range,

@@ -1,4 +1,5 @@
 /** Text encodings, pinned: strict UTF-8 (RFC 3629), ISO 8859-1 (byte = code point), and windows-1252 as in the WHATWG Encoding Standard. */
+import { isAscii } from 'node:buffer';
 import { utf8 } from '#engine';
 import { validUtf8Prefix } from '../text.ts';
 
@@ -21,7 +22,7 @@ export function toUtf8(bytes: Uint8Array, encoding: Encoding): Decoded {
     const valid = validUtf8Prefix(bytes);
     return valid === bytes.length ? { text: bytes } : { malformedAt: valid };
   }
-  if (bytes.every((byte) => byte < 0x80)) return { text: bytes };
+  if (isAscii(bytes)) return { text: bytes };
   const text = new Uint8Array(bytes.length * 3);
   let length = 0;
   for (const byte of bytes) {

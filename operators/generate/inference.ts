@@ -127,7 +127,7 @@ export const inference = defineOperator({
         const user = writePrompt(input, row, out);
         const system = user === undefined ? undefined : writeSystem?.(input, row, out);
         if (user === undefined || (writeSystem !== undefined && system === undefined)) return undefined;
-        if (user.trim() === '') {
+        if (/^[ \t\r\n]*$/.test(user)) {
           out.fail(row, 'PROMPT_EMPTY', 'the prompt has no text for this record');
           return undefined;
         }

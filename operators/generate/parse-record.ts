@@ -19,7 +19,10 @@ export interface PlannedRead {
   readonly as?: string | undefined;
 }
 
-export type ParsedRecord = { readonly row: Row } | { readonly code: string; readonly message: string };
+/** `utf8`: texts that need not be decoded, by field; the row has the other fields. */
+export type ParsedRecord =
+  | { readonly row: Row; readonly utf8?: Readonly<Record<string, Uint8Array>> }
+  | { readonly code: string; readonly message: string };
 
 export function recordParser(plan: PlannedRead): (raw: Uint8Array) => ParsedRecord {
   if (plan.format === 'text') return (raw) => parseText(raw, plan.encoding);
@@ -88,22 +91,23 @@ function fitted(make: () => Row): ParsedRecord {
 
 /** uvarint path length ‖ path ‖ file bytes. */
 function parseText(raw: Uint8Array, encoding: Encoding): ParsedRecord {
-  let path: string | undefined;
+  let path: Uint8Array;
   let body: Uint8Array;
   try {
     const reader = new ByteReader(raw);
-    path = tryUtf8(reader.fixed(reader.uvarint()));
+    path = reader.fixed(reader.uvarint());
     body = reader.fixed(reader.remaining);
   } catch (error) {
     return { code: 'MALFORMED_TEXT', message: `the source's record has no path: ${messageOf(error)}` };
   }
-  if (path === undefined) return { code: 'MALFORMED_TEXT', message: 'the path of the file is not UTF-8' };
+  const name = tryUtf8(path);
+  if (name === undefined) return { code: 'MALFORMED_TEXT', message: 'the path of the file is not UTF-8' };
   const decoded = toUtf8(body, encoding);
   if ('malformedAt' in decoded) {
     return {
       code: 'MALFORMED_TEXT',
-      message: `byte ${decoded.malformedAt + 1} of '${path}' is not ${encoding}; the step can read another encoding`,
+      message: `byte ${decoded.malformedAt + 1} of '${name}' is not ${encoding}; the step can read another encoding`,
     };
   }
-  return { row: { path, text: fromUtf8(decoded.text) } };
+  return { row: {}, utf8: { path, text: decoded.text } };
 }

@@ -2,14 +2,14 @@
  * Records from files. The source hands over each record's exact bytes in a hidden column; this op parses them into fields, so the
  * source's leaf commits to what was read and this op's leaf to what was made of it (P13). A malformed record fails alone.
  */
-import type { FieldType, PlanContext, Schema } from '#engine';
-import { defineOperator, LONG_LIMIT } from '#engine';
+import type { FieldType, PlanContext, Row, Schema } from '#engine';
+import { defineOperator, fromUtf8, LONG_LIMIT } from '#engine';
 import { z } from 'zod';
 import { FIELD_NAME, newField, openParams, planWrite, toJson } from '../fields.ts';
 import { fieldTypeSchema } from '../field-type.ts';
 import { ENCODINGS } from './encoding.ts';
 import { inferColumn, inferFields } from './infer.ts';
-import type { PlannedRead } from './parse-record.ts';
+import type { ParsedRecord, PlannedRead } from './parse-record.ts';
 import { cellsOf, jsonOf, recordParser } from './parse-record.ts';
 
 /** Hidden column with the exact bytes of one record of the source. */
@@ -172,13 +172,24 @@ export const read = defineOperator({
         for (const row of input.rows) {
           const record = parse(input.slice(SOURCE_FIELD, row));
           if ('code' in record) out.fail(row, record.code, record.message);
-          else if (p.as !== undefined) out.setValue(p.as, row, record.row);
-          else for (const field of p.fields) out.setValue(field.name, row, record.row[field.name] ?? null);
+          else if (p.as !== undefined) out.setValue(p.as, row, wholeRow(record));
+          else {
+            for (const { name } of p.fields) {
+              const text = record.utf8?.[name];
+              if (text === undefined) out.setValue(name, row, record.row[name] ?? null);
+              else out.setBytes(name, row, text);
+            }
+          }
         }
       },
     };
   },
 });
+
+function wholeRow(record: Extract<ParsedRecord, { row: Row }>): Row {
+  const texts = Object.entries(record.utf8 ?? {}).map(([name, text]) => [name, fromUtf8(text)]);
+  return { ...record.row, ...Object.fromEntries(texts) };
+}
 
 function toOptions(p: Params): Readonly<Record<string, string | boolean | readonly string[]>> {
   return { header: p.header, delimiter: p.delimiter, ...(p.suffix === undefined ? {} : { suffix: p.suffix }) };
