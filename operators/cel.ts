@@ -178,6 +178,7 @@ function prepare(node: ASTNode, scope: Scope): void {
       return;
     case '!_':
     case '-_':
+      scope.metered.push(node);
       return prepare(node.args, scope);
     default:
       scope.metered.push(node);
@@ -227,7 +228,6 @@ function prepareMethod(node: ASTNode, name: string, receiver: ASTNode, args: rea
   }
   const inner = { ...scope, bound: new Set([...scope.bound, variable.args]) };
   for (const argument of args.slice(1)) {
-    if (argument.op === 'value' || argument.op === 'id') scope.metered.push(argument);
     prepare(argument, inner);
   }
 }
@@ -247,15 +247,24 @@ function rename(node: ASTNode, name: string): void {
 
 type Evaluate = (evaluator: unknown, node: unknown, context: unknown) => unknown;
 
-/** Counts each evaluation of a node and looks at the size of its result. */
+/** Operations that make new texts and lists: what they make is paid for by size. */
+const MAKERS: ReadonlySet<string> = new Set(['+', 'call', 'rcall', 'list']);
+
+/** Counts each evaluation of a node, and for a macro each of its iterations; looks at the size of what is made. */
 function meterNode(node: ASTNode, meter: Meter): void {
-  if (!('setMeta' in node) || typeof node.setMeta !== 'function' || !('meta' in node) || !isMeta(node.meta)) {
-    throw new MizuError('INTERNAL', 'The CEL library has changed its nodes: evaluation can not be metered');
-  }
-  const evaluate = node.meta.evaluate;
+  const inner = internalsOf(node);
+  const loop = inner.meta.alternate;
+  if (loop !== undefined) meterEvaluation(internalsOf(loop.args.step), meter, true);
+  else meterEvaluation(inner, meter, MAKERS.has(node.op));
+}
+
+function meterEvaluation(node: Internals, meter: Meter, makes: boolean): void {
+  const { evaluate } = node.meta;
   const metered: Evaluate = (evaluator, self, context) => {
     if (++meter.steps > STEP_LIMIT) exceed(meter, `evaluation takes more than ${STEP_LIMIT} steps`);
     const value = evaluate(evaluator, self, context);
+    if (!makes) return value;
+    if (typeof value === 'string') meter.steps += value.length >> 6;
     if ((typeof value === 'string' || Array.isArray(value)) && value.length > SIZE_LIMIT) {
       exceed(meter, `evaluation builds a text or list of more than ${SIZE_LIMIT} units`);
     }
@@ -264,8 +273,27 @@ function meterNode(node: ASTNode, meter: Meter): void {
   node.setMeta('evaluate', metered);
 }
 
-function isMeta(meta: unknown): meta is { evaluate: Evaluate } {
-  return typeof meta === 'object' && meta !== null && 'evaluate' in meta && typeof meta.evaluate === 'function';
+/** What the library's nodes hold beside their types: how they are evaluated, and the loop that a macro became. */
+interface Internals {
+  readonly meta: { readonly evaluate: Evaluate; readonly alternate?: { readonly args: { readonly step: unknown } } };
+  setMeta(key: string, value: unknown): unknown;
+}
+
+function internalsOf(node: unknown): Internals {
+  if (isInternals(node)) return node;
+  throw new MizuError('INTERNAL', 'The CEL library has changed its nodes: evaluation can not be metered');
+}
+
+function isInternals(node: unknown): node is Internals {
+  if (typeof node !== 'object' || node === null || !('setMeta' in node) || !('meta' in node)) return false;
+  const { meta } = node;
+  return (
+    typeof node.setMeta === 'function' &&
+    typeof meta === 'object' &&
+    meta !== null &&
+    'evaluate' in meta &&
+    typeof meta.evaluate === 'function'
+  );
 }
 
 function exceed(meter: Meter, why: string): never {

@@ -81,6 +81,20 @@ describe('CEL', () => {
     expect(() => evaluate(`${nested} || true`)).toThrow(`more than ${STEP_LIMIT} steps`);
   });
 
+  it.each(['!has(p.age)', 'p.age', 'e', 'true', '-e'])('every iteration is counted, also of %s', (inner) => {
+    const ten = '[1,2,3,4,5,6,7,8,9,10]';
+    const hundred = compileCel(`${ten}.map(d, ${ten}.map(e, ${inner}))`, schema).evaluate(row);
+    expect(hundred.steps).toBeGreaterThanOrEqual(100);
+    const million = ['a', 'b', 'c', 'd', 'f', 'e'].reduceRight((body, name) => `${ten}.map(${name}, ${body})`, inner);
+    expect(() => evaluate(million)).toThrow(`more than ${STEP_LIMIT} steps`);
+  });
+
+  it('the sum of all intermediate texts is bounded too', () => {
+    const big = `["aaaaaaaaaaaaaaaa"]${'.map(s, s + s)'.repeat(15)}`;
+    const hundred = `[${Array.from({ length: 100 }, (_, n) => n).join(',')}]`;
+    expect(() => evaluate(`${big}.map(s, ${hundred}.map(n, s + string(n)))`)).toThrow(`more than ${STEP_LIMIT} steps`);
+  });
+
   it('an intermediate text can not grow beyond the limit', () => {
     expect(() => evaluate(`["aaaaaaaaaaaaaaaa"]${'.map(s, s + s)'.repeat(40)}`)).toThrow(`more than ${SIZE_LIMIT} units`);
   });
