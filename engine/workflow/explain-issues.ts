@@ -76,6 +76,7 @@ function explain(context: Explanation, issue: Issue, above: readonly PropertyKey
       return [
         found(context, at, issue.message === 'Invalid input' ? `${subject(path)} is not valid` : `${subject(path)}: ${issue.message}`, {
           value,
+          expected: descriptionAt(context, path),
         }),
       ];
     case 'too_big':
@@ -209,6 +210,12 @@ export function kindOf(value: unknown): string {
   if (value === null) return 'empty';
   if (Array.isArray(value)) return 'a list';
   return TYPE_WORDS[typeof value] ?? typeof value;
+}
+
+/** What the schema's author says of the value. */
+function descriptionAt(context: Explanation, path: readonly PropertyKey[]): string | undefined {
+  const descriptions = schemasAt(jsonSchemaOf(context.schema), path).map((schema) => schema['description']);
+  return descriptions.find((description) => typeof description === 'string');
 }
 
 /** The JSON Schema knows what the type check alone does not: that a number is to be whole, and its bounds. */

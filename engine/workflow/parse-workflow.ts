@@ -6,6 +6,7 @@ import { applySets } from './apply-sets.ts';
 import { formatProblem } from './format-problems.ts';
 import type { Locate } from './place.ts';
 import { sortProblems } from './place.ts';
+import { plainDocument } from './plain-document.ts';
 import { readDocument } from './read-document.ts';
 import type { WorkflowDocument, WorkflowSpec } from './workflow-schema.ts';
 import { parseYaml } from './yaml-document.ts';
@@ -26,13 +27,17 @@ export function parseWorkflow(text: string, file: string, sets: readonly string[
 
 /** As `parseWorkflow` for a workflow that is no text: problems have paths but no lines. */
 export function checkDocument(document: WorkflowDocument, name: string, sets: readonly string[] = []): ParsedWorkflow {
-  return check(document as Json, [], () => ({ file: name }), sets);
+  const plain = plainDocument(document, name);
+  return check(plain.value, plain.problems, () => ({ file: name }), sets);
 }
 
 function check(value: Json, found: readonly Problem[], locate: Locate, sets: readonly string[]): ParsedWorkflow {
   const set = applySets(value, sets, locate);
   const reading = readDocument(set.value, set.locate);
-  return { spec: reading.spec, problems: sortProblems([...found, ...set.problems, ...reading.problems]), locate: set.locate };
+  // A value that could not be read stands as null: what that breaks is no problem of its own.
+  const unread = new Set([...found, ...set.problems].map((problem) => problem.path));
+  const own = reading.problems.filter((problem) => !unread.has(problem.path));
+  return { spec: reading.spec, problems: sortProblems([...found, ...set.problems, ...own]), locate: set.locate };
 }
 
 /** The one error of an invalid workflow. Its message holds the first problem, `problems` all of them. */

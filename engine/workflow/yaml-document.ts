@@ -63,7 +63,7 @@ class YamlReader {
         file: this.file,
         message,
         expected: `at most ${YAML_LIMIT}`,
-        hint: 'put long lists into files of their own and name them under `data`',
+        hint: 'put long lists into .txt or .json files and name them under `data`',
       });
       return undefined;
     }
@@ -190,8 +190,8 @@ class YamlReader {
   private scalar(node: Scalar, name: string): Json | undefined {
     const value = node.value;
     if (typeof value === 'number') {
-      const whole = /^[-+]?(?:0x|0o)?[0-9a-fA-F]+$/.test(node.source ?? '');
-      if (Number.isFinite(value) && (!whole || Number.isSafeInteger(value))) return value === 0 ? 0 : value;
+      // A whole number in any notation (1e20 too) has one canonical form only within 2^53.
+      if (Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value))) return value === 0 ? 0 : value;
       const expected = Number.isFinite(value) ? 'whole numbers within ±(2^53 − 1)' : 'a finite number';
       this.report(name, this.find(name, 'value'), `${node.source ?? value} can't be kept exactly`, {
         expected,

@@ -1,58 +1,167 @@
-/** Programs: stages, what travels between them, digests (laws 1 and 10, P3 to P6). */
+/** Programs: where stages are cut, what travels between them, what is published (P3 to P6, P14). */
 import { describe, expect, it } from 'vitest';
-import type { Compiled } from '../../../engine/compile/compile-host.ts';
-import { compileWorkflow } from '../../../engine/compile/compile-workflow.ts';
-import { opDigest } from '../../../engine/compile/op-digest.ts';
-import { programDigest } from '../../../engine/compile/program-digest.ts';
-import type { Problem } from '../../../engine/contract/errors.ts';
-import { MizuError } from '../../../engine/contract/errors.ts';
-import { step, workflow } from '../../../engine/workflow/builder.ts';
-import { memoryHost } from '../../support/memory-host.ts';
-import { TEST_REGISTRY } from '../../support/test-operators.ts';
+import { compileText, problemsOf, SMALL_WORKFLOW, withSteps } from '../../support/small-workflow.ts';
 
-const FILES = { 'things.txt': 'kettle\nlamp\n\nchair\n', 'people.yaml': '- { name: Ann, voice: calm }\n- { name: Bob, voice: loud }\n', 'mail.txt': 'a\nb\nc\n' };
+const THING = 'pick: { from: things, as: thing }';
+const PERSON = 'pick: { from: people, as: person }';
+const BODY = 'join: { as: body, fields: [person.voice, thing] }';
 
-const GOOD = `mizu: 1
-name: small
-seed: 7
-accept: 10
-budget: { candidates: 40 }
-data:
-  things: { list: things.txt }
-  people: { list: people.yaml }
-generate:
-  - pick: { from: things, as: thing }
-  - pick: { from: people, as: person }
-  - join: { as: body, fields: [person.voice, thing] }
-verify:
-  - size: { field: body, words: [1, 20] }
-  - distinct: { by: [body] }
-publish: { fields: [thing, body] }
-`;
-
-const compile = (text: string, sets: readonly string[] = []): Promise<Compiled> => compileWorkflow({ text, file: 'w.yaml', sets }, memoryHost(FILES), TEST_REGISTRY);
-
-async function problemsOf(text: string, sets: readonly string[] = []): Promise<readonly Problem[]> {
-  try {
-    await compile(text, sets);
-  } catch (error) {
-    if (error instanceof MizuError && error.code === 'WORKFLOW_INVALID') return error.problems;
-    throw error;
-  }
-  return [];
-}
-
-const withSteps = (generate: string, verify = '', rest = 'budget: { candidates: 100 }'): string =>
-  `mizu: 1\nname: w\ndata: { things: { list: things.txt }, people: { list: people.yaml } }\n${rest}\ngenerate:\n${generate}\n${verify === '' ? '' : `verify:\n${verify}\n`}`;
+const shape = async (text: string) => {
+  const { program } = await compileText(text);
+  return program.stages.map((s) => ({
+    kind: s.kind,
+    partitions: s.partitions,
+    ops: s.ops.map((op) => op.id),
+    output: s.output.map((f) => f.name),
+    ...(s.shuffle === undefined ? {} : { by: s.shuffle.by, to: s.shuffle.partitions }),
+  }));
+};
 
 describe('stages', () => {
-  it('are cut at a keyed op and before the exact count', async () => {
-    const { program } = await compile(GOOD);
-    expect(program.stages.map((s) => [s.kind, s.partitions, s.ops.map((op) => op.id), s.shuffle])).toEqual([
-      ['source', 8, ['thing', 'person', 'body', 'size-body'], { by: ['body'], partitions: 8 }],
-      ['keyed', 8, ['distinct-body'], { by: [], partitions: 1 }],
-      ['last', 1, [], undefined],
+  it('are cut at a keyed op and before the exact count; a key travels as a hash only', async () => {
+    expect(await shape(SMALL_WORKFLOW)).toEqual([
+      { kind: 'source', partitions: 8, ops: ['thing', 'person', 'body', 'size-body'], output: ['thing', 'body'], by: ['body'], to: 8 },
+      { kind: 'keyed', partitions: 8, ops: ['distinct-body'], output: ['thing', 'body'], by: [], to: 1 },
+      { kind: 'last', partitions: 1, ops: [], output: ['thing', 'body'] },
     ]);
-    expect(program.published).toEqual([{ name: 'thing', type: 'string' }, { name: 'body', type: 'string' }]);
+  });
+
+  it('end in a publishing stage even without dedup and count (P3)', async () => {
+    expect(await shape(withSteps([THING], [], 'partitions: 3\nbudget: { candidates: 9 }'))).toEqual([
+      { kind: 'source', partitions: 3, ops: ['thing'], output: ['thing'], by: [], to: 3 },
+      { kind: 'keyed', partitions: 3, ops: [], output: ['thing'] },
+    ]);
+  });
+
+  it('hand over only what is published or read later', async () => {
+    const text = withSteps(
+      [THING, PERSON, BODY],
+      ['distinct: { by: [body] }', 'distinct: { by: [person.name] }', 'tally: { field: thing }'],
+      'publish: { fields: [body] }\naccept: 5\nbudget: { candidates: 9 }',
+    );
+    expect((await shape(text)).map((s) => [s.kind, s.output, s.by])).toEqual([
+      ['source', ['thing', 'person', 'body'], ['body']],
+      ['keyed', ['thing', 'body'], ['person.name']],
+      ['keyed', ['thing', 'body'], []],
+      ['last', ['body'], undefined],
+    ]);
+  });
+
+  it('leave out fields that only earlier ops read', async () => {
+    const stages = await shape(
+      withSteps([THING, PERSON, BODY], ['distinct: { by: [person.voice] }'], 'publish: { fields: [body] }\nbudget: { candidates: 9 }'),
+    );
+    expect(stages.map((s) => s.output)).toEqual([['body'], ['body']]);
+  });
+
+  it('hash every visible field for a key without fields, also those that do not travel', async () => {
+    const whole = await shape(withSteps([THING, PERSON], ['distinct: {}'], 'publish: { fields: [thing] }\nbudget: { candidates: 9 }'));
+    expect(whole[0]).toMatchObject({ by: ['thing', 'person'], output: ['thing'] });
+    const same = await shape(withSteps([THING, PERSON], ['distinct: {}']));
+    expect(same[0]).toMatchObject({ by: [], output: ['thing', 'person'] });
+  });
+
+  it('keep a record whole on its way to a later key without fields', async () => {
+    const stages = await shape(
+      withSteps(
+        [THING, PERSON, BODY],
+        ['distinct: { by: [body] }', 'distinct: { id: all }'],
+        'publish: { fields: [thing] }\nbudget: { candidates: 9 }',
+      ),
+    );
+    expect(stages.map((s) => [s.by, s.output])).toEqual([
+      [['body'], ['thing', 'person', 'body']],
+      [['thing', 'person', 'body'], ['thing']],
+      [undefined, ['thing']],
+    ]);
+  });
+
+  it('put row ops after a keyed op into its stage, and everything after a global op into the last one', async () => {
+    const stages = await shape(
+      withSteps(
+        [THING],
+        ['distinct: { by: [thing] }', 'size: { field: thing }', 'tally: { field: thing }', 'size: { field: thing, id: again }'],
+      ),
+    );
+    expect(stages.map((s) => [s.kind, s.ops])).toEqual([
+      ['source', ['thing']],
+      ['keyed', ['distinct-thing', 'size-thing']],
+      ['last', ['tally-thing', 'again']],
+    ]);
+  });
+
+  it('begin with the raw record of a source, which is gone once it is read', async () => {
+    const { program, sourceRequest } = await compileText(withSteps(['lines: { path: mail.txt }'], [], 'task: { size: 2 }'));
+    expect(program.source).toMatchObject({ format: 'text', records: 3 });
+    expect(sourceRequest).toEqual({ path: 'mail.txt', format: 'text' });
+    expect(program.stages[0]?.input).toEqual([{ name: '$source', type: 'bytes' }]);
+    expect(program.published).toEqual([{ name: 'line', type: 'string' }]);
+  });
+});
+
+describe('ops', () => {
+  it('are named by the id of their step and the suffix of the plan (P6)', async () => {
+    const { program } = await compileText(withSteps([THING, 'double: { field: thing, as: twice, id: mine }']));
+    expect(program.stages[0]?.ops.map((op) => [op.id, op.op, op.kind])).toEqual([
+      ['thing', 'pick', 'row'],
+      ['mine.make', 'double', 'row'],
+      ['mine.check', 'size', 'row'],
+    ]);
+  });
+
+  it('that flag write the list of flags, which is then published', async () => {
+    const { program } = await compileText(
+      withSteps(
+        [THING],
+        ['size: { field: thing, onFail: flag }', 'size: { field: thing, onFail: flag, id: two }', 'size: { field: thing, id: three }'],
+      ),
+    );
+    const [, one, two, three] = program.stages[0]?.ops ?? [];
+    expect(one).toMatchObject({ onFail: 'flag', reads: ['thing'], writes: [{ name: 'flags', type: { array: 'string' } }] });
+    expect(two).toMatchObject({ onFail: 'flag', reads: ['thing', 'flags'] });
+    expect(three).toMatchObject({ onFail: 'drop', writes: [] });
+    expect(program.published.map((f) => f.name)).toEqual(['thing', 'flags']);
+  });
+
+  it('name data by digest, and unused data is left out with a warning', async () => {
+    const { program, data, warnings } = await compileText(withSteps([THING]));
+    expect(Object.keys(program.data)).toEqual(['things']);
+    expect(program.stages[0]?.ops[0]?.data).toEqual([program.data['things']?.digest]);
+    expect([...data.keys()]).toEqual([program.data['things']?.digest]);
+    expect(warnings.map((w) => w.message)).toEqual(["No step uses the data 'people'"]);
+  });
+
+  it('keep outside and keyed results in global storage, the rest local', async () => {
+    const { program } = await compileText(
+      withSteps(
+        ['ask: { as: a, model: m }', THING],
+        ['distinct: { by: [a] }'],
+        'models: { m: { url: "http://127.0.0.1:1/v1" } }\nbudget: { candidates: 5 }',
+      ),
+    );
+    expect(program.stages.flatMap((s) => s.ops).map((op) => [op.id, op.storage])).toEqual([
+      ['a', 'global'],
+      ['thing', 'local'],
+      ['distinct-a', 'global'],
+    ]);
+  });
+});
+
+describe('a run that can not end well', () => {
+  it.each<[string, string, string]>([
+    ['more accepted than candidates', withSteps([THING], [], 'accept: 10\nbudget: { candidates: 9 }'), 'accept'],
+    ['more accepted than the source has', withSteps(['lines: { path: mail.txt }'], [], 'accept: 4'), 'accept'],
+    ['a source without records', withSteps(['lines: { path: empty.txt }'], [], 'seed: 1'), 'generate[0].lines'],
+    ['endless state', withSteps([THING], ['distinct: { by: [thing] }'], 'seed: 1'), 'verify[0].distinct'],
+  ])('is a problem: %s', async (_, text, path) => {
+    expect((await problemsOf(text)).map((p) => p.path)).toEqual([path]);
+  });
+
+  it('is a warning where it may be meant', async () => {
+    const messages = async (rest: string) => (await compileText(withSteps([THING, PERSON], [], rest))).warnings.map((w) => w.path);
+    expect(await messages('seed: 1')).toEqual(['generate']);
+    expect(await messages('accept: 5')).toEqual(['accept']);
+    expect(await messages('accept: 5\nbudget: { candidates: 9 }')).toEqual([]);
+    await expect(compileText(withSteps([THING, PERSON], ['distinct: { unbounded: true }'], 'seed: 1'))).resolves.toBeDefined();
   });
 });

@@ -15,7 +15,8 @@ const read = (files: Readonly<Record<string, string | Uint8Array>>) => async (pa
   if (content === undefined) throw new MizuError('NOT_FOUND', `There is no file '${path}'`);
   return typeof content === 'string' ? new TextEncoder().encode(content) : content;
 };
-const load = (source: DataSource, files: Readonly<Record<string, string | Uint8Array>> = {}) => loadDataSet(source, 'data.x', () => ({ file: 'w.yaml', line: 1 }), read(files));
+const load = (source: DataSource, files: Readonly<Record<string, string | Uint8Array>> = {}) =>
+  loadDataSet(source, 'data.x', () => ({ file: 'w.yaml', line: 1 }), read(files));
 const list = (from: string | readonly (string | number)[]): DataSource => ({ kind: 'list', from });
 
 describe('inferred types', () => {
@@ -27,7 +28,15 @@ describe('inferred types', () => {
     [[true], 'boolean'],
     [[null, 'a'], { optional: 'string' }],
     [[[1], []], { array: 'long' }],
-    [[{ b: 1, a: 'x' }, { a: 'y' }], { record: [{ name: 'a', type: 'string' }, { name: 'b', type: { optional: 'long' } }] }],
+    [
+      [{ b: 1, a: 'x' }, { a: 'y' }],
+      {
+        record: [
+          { name: 'a', type: 'string' },
+          { name: 'b', type: { optional: 'long' } },
+        ],
+      },
+    ],
     [[{ 'not a name': 1 }], { map: 'long' }],
   ])('%j are %j', (values, type) => {
     expect(inferType(values)).toEqual({ type });
@@ -41,7 +50,15 @@ describe('inferred types', () => {
 
   it('fit what they were inferred from', () => {
     const value: fc.Arbitrary<Value> = fc.letrec<{ value: Value }>((tie) => ({
-      value: fc.oneof({ depthSize: 'small' }, fc.string(), fc.double({ noNaN: true, noDefaultInfinity: true }), fc.boolean(), fc.constant(null), fc.array(tie('value'), { maxLength: 3 }), fc.dictionary(fc.constantFrom('a', 'b', 'c d'), tie('value'))),
+      value: fc.oneof(
+        { depthSize: 'small' },
+        fc.string(),
+        fc.double({ noNaN: true, noDefaultInfinity: true }),
+        fc.boolean(),
+        fc.constant(null),
+        fc.array(tie('value'), { maxLength: 3 }),
+        fc.dictionary(fc.constantFrom('a', 'b', 'c d'), tie('value')),
+      ),
     })).value;
     fc.assert(
       fc.property(fc.array(value, { minLength: 1, maxLength: 4 }), (values) => {
@@ -57,7 +74,9 @@ describe('inferred types', () => {
 describe('a data set', () => {
   it('has one digest however it is written', async () => {
     const files = { 'a.txt': '\uFEFFx\r\n\r\n  \ny', 'a.yaml': '- x   # first\n- "y"\n', 'a.json': '["x","y"]' };
-    const digests = await Promise.all([list(['x', 'y']), list('a.txt'), list('a.yaml'), list('a.json')].map(async (source) => (await load(source, files)).data?.digest));
+    const digests = await Promise.all(
+      [list(['x', 'y']), list('a.txt'), list('a.yaml'), list('a.json')].map(async (source) => (await load(source, files)).data?.digest),
+    );
     expect(new Set(digests).size).toBe(1);
     expect(digests[0]).toMatch(/^[0-9a-f]{64}$/);
   });
@@ -71,7 +90,10 @@ describe('a data set', () => {
 
   it('reads CSV as records of text', async () => {
     const { data } = await load(list('a.csv'), { 'a.csv': 'n,t\n1,"a,b"\n2,c\n' });
-    expect(data?.values).toEqual([{ n: '1', t: 'a,b' }, { n: '2', t: 'c' }]);
+    expect(data?.values).toEqual([
+      { n: '1', t: 'a,b' },
+      { n: '2', t: 'c' },
+    ]);
   });
 
   it('survives the log: its bytes are canonical and named by its digest', async () => {
@@ -109,12 +131,22 @@ describe('a wrong data file', () => {
     ['is missing', list('no.txt'), {}, { file: 'w.yaml', line: 1, message: "There is no file 'no.txt'" }],
     ['is empty', list('a.txt'), { 'a.txt': '\n \n' }, { file: 'a.txt', message: 'The list is empty' }],
     ['is an empty map', { kind: 'map', from: {} }, {}, { file: 'w.yaml', message: 'The map is empty' }],
-    ['is not UTF-8', list('a.txt'), { 'a.txt': Uint8Array.from([97, 10, 0xff, 10]) }, { file: 'a.txt', line: 2, message: 'The text is not UTF-8' }],
+    [
+      'is not UTF-8',
+      list('a.txt'),
+      { 'a.txt': Uint8Array.from([97, 10, 0xff, 10]) },
+      { file: 'a.txt', line: 2, message: 'The text is not UTF-8' },
+    ],
     ['is not YAML', list('a.yaml'), { 'a.yaml': '- a\n- [b\n' }, { file: 'a.yaml', line: 3 }],
     ['is not JSON', list('a.json'), { 'a.json': '["a",]' }, { file: 'a.json' }],
     ['is not CSV', list('a.csv'), { 'a.csv': 'a,b\n1\n' }, { file: 'a.csv' }],
     ['mixes kinds', list('a.yaml'), { 'a.yaml': '- a\n- b\n- 3\n' }, { file: 'a.yaml', line: 3, column: 3, value: '3' }],
-    ['is a map for a list', list('a.yaml'), { 'a.yaml': 'a: 1\n' }, { message: 'The list is a map', hint: 'write `map:` instead of `list:`' }],
+    [
+      'is a map for a list',
+      list('a.yaml'),
+      { 'a.yaml': 'a: 1\n' },
+      { message: 'The list is a map', hint: 'write `map:` instead of `list:`' },
+    ],
     ['is of an unknown kind', list('a.xml'), {}, { file: 'w.yaml', expected: '.txt, .yaml, .json or .csv' }],
     ['is text for a map', { kind: 'map', from: 'a.txt' }, {}, { expected: '.yaml or .json' }],
   ])('that %s is a problem with a place', async (_, source, files, problem) => {

@@ -11,18 +11,30 @@ describe('a workflow', () => {
   it('gets documented defaults', () => {
     const { spec, problems } = parseWorkflow(MINIMAL, 'w.yaml');
     expect(problems).toEqual([]);
-    expect(spec).toMatchObject({ seed: 0, task: { size: 64, deadlineMs: 60_000 }, block: 1_024, partitions: 8, nodes: 1, verify: [], publish: { storage: 'global' } });
+    expect(spec).toMatchObject({
+      seed: 0,
+      task: { size: 64, deadlineMs: 60_000 },
+      block: 1_024,
+      partitions: 8,
+      nodes: 1,
+      verify: [],
+      publish: { storage: 'global' },
+    });
     expect(spec?.generate).toEqual([{ operator: 'count', params: {}, path: 'generate[0].count' }]);
   });
 
   it('may name an operator without parameters in three ways', () => {
     for (const text of ['- count', '- count:', '- count: {}']) {
-      expect(parseWorkflow(`mizu: 1\nname: w\ngenerate:\n  ${text}\n`, 'w').spec?.generate[0]).toMatchObject({ operator: 'count', params: {} });
+      expect(parseWorkflow(`mizu: 1\nname: w\ngenerate:\n  ${text}\n`, 'w').spec?.generate[0]).toMatchObject({
+        operator: 'count',
+        params: {},
+      });
     }
   });
 
   it('reports the problems of all sections at once, in order of position', () => {
-    const text = 'mizu: 2\nnmae: w\nseed: 1.5\naccept: 0\ntask: { size: 1, deadlien: 5s }\nmodels: { m: { url: ftp://x } }\ngenerate: []\npublish: { storage: globl }\n';
+    const text =
+      'mizu: 2\nnmae: w\nseed: 1.5\naccept: 0\ntask: { size: 1, deadlien: 5s }\nmodels: { m: { url: ftp://x } }\ngenerate: []\npublish: { storage: globl }\n';
     const found = parseWorkflow(text, 'w.yaml').problems.map((p) => [p.line, p.path, p.hint]);
     expect(found).toEqual([
       [1, 'mizu', undefined],
@@ -47,7 +59,15 @@ describe('a workflow', () => {
     expect(parseWorkflow(base, 'w').problems).toEqual([expect.objectContaining({ message })]);
   });
 
-  it.each([['500ms', 500], ['60s', 60_000], ['5m', 300_000], ['1h', 3_600_000], ['5', undefined], ['1.5s', undefined], ['5 m', undefined]])('reads the time %s as %s ms', (text, ms) => {
+  it.each([
+    ['500ms', 500],
+    ['60s', 60_000],
+    ['5m', 300_000],
+    ['1h', 3_600_000],
+    ['5', undefined],
+    ['1.5s', undefined],
+    ['5 m', undefined],
+  ])('reads the time %s as %s ms', (text, ms) => {
     expect(durationMs(text)).toBe(ms);
   });
 
@@ -65,9 +85,22 @@ describe('--set', () => {
   const sets = (...values: string[]) => parseWorkflow('mizu: 1\nname: w\naccept: 5\ngenerate:\n  - pick: { from: a }\n', 'w.yaml', values);
 
   it('changes what stands there and adds what may stand there', () => {
-    const { spec, problems } = sets('accept=50', 'task.size=16', 'generate[0].pick.words=[1, 2]', 'name=other', 'publish={fields: [a]}', 'data["b"].list=[x]');
+    const { spec, problems } = sets(
+      'accept=50',
+      'task.size=16',
+      'generate[0].pick.words=[1, 2]',
+      'name=other',
+      'publish={fields: [a]}',
+      'data["b"].list=[x]',
+    );
     expect(problems).toEqual([]);
-    expect(spec).toMatchObject({ accept: 50, name: 'other', task: { size: 16 }, publish: { fields: ['a'] }, data: { b: { kind: 'list', from: ['x'] } } });
+    expect(spec).toMatchObject({
+      accept: 50,
+      name: 'other',
+      task: { size: 16 },
+      publish: { fields: ['a'] },
+      data: { b: { kind: 'list', from: ['x'] } },
+    });
     expect(spec?.generate[0]?.params).toEqual({ from: 'a', words: [1, 2] });
   });
 
@@ -110,6 +143,24 @@ describe('the builder', () => {
     expect(fromYaml.problems).toEqual([]);
     expect(checkDocument(two.document, 'w').spec).toEqual(fromYaml.spec);
     expect(fromYaml.spec?.generate[0]?.params).toEqual({ from: 'a', as: 'b' });
+  });
+
+  it('names what is no JSON, and stops at circles', () => {
+    const circle: Record<string, unknown> = {};
+    circle['again'] = circle;
+    const { problems } = checkDocument(
+      {
+        ...workflow({ name: 'w', seed: '\uD800' }).document,
+        generate: [{ pick: { from: Number.NaN, at: new Date(0) as unknown as string } }, { pick: circle as never }],
+      },
+      'builder',
+    );
+    expect(problems.map((p) => p.path)).toEqual([
+      'seed',
+      'generate[0].pick.from',
+      'generate[0].pick.at',
+      expect.stringMatching(/^generate\[1\]\.pick\.again/),
+    ]);
   });
 
   it('has no lines, so problems name the path', () => {

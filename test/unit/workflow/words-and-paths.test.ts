@@ -30,9 +30,12 @@ describe('nearest names', () => {
 });
 
 describe('paths', () => {
-  it.each([[['verify', 1, 'length', 'words', 0]], [['data', 'my list', 'map', 'a"b\\']], [['a']], [[]], [[3]]])('%j survive being written and read', (segments) => {
-    expect(parsePath(formatPath(segments))).toEqual(segments);
-  });
+  it.each([[['verify', 1, 'length', 'words', 0]], [['data', 'my list', 'map', 'a"b\\']], [['a']], [[]], [[3]]])(
+    '%j survive being written and read',
+    (segments) => {
+      expect(parsePath(formatPath(segments))).toEqual(segments);
+    },
+  );
 
   it.each(['.a', 'a..b', 'a[', 'a[x]', 'a[-1]', '[0]a', 'a b', 'a["b]', 'a.'])('%j is none', (text) => {
     expect(parsePath(text)).toBeUndefined();
@@ -42,7 +45,17 @@ describe('paths', () => {
 describe('problems as text', () => {
   it('show place, line with caret, value, expectation and cure', () => {
     const text = formatProblems([
-      { path: 'a.b', message: 'Too small', file: 'w.yaml', line: 12, column: 4, excerpt: '\tb: 0', value: '0', expected: 'at least 1', hint: 'raise it' },
+      {
+        path: 'a.b',
+        message: 'Too small',
+        file: 'w.yaml',
+        line: 12,
+        column: 4,
+        excerpt: '\tb: 0',
+        value: '0',
+        expected: 'at least 1',
+        hint: 'raise it',
+      },
       { path: 'c', message: 'Odd', file: '--set c=1' },
     ]);
     expect(text).toBe(
@@ -65,7 +78,12 @@ describe('problems as text', () => {
   });
 
   it('stand in order of position, those without one last', () => {
-    const at = (line?: number, column?: number) => ({ path: '', message: `${line}:${column}`, ...(line === undefined ? {} : { line }), ...(column === undefined ? {} : { column }) });
+    const at = (line?: number, column?: number) => ({
+      path: '',
+      message: `${line}:${column}`,
+      ...(line === undefined ? {} : { line }),
+      ...(column === undefined ? {} : { column }),
+    });
     expect(sortProblems([at(), at(2, 5), at(1, 9), at(2, 1)]).map((p) => p.message)).toEqual(['1:9', '2:1', '2:5', 'undefined:undefined']);
   });
 });

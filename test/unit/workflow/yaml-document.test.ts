@@ -24,6 +24,7 @@ describe('YAML', () => {
     ['a: *b', "There is no anchor '&b' before this alias"],
     ['a: .inf', ".inf can't be kept exactly"],
     ['a: 9007199254740993', "9007199254740993 can't be kept exactly"],
+    ['a: 1e20', "1e20 can't be kept exactly"],
     ['a: "\\uD800"', 'The text holds half of a surrogate pair'],
     ['? [1]\n: 2', 'A key must be plain text'],
     ['__proto__: 1', "'__proto__' can't be a key"],
@@ -42,7 +43,10 @@ describe('YAML', () => {
     ['depth', '['.repeat(50_000)],
     ['depth of what can be read', `${'['.repeat(YAML_DEPTH_LIMIT + 2)}${']'.repeat(YAML_DEPTH_LIMIT + 2)}`],
     ['an alias inside itself', 'a: &a [*a]'],
-    ['aliases that multiply', `a0: &a0 [1,1,1,1,1,1,1,1,1,1]\n${Array.from({ length: 9 }, (_, i) => `a${i + 1}: &a${i + 1} [${`*a${i},`.repeat(10)}]`).join('\n')}`],
+    [
+      'aliases that multiply',
+      `a0: &a0 [1,1,1,1,1,1,1,1,1,1]\n${Array.from({ length: 9 }, (_, i) => `a${i + 1}: &a${i + 1} [${`*a${i},`.repeat(10)}]`).join('\n')}`,
+    ],
   ])('a bomb of %s ends in a problem', (_, text) => {
     const { problems } = parseYaml(text, 'f.yaml');
     expect(problems.length).toBeGreaterThan(0);
