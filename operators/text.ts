@@ -30,15 +30,6 @@ export function whiteSpaceAt(data: Uint8Array, i: number): number {
   return b === 0x81 && c === 0x9f ? 3 : 0;
 }
 
-/** Length in bytes of the white space that ends before `end` (and starts at or after `start`), or 0. */
-export function whiteSpaceBefore(data: Uint8Array, start: number, end: number): number {
-  for (let size = 1; size <= 3 && end - size >= start; size++) {
-    if (whiteSpaceAt(data, end - size) === size) return size;
-    if (((data[end - size] ?? 0) & 0xc0) !== 0x80) return 0;
-  }
-  return 0;
-}
-
 /** Length in bytes of the code point that starts with this byte of valid UTF-8. */
 export function codePointLength(lead: number): number {
   if (lead < 0x80) return 1;
