@@ -9,7 +9,7 @@ import type { Registry } from '../contract/operator.ts';
 import type { Deployment, Program, ProgramData, SourceSpec } from '../contract/program.ts';
 import type { DataSet } from '../contract/storage.ts';
 import type { Schema } from '../contract/types.ts';
-import { childPath } from '../workflow/document-path.ts';
+import { childPath, parsePath } from '../workflow/document-path.ts';
 import { loadDataSet } from '../workflow/load-data-set.ts';
 import { nearestOrAll } from '../workflow/nearest.ts';
 import { checkDocument, parseWorkflow, workflowError } from '../workflow/parse-workflow.ts';
@@ -31,8 +31,19 @@ export async function compileWorkflow(input: CompileInput, host: CompileHost, re
   if (spec === undefined) throw workflowError(parsed.problems, input.file);
   const problems: Problem[] = [...parsed.problems];
   const loaded = await loadData(spec, locate, host, problems);
-  const plan = await planSteps({ spec, registry, host, locate, data: loaded });
-  problems.push(...plan.problems);
+  for (const name of brokenNames(parsed.problems, 'data')) if (!loaded.has(name)) loaded.set(name, undefined);
+  const plan = await planSteps({
+    spec,
+    registry,
+    host,
+    locate,
+    data: loaded,
+    dataKnown: !parsed.problems.some((problem) => problem.path === 'data'),
+    models: [...Object.keys(spec.models), ...brokenNames(parsed.problems, 'models')],
+  });
+  // A value that could not be read stands as null: what that breaks is no problem of its own.
+  const unread = new Set(parsed.problems.map((problem) => problem.path));
+  problems.push(...plan.problems.filter((problem) => !unread.has(problem.path)));
   const published = publishedSchema(spec, plan, locate, problems);
   const bounds = checkBounds(spec, plan, locate);
   problems.push(...bounds.problems);
@@ -57,6 +68,14 @@ export async function compileWorkflow(input: CompileInput, host: CompileHost, re
     warnings: sortProblems([...bounds.warnings, ...unusedData(loaded, plan, locate)]),
     gas: new Map(plan.ops.map((op) => [op.spec.id, op.gas])),
   };
+}
+
+/** Entries of a section that are wrong, so that steps which name them are not told that there is no such name. */
+function brokenNames(problems: readonly Problem[], section: string): string[] {
+  return problems.flatMap((problem) => {
+    const [first, name] = parsePath(problem.path) ?? [];
+    return first === section && typeof name === 'string' ? [name] : [];
+  });
 }
 
 async function loadData(

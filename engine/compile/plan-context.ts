@@ -17,6 +17,10 @@ export interface PlanInput {
   readonly locate: Locate;
   /** By author's name; declared but unreadable ones are undefined. */
   readonly data: ReadonlyMap<string, DataSet | undefined>;
+  /** False when the section `data` could not be read as a whole, so that nothing can be said about names in it. */
+  readonly dataKnown: boolean;
+  /** Names of models, those with a wrong address among them. */
+  readonly models: readonly string[];
 }
 
 export interface Found {
@@ -44,7 +48,7 @@ export class StepContext implements PlanContext {
     this.source = source;
     this.uncertain = uncertain;
     this.usedData = usedData;
-    this.models = Object.keys(input.spec.models);
+    this.models = input.models;
     this.engines = input.registry.engines;
   }
 
@@ -79,7 +83,7 @@ export class StepContext implements PlanContext {
 
   data(name: string, at: string): DataSet | undefined {
     this.usedData.add(name);
-    if (this.input.data.has(name)) return this.input.data.get(name);
+    if (this.input.data.has(name) || !this.input.dataKnown) return this.input.data.get(name);
     const names = [...this.input.data.keys()];
     const hint = names.length === 0 ? `declare it: \`data: { ${shorten(name)}: { list: … } }\`` : nearestOrAll(name, names, 'data');
     this.reported.push({

@@ -137,6 +137,19 @@ publish: { storage: globl }
     ]);
   });
 
+  it('in data, models or values do not echo in the steps that use them', async () => {
+    const paths = async (head: string, steps: string) =>
+      (await problemsOf(`mizu: 1\nname: w\nbudget: { candidates: 5 }\n${head}generate:\n${steps}`)).map((p) => p.path);
+    expect(
+      await paths('data: { a: { lst: [x] }, b: { list: [] } }\n', '  - pick: { from: a, as: a }\n  - pick: { from: b, as: b }\n'),
+    ).toEqual(['data.a', 'data.b.list']);
+    expect(await paths('data: 5\n', '  - pick: { from: a, as: a }\n')).toEqual(['data']);
+    expect(await paths('models: { m: { url: x } }\n', '  - ask: { as: a, model: m }\n')).toEqual(['models.m.url']);
+    expect(await paths('data: { a: { list: [x] } }\n', '  - pick: { from: a, as: a, weight: 1e20 }\n')).toEqual([
+      'generate[0].pick.weight',
+    ]);
+  });
+
   it('of a field named flags beside a step that flags', async () => {
     const problems = await problemsOf(withSteps(['pick: { from: things, as: flags }'], ['size: { field: flags, onFail: flag }']));
     expect(problems.map((p) => p.path)).toEqual(['verify[0].size.onFail']);
