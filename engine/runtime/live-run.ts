@@ -23,6 +23,12 @@ export async function refuseLiveRun(context: RunContext, control: ControlTail): 
   });
 }
 
+/** Whether the owning process runs on this machine now; false for one elsewhere, which only ticks can tell. */
+export function ownerLives(owner: string): boolean {
+  const [host, pid] = splitOwner(owner);
+  return host === hostname() && processLives(Number(pid));
+}
+
 function splitOwner(owner: string): [string, string] {
   const colon = owner.lastIndexOf(':');
   return [owner.slice(0, colon), owner.slice(colon + 1)];

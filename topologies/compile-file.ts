@@ -1,0 +1,41 @@
+/** From a workflow file to a program and everything that a run of it needs. */
+import { readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Compiled, RecordStream } from '#engine';
+import { compileWorkflow, MizuError } from '#engine';
+import { fileProblem, FileHost } from './host.ts';
+import { registry } from './registry.ts';
+
+export interface CompiledFile extends Compiled {
+  /** As the user named it. */
+  readonly file: string;
+  /** Opens the program's source, if it has one. */
+  source(): Promise<RecordStream | undefined>;
+}
+
+/** @param sets `path=value` overrides. @throws WORKFLOW_INVALID with every problem; NOT_FOUND, FILE_UNREADABLE for the file itself. */
+export async function compileFile(file: string, sets: readonly string[] = []): Promise<CompiledFile> {
+  const text = await readWorkflow(file);
+  const host = new FileHost(dirname(file));
+  const compiled = await compileWorkflow({ text, file, sets }, host, registry);
+  const { sourceRequest } = compiled;
+  return { ...compiled, file, source: async () => (sourceRequest === undefined ? undefined : host.source(sourceRequest)) };
+}
+
+async function readWorkflow(file: string): Promise<string> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(file);
+  } catch (error) {
+    throw withHint(fileProblem(file, error));
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw new MizuError('INPUT_INVALID', `${file} is not UTF-8 text`, { cause: error, component: file, hint: 'A workflow is a YAML file saved as UTF-8.' });
+  }
+}
+
+function withHint(error: MizuError): MizuError {
+  return new MizuError(error.code, error.message, { cause: error, component: error.component ?? '', hint: 'Give the path of a workflow file; `mizu init` writes one to start from.' });
+}

@@ -1,0 +1,53 @@
+/** What the compiler needs from outside, over the file system: files and sources beside the workflow file. */
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { CompileHost, SourceRequest } from '#engine';
+import { messageOf, MizuError } from '#engine';
+import { type FileSource, openFileSource } from '#connectors/files';
+
+/** Remembers the sources it opened, so that a run reads what was compiled without surveying it again. */
+export class FileHost implements CompileHost {
+  private readonly baseDir: string;
+  private readonly sources = new Map<string, FileSource>();
+
+  /** @param baseDir folder of the workflow file; relative paths start there. */
+  constructor(baseDir: string) {
+    this.baseDir = baseDir;
+  }
+
+  async readFile(path: string): Promise<Uint8Array> {
+    try {
+      return await readFile(resolve(this.baseDir, path));
+    } catch (error) {
+      throw fileProblem(path, error);
+    }
+  }
+
+  async openSource(request: SourceRequest): Promise<FileSource['info']> {
+    return (await this.source(request)).info;
+  }
+
+  /** The opened source of a request. @throws FILE_UNREADABLE, INPUT_INVALID. */
+  async source(request: SourceRequest): Promise<FileSource> {
+    const key = JSON.stringify(request);
+    const known = this.sources.get(key);
+    if (known !== undefined) return known;
+    const source = await openFileSource(request, this.baseDir);
+    this.sources.set(key, source);
+    return source;
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  ENOTDIR: 'a part of the path is a file, not a folder',
+  EISDIR: 'it is a folder, not a file',
+  EACCES: 'permission denied',
+  EPERM: 'operation not permitted',
+};
+
+/** @returns NOT_FOUND or FILE_UNREADABLE, naming the path as the author wrote it. */
+export function fileProblem(path: string, error: unknown): MizuError {
+  const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+  return new MizuError(code === 'ENOENT' ? 'NOT_FOUND' : 'FILE_UNREADABLE', `Cannot read ${path}: ${REASONS[code] ?? messageOf(error)}`, { cause: error, component: path });
+}

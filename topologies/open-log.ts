@@ -1,0 +1,43 @@
+/** Opens what `--log` names, and says where the keys and the local storage of such a log lie. */
+import { join } from 'node:path';
+import type { Log, Signer } from '#engine';
+import { MizuError, openKeyFile } from '#engine';
+import { openEmbeddedLog } from '#connectors/embedded';
+
+/** Used when neither `--log` nor MIZU_LOG is given. */
+export const DEFAULT_LOG = './.mizu';
+
+export interface OpenLogOptions {
+  /** For commands that only look: nothing is written, and a log that is not there is not made. */
+  readonly readOnly: boolean;
+}
+
+/** @throws USAGE for an address that this version can't open; NOT_FOUND for a log to read that is not there; what the log throws. */
+export async function openLog(address: string, options: OpenLogOptions): Promise<Log> {
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(address)?.[1];
+  if (scheme !== undefined) {
+    const known = scheme.toLowerCase() === 'kafka' ? 'Kafka logs are not in this version' : `'${scheme}://' is no kind of log that Mizu knows`;
+    throw new MizuError('USAGE', `--log ${address}: ${known}`, { component: '--log', hint: `Give a folder, for example --log ${DEFAULT_LOG}.` });
+  }
+  if (address === '') throw new MizuError('USAGE', '--log is empty', { component: '--log', hint: `Give a folder, for example --log ${DEFAULT_LOG}.` });
+  try {
+    return await openEmbeddedLog({ directory: address, readOnly: options.readOnly });
+  } catch (error) {
+    if (!options.readOnly || !(error instanceof MizuError) || error.code !== 'NOT_FOUND') throw error;
+    throw new MizuError('NOT_FOUND', `There is no log in ${address}`, {
+      cause: error,
+      component: '--log',
+      hint: 'Name the folder that the run was given with --log (or MIZU_LOG), or start a run: mizu run FILE.',
+    });
+  }
+}
+
+/** Local storage of the processes that work on a log. */
+export function localDirectory(log: Log): string {
+  return join(log.address, 'local');
+}
+
+/** The key that signs results and checkpoints: the given file, or the log's own, which is made on first use. @throws KEY_INVALID. */
+export function openSigner(log: Log, keyFile?: string): Signer {
+  return openKeyFile(keyFile ?? join(log.address, 'keys', 'signer.pem'));
+}

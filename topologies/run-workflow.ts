@@ -1,0 +1,62 @@
+/** Compile → deploy → run to the end, on one machine: the composition that commands and tests use. */
+import type { Log, Progress, RunName, RunSummary } from '#engine';
+import { deploy, NODE_LIMIT, readRun, runToEnd } from '#engine';
+import { openLocalStorage } from '#connectors/embedded';
+import type { CompiledFile } from './compile-file.ts';
+import { localDirectory, openSigner } from './open-log.ts';
+import { registry } from './registry.ts';
+
+/** Entry of worker threads. */
+export const WORKER_URL = new URL('./worker.ts', import.meta.url);
+
+export interface RunWorkflowOptions {
+  /** Writable; stays open. */
+  readonly log: Log;
+  /** Worker threads. */
+  readonly workers: number;
+  /** Logical nodes; default: as the workflow says. */
+  readonly nodes?: number | undefined;
+  /** Key file; default: the log's own. */
+  readonly keyFile?: string | undefined;
+  /** Starts a changed program as a new generation (P12). */
+  readonly newGeneration?: boolean | undefined;
+  readonly signal: AbortSignal;
+  /** The program is on the log, and work begins. */
+  readonly onDeployed?: ((run: RunName) => void) | undefined;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/** Goes on where an earlier run of the same program stopped. @throws what `deploy` and `runToEnd` throw. */
+export async function runWorkflow(workflow: CompiledFile, options: RunWorkflowOptions): Promise<RunSummary> {
+  const { log, signal } = options;
+  const signer = openSigner(log, options.keyFile);
+  const source = await workflow.source();
+  const name = await deploy(log, {
+    program: workflow.program,
+    digest: workflow.digest,
+    deployment: workflow.deployment,
+    data: workflow.data.values(),
+    source,
+    newGeneration: options.newGeneration ?? false,
+    signal,
+  });
+  options.onDeployed?.(name);
+  const run = await readRun(log, name.name, name.generation);
+  const local = openLocalStorage(localDirectory(log));
+  try {
+    return await runToEnd({
+      log,
+      run,
+      registry,
+      local,
+      signer,
+      workerUrl: WORKER_URL,
+      workers: options.workers,
+      nodes: options.nodes ?? Math.min(workflow.deployment.nodes, NODE_LIMIT),
+      signal,
+      ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
+    });
+  } finally {
+    await local.close();
+  }
+}
