@@ -8,6 +8,7 @@ import { describeMermaid } from './describe-mermaid.ts';
 import type { DescribedOp, DescribedStage } from './describe-ops.ts';
 import { describeStages, NOMINAL_FIELD_BYTES, totalGas } from './describe-ops.ts';
 import { describeText } from './describe-text.ts';
+import { toJson } from './to-json.ts';
 
 export type DescribeFormat = 'text' | 'json' | 'mermaid';
 
@@ -22,12 +23,12 @@ function describeJson(compiled: Compiled, stages: readonly DescribedStage[]): Js
   return {
     name: compiled.deployment.name,
     digest: compiled.digest,
-    deployment: { ...compiled.deployment } as unknown as Json,
+    deployment: toJson(compiled.deployment),
     gasPerRecord: totalGas(stages),
     nominalFieldBytes: NOMINAL_FIELD_BYTES,
     stages: stages.map(({ stage, ops }) => ({ index: stage.index, kind: stage.kind, partitions: stage.partitions, ops: ops.map(jsonOp) })),
-    warnings: compiled.warnings as unknown as Json,
-    program: compiled.program as unknown as Json,
+    warnings: toJson(compiled.warnings),
+    program: toJson(compiled.program),
   };
 }
 
