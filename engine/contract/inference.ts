@@ -3,6 +3,9 @@
  * gateway answers a key once, commits the signed answer to the log *before* it returns, and returns the same answer ever after.
  */
 
+/** Largest request of a question: question and answer fit into one entry of every log (1 MB on a broker with default settings). */
+export const REQUEST_LIMIT_BYTES = 128 * 1024;
+
 export interface Question {
   readonly step: string;
   readonly opDigest: Uint8Array;

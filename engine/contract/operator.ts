@@ -26,6 +26,9 @@ export interface GoldenCase {
   readonly schema?: Schema;
   /** Data sets by author's name, as lists or maps. */
   readonly data?: Readonly<Record<string, readonly Value[] | { readonly [key: string]: Value }>>;
+  /** For an external op: the models there are, and what came back for each question in order of rows. */
+  readonly models?: readonly string[];
+  readonly answers?: readonly ({ readonly response: Json } | { readonly failure: string; readonly message: string })[];
   /** One per input row: the row afterwards, or why it was dropped. */
   readonly output: readonly ({ readonly row: Row } | { readonly rejected: { readonly measured?: Measured; readonly limit?: Measured } } | { readonly failed: string } | { readonly duplicate: Winner })[];
 }
@@ -137,8 +140,8 @@ export interface RowExecutor {
 }
 
 export interface ExternalExecutor {
-  /** The question for a row, or undefined if none is needed. */
-  question(input: BlockView, row: number): Question | undefined;
+  /** The question for a row, or undefined if none is needed or the record was failed (`out.fail`). Nothing else may be reported here. */
+  question(input: BlockView, row: number, out: EffectSink): Question | undefined;
   answer(input: BlockView, row: number, answer: Answer, out: EffectSink): void;
 }
 

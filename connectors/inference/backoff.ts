@@ -1,0 +1,16 @@
+/** How long to wait before the next try: exponential with full jitter and a cap, and never less than the server asks for. */
+import { BACKOFF_FIRST_MS, BACKOFF_LIMIT_MS } from './limits.ts';
+
+/** @param failed tries that failed so far, from 1. @param random in [0, 1). @param retryAfterMs what the server asked for. */
+export function backoffMs(failed: number, random: number, retryAfterMs: number | undefined): number {
+  const most = Math.min(BACKOFF_LIMIT_MS, BACKOFF_FIRST_MS * 2 ** (failed - 1));
+  return Math.max(Math.round(random * most), retryAfterMs ?? 0);
+}
+
+/** Milliseconds in a Retry-After header (RFC 9110 section 10.2.3): seconds, or a date. Undefined for anything else. */
+export function readRetryAfter(header: string | null, now: number): number | undefined {
+  if (header === null) return undefined;
+  if (/^\d{1,9}$/.test(header)) return Number(header) * 1_000;
+  const date = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/.test(header) ? Date.parse(header) : Number.NaN;
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+}

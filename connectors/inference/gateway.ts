@@ -1,0 +1,247 @@
+/**
+ * The gateway inside the process: one question, one answer (laws 2, 7; P8, P9). State: the questions on their way, owned by this object, and the fold
+ * of the attestation topics. A question is first looked up there, then joined to an equal one on its way, and only then sent upstream; its answer is
+ * returned after its attestation is committed and read back. The fenced owner makes it the only gateway of its run.
+ */
+import {
+  type Answer,
+  type Attestation,
+  AttestationTable,
+  answerTo,
+  attestationKey,
+  canonicalBytes,
+  Committer,
+  type Gateway,
+  type Json,
+  type LocalStorage,
+  type Log,
+  MizuError,
+  type ModelAddress,
+  openAttestation,
+  parseStrictJson,
+  type Question,
+  REQUEST_LIMIT_BYTES,
+  signAttestation,
+  type Signer,
+  toHex,
+} from '#engine';
+import { CallSlots } from './call-slots.ts';
+import { Flight, interrupted } from './flight.ts';
+import { DEFAULT_LIMITS, type GatewayLimits } from './limits.ts';
+import { type ModelServer, resolveModels } from './model-server.ts';
+import { SYSTEM_TIMING, type Timing } from './timing.ts';
+import { askServer } from './upstream.ts';
+
+export interface GatewayOptions {
+  readonly log: Log;
+  /** NAME/GENERATION of the run: the writer's owner is `TITLE/gateway`. */
+  readonly title: string;
+  /** Attestation topic of the run, one partition. */
+  readonly topic: string;
+  /** Attestation topics of earlier generations: their answers are shared in the network (P12) and copied when used, so that a run can be replayed from its own topics. */
+  readonly earlier?: readonly string[];
+  readonly network: string;
+  readonly models: Readonly<Record<string, ModelAddress>>;
+  readonly signer: Signer;
+  /** Keys of other gateways whose recorded answers are taken, beside the signer's own. */
+  readonly trustedKeys?: readonly Uint8Array[];
+  readonly local: LocalStorage;
+  /** The environment, for keys. */
+  readonly env: (name: string) => string | undefined;
+  /** Ends every call; the gateway then answers no more. */
+  readonly signal?: AbortSignal;
+  readonly limits?: Partial<GatewayLimits>;
+  readonly timing?: Timing;
+}
+
+/** Counted since the gateway was opened. */
+export interface GatewayCounts {
+  readonly questions: number;
+  /** Answered from the log. */
+  readonly recorded: number;
+  /** Joined to an equal question on its way. */
+  readonly joined: number;
+  /** HTTP calls, tries included. */
+  readonly calls: number;
+  /** Tokens of new answers, as servers counted them. */
+  readonly tokens: number;
+}
+
+export interface InferenceGateway extends Gateway {
+  readonly counts: GatewayCounts;
+}
+
+/** Fences the run's gateway before, and reads back what is recorded. @throws USAGE naming variables of missing keys, before any work. */
+export async function openGateway(options: GatewayOptions): Promise<InferenceGateway> {
+  const servers = resolveModels(options.models, options.env);
+  const committer = await Committer.open(options.log, `${options.title}/gateway`);
+  try {
+    const { log, local, topic, earlier = [] } = options;
+    const own = await AttestationTable.open({ log, topics: [topic], local });
+    const shared = earlier.length === 0 ? undefined : await AttestationTable.open({ log, topics: earlier, local });
+    return new EmbeddedGateway(options, servers, committer, own, shared);
+  } catch (error) {
+    await committer.close();
+    throw error;
+  }
+}
+
+/** After these another gateway may be the one of this run, and it decides what the answers are. */
+const WRITER_ENDS: readonly string[] = ['LOG_FENCED', 'LOG_UNKNOWN_OUTCOME'];
+
+class EmbeddedGateway implements InferenceGateway {
+  private readonly options: GatewayOptions;
+  private readonly servers: ReadonlyMap<string, ModelServer>;
+  private readonly committer: Committer;
+  private readonly own: AttestationTable;
+  private readonly shared: AttestationTable | undefined;
+  private readonly limits: GatewayLimits;
+  private readonly timing: Timing;
+  private readonly trusted: readonly Uint8Array[];
+  private readonly slots: ReadonlyMap<string, CallSlots>;
+  private readonly flights = new Map<string, Flight>();
+  private readonly closing = new AbortController();
+  private readonly ended: AbortSignal;
+  /** Why nothing more can be recorded; then nothing more is asked either. */
+  private broken: MizuError | undefined;
+  private readonly counted = { questions: 0, recorded: 0, joined: 0, calls: 0, tokens: 0 };
+
+  constructor(
+    options: GatewayOptions,
+    servers: ReadonlyMap<string, ModelServer>,
+    committer: Committer,
+    own: AttestationTable,
+    shared: AttestationTable | undefined,
+  ) {
+    this.options = options;
+    this.servers = servers;
+    this.committer = committer;
+    this.own = own;
+    this.shared = shared;
+    this.limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.timing = options.timing ?? SYSTEM_TIMING;
+    this.trusted = [options.signer.publicKey, ...(options.trustedKeys ?? [])];
+    this.slots = new Map([...servers.keys()].map((name) => [name, new CallSlots(this.limits.callsPerModel)]));
+    this.ended = options.signal === undefined ? this.closing.signal : AbortSignal.any([options.signal, this.closing.signal]);
+  }
+
+  get counts(): GatewayCounts {
+    return { ...this.counted };
+  }
+
+  /**
+   * @throws UPSTREAM_UNREACHABLE, UPSTREAM_REFUSED: the attempt fails, nothing is recorded; NOT_FOUND for an unknown model; PROOF_INVALID when
+   * what is recorded is no answer to this question; INTERRUPTED; what the log throws.
+   */
+  async ask(question: Question, signal: AbortSignal): Promise<Answer> {
+    this.counted.questions++;
+    const key = attestationKey(this.options.network, question);
+    const name = toHex(key);
+    for (;;) {
+      if (this.broken !== undefined) throw this.broken;
+      if (signal.aborted || this.ended.aborted) throw interrupted();
+      const flight = this.flights.get(name);
+      if (flight === undefined) return this.start(name, key, question).wait(signal);
+      if (!flight.unwanted) {
+        this.counted.joined++;
+        return flight.wait(signal);
+      }
+      // Nobody wanted it any more, yet it may still record an answer: two calls of one question never overlap.
+      await flight.answer.catch(() => undefined);
+    }
+  }
+
+  private start(name: string, key: Uint8Array, question: Question): Flight {
+    const flight = new Flight((unwanted) => this.answer(key, question, unwanted).finally(() => this.flights.delete(name)));
+    this.flights.set(name, flight);
+    return flight;
+  }
+
+  private async answer(key: Uint8Array, question: Question, unwanted: AbortSignal): Promise<Answer> {
+    const { network, signer } = this.options;
+    const own = await this.own.find(key);
+    const found = own ?? (await this.shared?.find(key));
+    if (found !== undefined) {
+      const answer = answerTo(openAttestation(found.envelope, this.trusted), network, question);
+      if (own === undefined) await this.record(key, found.envelope);
+      this.counted.recorded++;
+      return answer;
+    }
+    const attestation = await this.call(question, unwanted);
+    await this.record(key, signAttestation(attestation, signer));
+    this.counted.tokens += attestation.usage?.totalTokens ?? 0;
+    return answerTo(attestation, network, question);
+  }
+
+  /** Resolves when the envelope is committed, visible, and read back into the table. */
+  private async record(key: Uint8Array, envelope: Uint8Array): Promise<void> {
+    try {
+      await this.committer.commit([{ topic: this.options.topic, partition: 0, key, value: envelope }]);
+    } catch (error) {
+      if (error instanceof MizuError && WRITER_ENDS.includes(error.code)) this.broken = error;
+      throw error;
+    }
+    await this.own.catchUp();
+  }
+
+  private async call(question: Question, unwanted: AbortSignal): Promise<Attestation> {
+    const server = this.servers.get(question.model);
+    const slots = this.slots.get(question.model);
+    if (server === undefined || slots === undefined) {
+      throw new MizuError('NOT_FOUND', `Step '${question.step}' asks the model '${question.model}', which the deployment does not have`, {
+        component: question.step,
+        hint: `Models there are: ${[...this.servers.keys()].join(', ') || 'none'}. Name it under \`models:\` in the workflow.`,
+      });
+    }
+    const body = bodyFor(question, server);
+    const release = await slots.acquire(AbortSignal.any([this.ended, unwanted]));
+    try {
+      const { limits, timing, ended } = this;
+      const result = await askServer(server, body, { limits, timing, signal: ended, unwanted, onCall: () => this.counted.calls++ });
+      const { step, opDigest, candidate, draw, request } = question;
+      const { outcome, status, response, facts } = result;
+      const model = { name: server.name, asked: server.asked, answered: facts.model };
+      return {
+        network: this.options.network,
+        step,
+        opDigest,
+        candidate,
+        draw,
+        model,
+        request,
+        response,
+        outcome,
+        status,
+        finishReason: facts.finishReason,
+        usage: facts.usage,
+      };
+    } catch (error) {
+      if (this.ended.aborted || unwanted.aborted) throw new MizuError('INTERRUPTED', interrupted().message, { cause: error });
+      throw error;
+    } finally {
+      release();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.closing.abort(interrupted());
+    await Promise.allSettled([...this.flights.values()].map((flight) => flight.answer));
+    await this.committer.close();
+    this.own.close();
+    this.shared?.close();
+  }
+}
+
+/** The body that is sent: the question's, with the server's name of the model. @throws INTERNAL for a question that no op of ours makes. */
+function bodyFor(question: Question, server: ModelServer): Uint8Array {
+  const body: Json = parseStrictJson(question.request);
+  const isBody = typeof body === 'object' && body !== null && !Array.isArray(body);
+  if (!isBody || (body as { readonly [key: string]: Json })['model'] !== question.model || question.request.length > REQUEST_LIMIT_BYTES) {
+    throw new MizuError(
+      'INTERNAL',
+      `Step '${question.step}' asked with a request that is no body for model '${question.model}' of at most ${REQUEST_LIMIT_BYTES} bytes`,
+      { component: question.step },
+    );
+  }
+  return canonicalBytes({ ...body, model: server.asked });
+}
