@@ -5,6 +5,7 @@ import { openLocalStorage } from '#connectors/embedded';
 import type { CompiledFile } from './compile-file.ts';
 import { localDirectory, openSigner } from './open-log.ts';
 import { registry } from './registry.ts';
+import { checkModelKeys, type Environment, runGateway } from './run-gateway.ts';
 
 /** Entry of worker threads. */
 export const WORKER_URL = new URL('./worker.ts', import.meta.url);
@@ -20,6 +21,8 @@ export interface RunWorkflowOptions {
   readonly keyFile?: string | undefined;
   /** Starts a changed program as a new generation (P12). */
   readonly newGeneration?: boolean | undefined;
+  /** The environment, for the keys of models; default: an empty one. */
+  readonly env?: Environment | undefined;
   readonly signal: AbortSignal;
   /** The program is on the log, and work begins. */
   readonly onDeployed?: ((run: RunName) => void) | undefined;
@@ -29,6 +32,8 @@ export interface RunWorkflowOptions {
 /** Goes on where an earlier run of the same program stopped. @throws what `deploy` and `runToEnd` throw. */
 export async function runWorkflow(workflow: CompiledFile, options: RunWorkflowOptions): Promise<RunSummary> {
   const { log, signal } = options;
+  const env = options.env ?? (() => undefined);
+  checkModelKeys(workflow, env);
   const signer = openSigner(log, options.keyFile);
   const source = await workflow.source();
   const name = await deploy(log, {
@@ -43,6 +48,7 @@ export async function runWorkflow(workflow: CompiledFile, options: RunWorkflowOp
   options.onDeployed?.(name);
   const run = await readRun(log, name.name, name.generation);
   const local = openLocalStorage(localDirectory(log));
+  const gateway = runGateway({ log, run, models: workflow.deployment.models, signer, local, env, signal });
   try {
     return await runToEnd({
       log,
@@ -53,10 +59,12 @@ export async function runWorkflow(workflow: CompiledFile, options: RunWorkflowOp
       workerUrl: WORKER_URL,
       workers: options.workers,
       nodes: options.nodes ?? Math.min(workflow.deployment.nodes, NODE_LIMIT),
+      gateway,
       signal,
       ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
     });
   } finally {
+    await gateway?.close();
     await local.close();
   }
 }

@@ -70,7 +70,7 @@ function unreachable(server: ModelServer, tries: number, reason: string, retryAf
 function finalResult(server: ModelServer, result: Final): UpstreamResult {
   const { status, body } = result;
   if (DEPLOYMENT_STATUSES.includes(status) || (status >= 300 && status < 400)) {
-    throw refused(server, `answered HTTP ${status}`, hintFor(status, server));
+    throw refused(server, `answered HTTP ${status}`, adviceFor(status, server));
   }
   if (holdsKey(body, server.key)) {
     throw refused(
@@ -105,14 +105,13 @@ export function isSameModel(asked: string, answered: string): boolean {
   return answered.startsWith(asked) && /^(?::[\w.-]+|[-@](?:\d{4}-\d{2}-\d{2}|\d{8}))$/.test(answered.slice(asked.length));
 }
 
-function refused(server: ModelServer, what: string, hint: string): MizuError {
-  return new MizuError('UPSTREAM_REFUSED', `Model '${server.name}' at ${server.shown} ${withoutKey(what, server)}`, {
-    component: server.name,
-    hint: withoutKey(hint, server),
-  });
+/** The advice stands in the message: it travels through the log as the reason of a failed attempt. */
+function refused(server: ModelServer, what: string, advice: string): MizuError {
+  const message = withoutKey(`Model '${server.name}' at ${server.shown} ${what}. ${advice}`, server);
+  return new MizuError('UPSTREAM_REFUSED', message, { component: server.name });
 }
 
-function hintFor(status: number, server: ModelServer): string {
+function adviceFor(status: number, server: ModelServer): string {
   if (status === 404 || status === 405)
     return `Check models.${server.name}.url (it ends where /chat/completions begins, often in /v1) and models.${server.name}.model ('${server.asked}').`;
   if (status === 402)

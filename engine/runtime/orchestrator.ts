@@ -37,6 +37,8 @@ export class Orchestrator {
   private readonly deadlineTicks: number;
   readonly totals: RunTotals;
   private ticksDue = 0;
+  /** Reads what was left by an orchestrator before, whose failed attempts are over: each of their tasks gets a new one. */
+  private takingOver = true;
   private wake: () => void = () => {};
 
   private constructor(context: RunContext, options: OrchestratorOptions, committer: Committer, control: ControlTail) {
@@ -59,6 +61,7 @@ export class Orchestrator {
       await self.drainResults();
       await self.restartAttempts();
     }
+    self.takingOver = false;
     return self;
   }
 
@@ -188,7 +191,7 @@ export class Orchestrator {
 
   private takeFailure(body: FailedAttempt): ControlBody[] | undefined {
     const task = this.control.fold.tasks.get(body.k);
-    if (task === undefined || task.accepted !== undefined || task.current?.attempt !== body.attempt) return undefined;
+    if (this.takingOver || task === undefined || task.accepted !== undefined || task.current?.attempt !== body.attempt) return undefined;
     if (body.code !== 'WORKER_DIED' && body.code !== 'UPSTREAM_UNREACHABLE') {
       throw new MizuError('ATTEMPTS_EXHAUSTED', `Task ${body.k} failed: ${body.message}`, { component: `0/${body.k}`, hint: 'Nothing committed is lost; mend the cause and run again with the same log.' });
     }

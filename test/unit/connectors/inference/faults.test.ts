@@ -122,12 +122,12 @@ describe('a wrong deployment is no answer: mended, the run goes on', () => {
     ['a wrong address', status(404), 'models.small.url'],
     ['a redirect', status(308, { location: 'http://127.0.0.1:9/v1' }), 'Redirects are not followed'],
     ['another model than asked', raw(completion('smollm2-mini', 'hi')), 'model: "smollm2-mini"'],
-  ] as const)('%s', async (_name, behaviour, hint) => {
+  ] as const)('%s', async (_name, behaviour, advice) => {
     bench.peer.next(behaviour);
     const gateway = await bench.open();
     const error = await rejection(gateway.ask(question(1), NO_SIGNAL));
     expect(error.code).toBe('UPSTREAM_REFUSED');
-    expect(error.hint).toContain(hint);
+    expect(error.message).toContain(advice);
     expect(await readAll(bench.log, TOPIC, 0)).toHaveLength(0);
     expect((await gateway.ask(question(1), NO_SIGNAL)).kind).toBe('answer');
   });
