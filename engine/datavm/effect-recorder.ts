@@ -2,11 +2,12 @@
  * Collects what one op does to one block, and applies it when the op is done: an op never changes its input (law 2), and
  * nothing vanishes (law 5): every live row ends kept, rejected, failed or flagged, once.
  */
-import { invariant, messageOf } from '../contract/errors.ts';
+import { invariant, messageOf, MizuError } from '../contract/errors.ts';
 import type { EffectSink, Measured } from '../contract/operator.ts';
 import type { OpSpec } from '../contract/program.ts';
 import type { Field, FieldType, Value } from '../contract/types.ts';
 import { LONG_LIMIT } from '../contract/types.ts';
+import { FLAGS_FIELD } from '../compile/kernel-fields.ts';
 import { ByteReader, ByteWriter } from '../proof/bytes.ts';
 import type { Drop, Effect, FieldChange } from '../proof/effect.ts';
 import { VERDICT } from '../proof/effect.ts';
@@ -16,9 +17,6 @@ import type { Block } from './block.ts';
 import type { Column } from './column.ts';
 import { BytesBuilder, ColumnPatch, mergeColumn, sameAt, sliceOf } from './column.ts';
 
-/** Field that lists the steps which flagged a record (`onFail: flag`). */
-export const FLAGS_FIELD = 'flags';
-const FLAGS_TYPE: FieldType = { array: 'string' };
 
 /** Longest error message kept in a drop, characters. */
 const MESSAGE_LIMIT = 500;
@@ -106,7 +104,7 @@ export class EffectRecorder implements EffectSink {
     try {
       const writer = new ByteWriter();
       valueCodec(type).encode(writer, value);
-      if (this.patch(field).layout !== 'encoded') throw new TypeError(`a value of another type was given: ${JSON.stringify(value)?.slice(0, 80)}`);
+      if (this.patch(field).layout !== 'encoded') throw new MizuError('BYTES_INVALID', `a value of another type was given: ${JSON.stringify(value)?.slice(0, 80)}`);
       this.patch(field).setBytes(row, writer.take());
     } catch (error) {
       this.fail(row, 'VALUE_UNFIT', `Field '${field}': ${messageOf(error)}`);
@@ -201,9 +199,9 @@ export class EffectRecorder implements EffectSink {
   private flagRows(before: Uint32Array, gone: Uint8Array): void {
     if (this.op.onFail !== 'flag') return;
     const { block } = this;
-    const codec = valueCodec(FLAGS_TYPE);
+    const codec = valueCodec(FLAGS_FIELD.type);
     const builder = new BytesBuilder(block.length);
-    const old = block.has(FLAGS_FIELD) ? block.column(FLAGS_FIELD) : undefined;
+    const old = block.has(FLAGS_FIELD.name) ? block.column(FLAGS_FIELD.name) : undefined;
     const writer = new ByteWriter();
     for (const row of before) {
       if (gone[row] === 1) continue;
@@ -211,11 +209,11 @@ export class EffectRecorder implements EffectSink {
       codec.encode(writer, this.why.has(row) ? [...steps, this.op.id] : steps);
       builder.set(row, writer.take());
     }
-    block.put({ name: FLAGS_FIELD, type: FLAGS_TYPE }, builder.finish('encoded'));
+    block.put(FLAGS_FIELD, builder.finish('encoded'));
   }
 
   private applyField(field: Field, gone: Uint8Array, before: Uint32Array, changedRows: Set<number>): { readonly change: FieldChange } | undefined {
-    if (field.name === FLAGS_FIELD && this.op.onFail === 'flag') return undefined;
+    if (field.name === FLAGS_FIELD.name && this.op.onFail === 'flag') return undefined;
     const { block } = this;
     const isNew = !block.has(field.name);
     const patch = this.patches.get(field.name) ?? (isNew ? new ColumnPatch(field.type, block.length) : undefined);

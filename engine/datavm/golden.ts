@@ -1,13 +1,17 @@
 /** Executes the documented examples of an operator through the kernel, so that what the reference shows is what happens. */
 import { MizuError } from '../contract/errors.ts';
 import { digestHex } from '../contract/ids.ts';
+import type { Answer } from '../contract/inference.ts';
 import type { GoldenCase, Measured, Operator, PlanContext, Registry, SourceInfo } from '../contract/operator.ts';
 import type { OpSpec } from '../contract/program.ts';
 import type { DataSet, KeyIndex, LocalStorage, Winner } from '../contract/storage.ts';
 import type { Field, FieldType, Row, Schema, Value } from '../contract/types.ts';
+import { lookUpField } from '../compile/field-type.ts';
+import { SOURCE_FIELD } from '../compile/kernel-fields.ts';
 import { opDigest } from '../compile/op-digest.ts';
 import { ByteWriter } from '../proof/bytes.ts';
 import type { Drop } from '../proof/effect.ts';
+import { canonicalBytes } from '../proof/jcs.ts';
 import { sha256 } from '../proof/sha256.ts';
 import { recordCodec } from '../proof/value-codec.ts';
 import { dataSetDigest } from '../workflow/data-set.ts';
@@ -19,7 +23,7 @@ import { seededDraws } from './draws.ts';
 import { FrameBuilder } from './frame-builder.ts';
 import { KeyedRecorder } from './keyed-recorder.ts';
 import type { LoadedOp } from './op-runner.ts';
-import { headOf, runOp, SOURCE_FIELD } from './op-runner.ts';
+import { headOf, runOp } from './op-runner.ts';
 
 export type GoldenOutcome =
   | { readonly row: Row }
@@ -35,10 +39,10 @@ export async function runGoldenCase(registry: Registry, operator: Operator, gold
   const schema = golden.schema ?? schemaOf(golden.input);
   const data = new Map(Object.entries(golden.data ?? {}).map(([name, value]) => [name, dataSetOf(name, value)]));
   const records = golden.input.map((row) => encode(schema, row));
-  let block = decodeRecords(0, Uint32Array.from(golden.input, (_, row) => row), schema, (row) => records[row] ?? new Uint8Array(0));
+  const block = decodeRecords(0, Uint32Array.from(golden.input, (_, row) => row), schema, (row) => records[row] ?? new Uint8Array(0));
   const params = operator.params.parse(golden.params);
   const problems: string[] = [];
-  const plans = operator.plan(params, planContext(registry, schema, data, sourceOf(golden.input), problems));
+  const plans = operator.plan(params, planContext(registry, schema, data, golden, problems));
   if (problems.length > 0) throw new MizuError('WORKFLOW_INVALID', `Golden case '${golden.title}' of '${operator.name}': ${problems.join('; ')}`);
   const drops: Drop[] = [];
   for (const [index, plan] of plans.entries()) {
@@ -63,9 +67,7 @@ export async function runGoldenCase(registry: Registry, operator: Operator, gold
       for (const row of kept) gone[row] = 0;
       block.drop(gone);
     } else {
-      const result = await runOp(op, block, async () => {
-        throw new MizuError('INTERNAL', 'Golden cases ask no model');
-      });
+      const result = await runOp(op, block, async (questions) => questions.map((_, n) => answerOf(golden, n)));
       drops.push(...result.drops);
     }
   }
@@ -171,36 +173,34 @@ function dataSetOf(name: string, content: readonly Value[] | { readonly [key: st
 }
 
 function sourceOf(rows: readonly Row[]): SourceInfo | undefined {
-  const sample = rows.map((row) => row[SOURCE_FIELD]).filter((value) => value instanceof Uint8Array);
+  const sample = rows.map((row) => row[SOURCE_FIELD.name]).filter((value) => value instanceof Uint8Array);
   if (sample.length === 0) return undefined;
   return { format: 'jsonl', records: sample.length, digest: digestHex('0'.repeat(64)), sample };
 }
 
-function planContext(registry: Registry, schema: Schema, data: ReadonlyMap<string, DataSet>, source: SourceInfo | undefined, problems: string[]): PlanContext {
+function answerOf(golden: GoldenCase, n: number): Answer {
+  const answer = golden.answers?.[n];
+  if (answer === undefined) throw new MizuError('WORKFLOW_INVALID', `Golden case '${golden.title}' has no answer for question ${n}`);
+  if ('response' in answer) return { kind: 'answer', response: canonicalBytes(answer.response) };
+  return { kind: 'failure', code: answer.failure, message: answer.message, response: new Uint8Array(0) };
+}
+
+function planContext(registry: Registry, schema: Schema, data: ReadonlyMap<string, DataSet>, golden: GoldenCase, problems: string[]): PlanContext {
   const report = (at: string, message: string): undefined => {
     problems.push(`${at}: ${message}`);
     return undefined;
   };
   return {
     schema,
-    fieldType: (path, at) => pathType(schema, path) ?? report(at, `there is no field '${path}'`),
+    fieldType: (path, at) => {
+      const found = lookUpField(schema, path);
+      return 'type' in found ? found.type : report(at, `there is no field '${path}'`);
+    },
     data: (name, at) => data.get(name) ?? report(at, `there is no data set '${name}'`),
-    source,
-    models: [],
+    source: sourceOf(golden.input),
+    models: golden.models ?? [],
     engines: registry.engines,
     problem: (at, message) => void report(at, message),
     nearest,
   };
-}
-
-/** Type of a dotted path; undefined where there is none. */
-export function pathType(schema: Schema, path: string): FieldType | undefined {
-  const [head, ...rest] = path.split('.');
-  let type = schema.find((field) => field.name === head)?.type;
-  for (const part of rest) {
-    if (typeof type === 'object' && 'record' in type) type = type.record.find((field) => field.name === part)?.type;
-    else if (typeof type === 'object' && 'map' in type) type = type.map;
-    else return undefined;
-  }
-  return type;
 }

@@ -6,6 +6,7 @@ import { invariant, messageOf, MizuError } from '../contract/errors.ts';
 import type { Answer, Question } from '../contract/inference.ts';
 import type { Executor, Operator } from '../contract/operator.ts';
 import type { OpSpec } from '../contract/program.ts';
+import { SOURCE_FIELD } from '../compile/kernel-fields.ts';
 import type { Drop } from '../proof/effect.ts';
 import { encodeEffect } from '../proof/effect.ts';
 import { sha256 } from '../proof/sha256.ts';
@@ -14,8 +15,6 @@ import { columnBytes } from './column.ts';
 import type { AppliedEffect } from './effect-recorder.ts';
 import { EffectRecorder } from './effect-recorder.ts';
 
-/** Hidden column that holds a raw record of the source until the op that parses it. */
-export const SOURCE_FIELD = '$source';
 const GAS_UNIT_BYTES = 64;
 
 /** One op, opened for execution on this thread. */
@@ -71,14 +70,14 @@ export async function runOp(op: LoadedOp, block: Block, ask: AskAll): Promise<Op
     });
   }
   const applied = recorder.apply();
-  if (op.spec.reads.includes(SOURCE_FIELD) && block.has(SOURCE_FIELD)) block.remove(SOURCE_FIELD);
+  if (op.spec.reads.includes(SOURCE_FIELD.name) && block.has(SOURCE_FIELD.name)) block.remove(SOURCE_FIELD.name);
   return { effectHash: sha256(encodeEffect(applied.effect)), applied, drops: applied.drops, gas: gas + applied.effect.charge, in: live };
 }
 
 async function answerAll(executor: Extract<Executor, { question: unknown }>, block: Block, recorder: EffectRecorder, ask: AskAll): Promise<void> {
   const asked: { row: number; question: Question }[] = [];
   for (const row of block.rows) {
-    const question = executor.question(block, row);
+    const question = executor.question(block, row, recorder);
     if (question !== undefined) asked.push({ row, question });
   }
   if (asked.length === 0) return;

@@ -4,13 +4,12 @@ import type { OpEnv, Registry } from '../contract/operator.ts';
 import type { OpSpec, Program, StageSpec } from '../contract/program.ts';
 import type { GlobalStorage, LocalStorage } from '../contract/storage.ts';
 import type { Field, Schema } from '../contract/types.ts';
+import { FLAGS_FIELD, SOURCE_FIELD } from '../compile/kernel-fields.ts';
 import { opDigest } from '../compile/op-digest.ts';
 import { canonicalBytes } from '../proof/jcs.ts';
 import { sha256 } from '../proof/sha256.ts';
 import { seededDraws } from './draws.ts';
-import { FLAGS_FIELD } from './effect-recorder.ts';
 import type { LoadedOp } from './op-runner.ts';
-import { SOURCE_FIELD } from './op-runner.ts';
 
 export interface LoadContext {
   readonly program: Program;
@@ -60,12 +59,12 @@ export function schemaBefore(program: Program, stageIndex: number, opIndex: numb
   const stage = program.stages[stageIndex];
   if (stage === undefined) throw new MizuError('NOT_FOUND', `The program has no stage ${stageIndex}`);
   let fields: Field[] = [...stage.input];
-  if (stage.kind === 'source' && program.source !== undefined) fields = [{ name: SOURCE_FIELD, type: 'bytes' }, ...fields.filter((f) => f.name !== SOURCE_FIELD)];
+  if (stage.kind === 'source' && program.source !== undefined) fields = [SOURCE_FIELD, ...fields.filter((f) => f.name !== SOURCE_FIELD.name)];
   const ops = opIndex < 0 ? [] : stage.ops.slice(0, opIndex);
   for (const op of ops) {
-    const writes: Field[] = [...(op.onFail === 'flag' ? [{ name: FLAGS_FIELD, type: { array: 'string' } } as const] : []), ...op.writes];
+    const writes: Field[] = [...(op.onFail === 'flag' ? [FLAGS_FIELD] : []), ...op.writes];
     for (const write of writes) if (!fields.some((f) => f.name === write.name)) fields.push(write);
-    if (op.reads.includes(SOURCE_FIELD)) fields = fields.filter((f) => f.name !== SOURCE_FIELD);
+    if (op.reads.includes(SOURCE_FIELD.name)) fields = fields.filter((f) => f.name !== SOURCE_FIELD.name);
   }
   return fields;
 }

@@ -12,7 +12,7 @@ import type { Frame } from '../proof/frame.ts';
 import { dropEntry, encodeFrame, frameRoot, publishedEntry, rootOfFrames } from '../proof/frame.ts';
 import { leafHash, rootOf } from '../proof/merkle.ts';
 import { fromHex, sha256 } from '../proof/sha256.ts';
-import { AcceptOp } from './accept-op.ts';
+import { AcceptOp, OVER_COUNT } from './accept-op.ts';
 import { Batch } from './batch.ts';
 import { FrameBuilder } from './frame-builder.ts';
 import { KeyedRecorder } from './keyed-recorder.ts';
@@ -104,11 +104,11 @@ export class StepMachine {
     return this.accept?.reached ?? false;
   }
 
-  /** What the keyed ops report of their state, by step id. */
+  /** What ops over all records report of their state, by step id. A report of one partition's state would say nothing of the run. */
   reports(): Readonly<Record<string, Json>> {
     const out: Record<string, Json> = {};
     for (const part of this.parts) {
-      const report = part.kind === 'keyed' ? part.executor.report?.() : undefined;
+      const report = part.kind === 'keyed' && part.op?.operator.keyed?.scope === 'global' ? part.executor.report?.() : undefined;
       if (part.kind === 'keyed' && report !== undefined) out[part.id] = report;
     }
     return out;
@@ -247,7 +247,10 @@ function countDrops(accepted: number, drops: readonly Drop[]): StepCounts {
   for (const drop of drops) {
     if (drop.kind === 'duplicate') duplicates++;
     else if (drop.kind === 'failed') failed++;
-    else rejected[drop.step] = (rejected[drop.step] ?? 0) + 1;
+    else {
+      const name = drop.rule === OVER_COUNT ? OVER_COUNT : drop.step;
+      rejected[name] = (rejected[name] ?? 0) + 1;
+    }
   }
   return { accepted, duplicates, failed, rejected };
 }

@@ -5,6 +5,7 @@
 import { invariant, MizuError } from '../contract/errors.ts';
 import type { Program, StageSpec } from '../contract/program.ts';
 import type { Schema } from '../contract/types.ts';
+import { SOURCE_FIELD } from '../compile/kernel-fields.ts';
 import { ByteWriter } from '../proof/bytes.ts';
 import type { Drop, Effect } from '../proof/effect.ts';
 import { encodeEffect } from '../proof/effect.ts';
@@ -16,7 +17,7 @@ import { BytesBuilder } from './column.ts';
 import { FrameBuilder } from './frame-builder.ts';
 import { LeafChain } from './leaf-chain.ts';
 import type { AskAll, LoadedOp, OpResult } from './op-runner.ts';
-import { runOp, SOURCE_FIELD } from './op-runner.ts';
+import { runOp } from './op-runner.ts';
 import type { LoadContext } from './program-loader.ts';
 import { kernelOpDigest, openOps } from './program-loader.ts';
 
@@ -119,13 +120,13 @@ export class TaskMachine {
         builder.set(row, record);
         source.bytes(record);
       }
-      block.put({ name: SOURCE_FIELD, type: 'bytes' }, builder.finish('bytes'));
+      block.put(SOURCE_FIELD, builder.finish('bytes'));
     }
     const drops = poisoned(block, task.poison);
     const effect: Effect = {
       verdicts: new Uint8Array(count),
       drops,
-      changes: [{ field: SOURCE_FIELD, rows: new Uint32Array(0), values: source.take() }],
+      changes: [{ field: SOURCE_FIELD.name, rows: new Uint32Array(0), values: source.take() }],
       answers: new Uint8Array(0),
       delta: new Uint8Array(0),
       charge: 0,

@@ -10,6 +10,8 @@ export class ControlTail {
   private readonly cursor: LogCursor;
   private readonly listeners = new Set<(body: ControlBody) => void>();
   private waiters: (() => void)[] = [];
+  /** Aborts when control says that the pool is finished. */
+  private readonly finished = new AbortController();
 
   constructor(log: Log, topic: string) {
     this.cursor = new LogCursor(log, topic, 0);
@@ -25,6 +27,7 @@ export class ControlTail {
     for (let entry = await this.cursor.take(); entry !== undefined; entry = await this.cursor.take()) {
       const { body } = decodeSigned<ControlBody>(entry.value);
       this.fold.apply(body);
+      if (body.type === 'finish') this.finished.abort();
       for (const listener of this.listeners) listener(body);
     }
     const waiters = this.waiters;
@@ -50,6 +53,16 @@ export class ControlTail {
       signal.addEventListener('abort', done, { once: true });
       this.waiters.push(done);
     });
+  }
+
+  /**
+   * Does what waits for something of task k, which control accepted. The run may end before k, and then it never comes:
+   * `wait` gets a signal that also aborts at the end of the pool, and is asked once more if k still counts.
+   */
+  async unlessBeyond<T>(k: number, signal: AbortSignal, wait: (signal: AbortSignal) => Promise<T | undefined>): Promise<T | undefined> {
+    const first = await wait(AbortSignal.any([signal, this.finished.signal]));
+    if (first !== undefined || signal.aborted || this.fold.finish === undefined || k > this.fold.finish.last) return first;
+    return wait(signal);
   }
 
   /** Waits until the condition holds over the fold; false when the signal aborts first. */

@@ -110,7 +110,7 @@ async function runRoles(
     nodes.push(node);
     closers.push(() => node.close());
   }
-  const checkpointer = await Checkpointer.open(context);
+  const checkpointer = await Checkpointer.open(context, control);
   closers.push(() => checkpointer.close());
 
   const progress = (): void => options.onProgress?.({ totals: orchestrator.totals.sum, cut: control.fold.nextCut, published: orchestrator.totals.published });

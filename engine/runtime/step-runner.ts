@@ -13,7 +13,7 @@ import type { StepResult } from '../dispatch/control-entry.ts';
 import { encodeSigned } from '../dispatch/control-entry.ts';
 import { encodeDrop } from '../proof/effect.ts';
 import type { Frame } from '../proof/frame.ts';
-import { frameConfluent } from '../proof/framing.ts';
+import { confluentFrame } from '../proof/framing.ts';
 import { utf8 } from '../proof/sha256.ts';
 import { appendBytes, Committer } from './committer.ts';
 import type { ControlTail } from './control-tail.ts';
@@ -119,7 +119,7 @@ export class StepRunner {
     const frames: Frame[] = [];
     for (let from = 0; from < this.upstream; from++) {
       if (ready && !this.inbox.has(k, attempt, from)) return undefined;
-      const frame = await this.inbox.frame(k, attempt, from, signal);
+      const frame = await this.control.unlessBeyond(k, signal, (until) => this.inbox.frame(k, attempt, from, until));
       if (frame === undefined) return undefined;
       if (frame.k !== k || frame.from !== from || frame.to !== this.partition) {
         throw new MizuError('LOG_CORRUPT', `${this.context.topics.frames(this.stage.index)}, partition ${this.partition}: the frame of task ${k} says it is of task ${frame.k} for partition ${frame.to}`);
@@ -169,7 +169,7 @@ export class StepRunner {
       topic: topics.verified,
       partition,
       key: utf8(`${title}/${output.k}.${i}`),
-      value: frameConfluent(PUBLISHED_SCHEMA_ID, record),
+      value: confluentFrame(PUBLISHED_SCHEMA_ID, record),
       headers: { task: `${this.stage.index}/${partition}/${output.k}` },
     }));
     const topicOf = { rejected: topics.rejected, failed: topics.failed, duplicate: topics.duplicates };
