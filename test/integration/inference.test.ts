@@ -3,22 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openLocalStorage } from '#connectors/embedded';
-import {
-  globalStorage,
-  type Question,
-  readAttestations,
-  readRun,
-  recordedGateway,
-  RunTopics,
-  type RunSummary,
-  TaskMachine,
-  toHex,
-  sha256,
-} from '#engine';
-import { compileFile, openLog, openSigner, registry, runWorkflow } from '#topologies';
+import { readAttestations, RunTopics, type RunSummary } from '#engine';
+import { compileFile, openLog, openSigner, runWorkflow } from '#topologies';
 import { cut, good, type ModelPeer, openModelPeer, raw, status } from '../support/model-peer.ts';
 import { readAll, rejection } from '../support/log-tools.ts';
+import { replayTasks } from '../support/replay-tasks.ts';
 
 const TOPICS = new RunTopics({ name: 'tickets', generation: 1 });
 const KEY = 'sk-canary-77aa-integration';
@@ -115,29 +104,7 @@ describe('answers of a model are inputs of a run', () => {
     await run();
     await peer.close();
     const log = await openLog(join(folder, 'log'), { readOnly: true });
-    const deployed = await readRun(log, 'tickets');
-    const local = openLocalStorage(join(folder, 'replay'));
-    const context = { program: deployed.program, registry, storage: globalStorage(deployed.data), local, expectedRecords: 12 };
-    const gateway = await recordedGateway({
-      log,
-      topic: TOPICS.attestations,
-      network: log.network,
-      trustedKeys: [openSigner(log).publicKey],
-      local,
-    });
-    const machine = await TaskMachine.open(context, deployed.digest);
-    const signal = new AbortController().signal;
-    const committed = new Set<string>();
-    for (const partition of [0, 1])
-      for (const entry of await readAll(log, TOPICS.frames(1), partition)) committed.add(toHex(sha256(entry.value)));
-    for (const k of [0, 1, 2]) {
-      const output = await machine.execute({ k, first: k * 4, count: 4, poison: [] }, (questions: readonly Question[]) =>
-        Promise.all(questions.map((question) => gateway.ask(question, signal))),
-      );
-      for (const frame of output.frames) expect(committed.has(toHex(sha256(frame)))).toBe(true);
-    }
-    await gateway.close();
-    await local.close();
+    expect(await replayTasks(log, 'tickets', join(folder, 'replay'))).toEqual({ frames: 6, same: 6 });
     await log.close();
   });
 
