@@ -1,5 +1,4 @@
 /** Models behind OpenAI-compatible servers: the gateway that asks, signs, records and then answers. Its replay is `recordedGateway` of the engine. */
-export { type GatewayCounts, type GatewayOptions, type InferenceGateway, openGateway } from './gateway.ts';
-export { DEFAULT_LIMITS, type GatewayLimits } from './limits.ts';
+export { type GatewayOptions, type InferenceGateway, openGateway } from './gateway.ts';
 export { resolveModels } from './model-server.ts';
 export type { Timing } from './timing.ts';

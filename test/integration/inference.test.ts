@@ -151,11 +151,18 @@ describe('what goes wrong outside', () => {
     await log.close();
   });
 
-  test('an unreachable server ends the run and no record; once it answers, the run goes on', async () => {
-    const { url } = peer;
-    peer.always(status(404));
+  test.each([
+    ['a wrong address', status(404), 'answered HTTP 404. Check models.small.url'],
+    [
+      'an unreachable server',
+      status(429, { 'retry-after': '86400' }),
+      'gave no answer in 1 try: HTTP 429; the server asks to wait 86400 s',
+    ],
+  ] as const)('%s ends the run and no record; once it is mended, the run goes on', async (_name, behaviour, says) => {
+    peer.always(behaviour);
     const error = await rejection(run());
-    expect(error.message).toContain(`Model 'small' at ${url}/chat/completions answered HTTP 404`);
+    expect(error.code).toBe('ATTEMPTS_EXHAUSTED');
+    expect(error.message).toContain(`Model 'small' at ${peer.url}/chat/completions ${says}`);
     peer.always(good);
     expect(await run()).toMatchObject({ accepted: 12, failed: 0 });
   });
