@@ -34,7 +34,7 @@ export interface AppliedEffect {
   readonly drops: readonly Drop[];
   /** Rows with at least one changed field that existed before. */
   readonly changedRows: readonly number[];
-  readonly flagged: number;
+  readonly flaggedRows: readonly number[];
   /** Bytes of the columns that the op made. */
   readonly madeBytes: number;
 }
@@ -164,9 +164,9 @@ export class EffectRecorder implements EffectSink {
       return bytes;
     }, new Uint8Array(before.length));
     block.drop(gone);
-    const flagged = [...this.why.values()].filter((why) => why.kind === 'flagged').length;
+    const flaggedRows = [...this.why].filter(([, why]) => why.kind === 'flagged').map(([row]) => row);
     const effect: Effect = { verdicts, drops, changes, answers: Buffer.concat(this.answers), delta: new Uint8Array(0), charge: this.charged };
-    return { effect, drops, changedRows: [...changedRows], flagged, madeBytes };
+    return { effect, drops, changedRows: [...changedRows], flaggedRows, madeBytes };
   }
 
   private collectDrops(before: Uint32Array): Drop[] {

@@ -185,7 +185,7 @@ export function linkOf(op: LoadedOp, result: OpResult, block: Block) {
       changed: result.applied.changedRows.length,
       rejected: drops.filter((drop) => drop.kind === 'rejected').length,
       failed: drops.filter((drop) => drop.kind === 'failed').length,
-      flagged: result.applied.flagged,
+      flagged: result.applied.flaggedRows.length,
     },
     gas: result.gas,
   };

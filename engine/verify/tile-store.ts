@@ -1,0 +1,53 @@
+/** The tree's tile files as the log keeps them, and as a static folder that any C2SP client can read. */
+import { MizuError } from '../contract/errors.ts';
+import type { Log } from '../contract/log.ts';
+import { fromUtf8 } from '../proof/sha256.ts';
+import type { ReadTile } from '../proof/tile-reader.ts';
+import type { TileFile } from '../proof/tiles.ts';
+import { parseTilePath, TILE_WIDTH } from '../proof/tiles.ts';
+import type { DeployedRun } from '../runtime/deploy.ts';
+import { readAll } from '../runtime/log-cursor.ts';
+import { RunTopics } from '../runtime/topics.ts';
+
+/** The newest signed checkpoint of a run, as its C2SP note. @throws CHECK_FAILED when there is none yet. */
+export async function newestCheckpoint(log: Log, topics: RunTopics): Promise<{ readonly note: string; readonly size: number }> {
+  let found: { note: string; size: number } | undefined;
+  for await (const entry of readAll(log, topics.checkpoints, 0)) found = { note: fromUtf8(entry.value), size: Number(entry.headers['size']) };
+  if (found !== undefined) return found;
+  throw new MizuError('CHECK_FAILED', `${topics.checkpoints}: nothing is signed yet`, { hint: 'Let the run finish, then try again.' });
+}
+
+/** Reads tiles by path from the log. Keeps where each path stands, not its bytes. */
+export async function tileSource(log: Log, topics: RunTopics): Promise<ReadTile> {
+  const places = new Map<string, LogPlace>();
+  for await (const entry of readAll(log, topics.tiles, 0)) places.set(fromUtf8(entry.key ?? new Uint8Array(0)), entry.offset);
+  return async (path) => {
+    const place = places.get(path);
+    if (place === undefined) return undefined;
+    const { entries } = await log.read(topics.tiles, 0, place, { maxEntries: 1 });
+    return entries[0]?.value;
+  };
+}
+
+type LogPlace = Parameters<Log['read']>[2];
+
+/**
+ * Every file of the run's tree at its newest checkpoint (c2sp.org/tlog-tiles): `checkpoint`, `tile/…`, `tile/entries/…`. Partial
+ * tiles of earlier checkpoints are left out.
+ */
+export async function* tileFiles(log: Log, run: DeployedRun): AsyncGenerator<TileFile> {
+  const topics = new RunTopics(run.run);
+  const { note, size } = await newestCheckpoint(log, topics);
+  for await (const entry of readAll(log, topics.tiles, 0)) {
+    const path = fromUtf8(entry.key ?? new Uint8Array(0));
+    const tile = parseTilePath(path);
+    if (tile === undefined) throw new MizuError('LOG_CORRUPT', `${topics.tiles}, offset ${entry.offset}: '${path.slice(0, 80)}' is no tile path`);
+    if (tile.width === TILE_WIDTH || tile.width === widthAt(size, tile.level === 'entries' ? 0 : tile.level)) yield { path, bytes: entry.value };
+  }
+  yield { path: 'checkpoint', bytes: Buffer.from(note, 'utf8') };
+}
+
+/** Width of the last, partial tile of a level in a tree of `size` leaves. */
+function widthAt(size: number, level: number): number {
+  return Math.floor(size / TILE_WIDTH ** level) % TILE_WIDTH;
+}

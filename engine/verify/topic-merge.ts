@@ -1,0 +1,106 @@
+/** Published entries of one partition, grouped by task: verified, rejected, failed and duplicate records of (partition, k). */
+import { MizuError } from '../contract/errors.ts';
+import type { Log, LogEntry } from '../contract/log.ts';
+import type { Drop } from '../proof/effect.ts';
+import { decodeDrop } from '../proof/effect.ts';
+import { readConfluentFrame } from '../proof/framing.ts';
+import { fromUtf8 } from '../proof/sha256.ts';
+import { LogCursor } from '../runtime/log-cursor.ts';
+import type { RunTopics } from '../runtime/topics.ts';
+
+export interface PublishedEntry {
+  readonly i: number;
+  /** Avro bytes of the published record, without framing. */
+  readonly record: Uint8Array;
+}
+
+export interface PublishedTask {
+  readonly records: readonly PublishedEntry[];
+  /** In ascending order of candidate. */
+  readonly drops: readonly Drop[];
+}
+
+interface Numbered {
+  readonly k: number;
+  readonly i: number;
+  readonly entry: LogEntry;
+}
+
+/** One cursor that can be looked at before it is taken. */
+class Peeked {
+  private readonly cursor: LogCursor;
+  private readonly title: string;
+  private head: Numbered | undefined;
+
+  constructor(log: Log, topic: string, partition: number, title: string) {
+    this.cursor = new LogCursor(log, topic, partition);
+    this.title = title;
+  }
+
+  async peek(): Promise<Numbered | undefined> {
+    if (this.head === undefined) {
+      const entry = await this.cursor.take();
+      if (entry !== undefined) this.head = { ...parseKey(entry, this.title, this.cursor), entry };
+    }
+    return this.head;
+  }
+
+  take(): void {
+    this.head = undefined;
+  }
+}
+
+function parseKey(entry: LogEntry, title: string, cursor: LogCursor): { readonly k: number; readonly i: number } {
+  const key = fromUtf8(entry.key ?? new Uint8Array(0));
+  const match = /^(\d{1,15})\.(\d{1,10})$/.exec(key.startsWith(`${title}/`) ? key.slice(title.length + 1) : '');
+  if (match === null) {
+    throw new MizuError('LOG_CORRUPT', `${cursor.topic}, partition ${cursor.partition}, offset ${entry.offset}: key '${key.slice(0, 80)}' is no record of ${title}`);
+  }
+  return { k: Number(match[1]), i: Number(match[2]) };
+}
+
+export class PublishedReader {
+  private readonly verified: Peeked;
+  private readonly dropped: readonly Peeked[];
+  readonly partition: number;
+
+  constructor(log: Log, topics: RunTopics, partition: number, title: string) {
+    this.partition = partition;
+    this.verified = new Peeked(log, topics.verified, partition, title);
+    this.dropped = [topics.rejected, topics.failed, topics.duplicates].map((topic) => new Peeked(log, topic, partition, title));
+  }
+
+  /** The lowest task with an entry that was not taken yet; undefined at the end. */
+  async nextTask(): Promise<number | undefined> {
+    const heads = await Promise.all([this.verified, ...this.dropped].map((source) => source.peek()));
+    const tasks = heads.flatMap((head) => (head === undefined ? [] : [head.k]));
+    return tasks.length === 0 ? undefined : Math.min(...tasks);
+  }
+
+  /** Passes over the entries of tasks before k. */
+  async skipTo(k: number): Promise<void> {
+    for (const source of [this.verified, ...this.dropped]) {
+      for (let head = await source.peek(); head !== undefined && head.k < k; head = await source.peek()) source.take();
+    }
+  }
+
+  /** Everything of task k, if it stands next. */
+  async task(k: number): Promise<PublishedTask> {
+    const records: PublishedEntry[] = [];
+    for (let head = await this.verified.peek(); head?.k === k; head = await this.verified.peek()) {
+      records.push({ i: head.i, record: readConfluentFrame(head.entry.value).body });
+      this.verified.take();
+    }
+    const drops: Drop[] = [];
+    for (const source of this.dropped) {
+      for (let head = await source.peek(); head?.k === k; head = await source.peek()) {
+        const drop = decodeDrop(head.entry.value);
+        if (drop.i !== head.i) throw new MizuError('LOG_CORRUPT', `Task ${k}: a dropped record says it is candidate ${drop.i}, its key says ${head.i}`);
+        drops.push(drop);
+        source.take();
+      }
+    }
+    drops.sort((a, b) => a.i - b.i);
+    return { records, drops };
+  }
+}
