@@ -23,6 +23,7 @@ export { schemaBefore } from './datavm/program-loader.ts';
 export { globalStorage } from './runtime/global-storage.ts';
 export { deploy, readRun, type DeployedRun, type DeployRequest } from './runtime/deploy.ts';
 export { runToEnd, type Progress, type RunOptions } from './runtime/run.ts';
+export type { TaskExecutor } from './runtime/worker-pool.ts';
 export { readStatus, type RunStatus } from './runtime/run-status.ts';
 export { decodeFrame, type Frame } from './proof/frame.ts';
 export type { Drop } from './proof/effect.ts';

@@ -16,7 +16,7 @@ import { encodeLeaves } from './leaf-batch.ts';
 import type { RunContext } from './run-context.ts';
 import { SourceReader } from './source-store.ts';
 import { PROOF_PARTITIONS } from './topics.ts';
-import type { WorkerPool } from './worker-pool.ts';
+import type { TaskExecutor } from './worker-pool.ts';
 
 /** One finished attempt, as progress shows it. */
 export interface AttemptDone {
@@ -29,14 +29,14 @@ export class Node {
   private readonly id: number;
   private readonly committer: Committer;
   private readonly control: ControlTail;
-  private readonly pool: WorkerPool;
+  private readonly pool: TaskExecutor;
   private readonly source: SourceReader;
   private readonly done = new Subject<AttemptDone>();
   private readonly running = new Set<Promise<void>>();
   /** Source ranges are read one after the other, since the reader goes forwards. */
   private reading: Promise<unknown> = Promise.resolve();
 
-  private constructor(context: RunContext, id: number, committer: Committer, control: ControlTail, pool: WorkerPool) {
+  private constructor(context: RunContext, id: number, committer: Committer, control: ControlTail, pool: TaskExecutor) {
     this.context = context;
     this.id = id;
     this.committer = committer;
@@ -45,7 +45,7 @@ export class Node {
     this.source = new SourceReader(context.log, context.topics.source);
   }
 
-  static async open(context: RunContext, id: number, control: ControlTail, pool: WorkerPool): Promise<Node> {
+  static async open(context: RunContext, id: number, control: ControlTail, pool: TaskExecutor): Promise<Node> {
     return new Node(context, id, await Committer.open(context.log, `${context.title}/node/${id}`), control, pool);
   }
 

@@ -26,6 +26,7 @@ import { StepRunner } from './step-runner.ts';
 import type { RunSummary } from './summary.ts';
 import { summaryOf } from './summary.ts';
 import { NODE_LIMIT, RunTopics } from './topics.ts';
+import type { TaskExecutor } from './worker-pool.ts';
 import { WorkerPool } from './worker-pool.ts';
 
 export interface RunOptions {
@@ -38,6 +39,8 @@ export interface RunOptions {
   readonly workerUrl: URL;
   /** Worker threads, 1 to 64. */
   readonly workers: number;
+  /** Executes tasks in place of worker threads; `workers` then only sets how many tasks are in flight. */
+  readonly executor?: TaskExecutor | undefined;
   /** Logical nodes, 1 to NODE_LIMIT. */
   readonly nodes: number;
   /** Answers questions of external ops; absent: such a program is refused. */
@@ -67,7 +70,7 @@ export async function runToEnd(options: RunOptions): Promise<RunSummary> {
   await control.catchUp();
   if (control.fold.close !== undefined) return control.fold.close.summary as unknown as RunSummary;
   await refuseLiveRun(context, control);
-  const pool = new WorkerPool({
+  const pool = options.executor ?? new WorkerPool({
     url: options.workerUrl,
     size: options.workers,
     setup: { program: run.program, digest: run.digest, data: run.data },
@@ -87,7 +90,7 @@ async function runRoles(
   context: RunContext,
   options: RunOptions,
   control: ControlTail,
-  pool: WorkerPool,
+  pool: TaskExecutor,
   closers: (() => Promise<void>)[],
   ended: AbortController,
 ): Promise<RunSummary> {

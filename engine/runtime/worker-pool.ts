@@ -16,6 +16,14 @@ export interface WorkerPoolOptions {
   readonly ask: (questions: readonly Question[]) => Promise<readonly Answer[]>;
 }
 
+/** What a node has its tasks executed by: a pool of threads, or whatever an embedding program brings. */
+export interface TaskExecutor {
+  /** Several at once. @throws WORKER_DIED or UPSTREAM_UNREACHABLE where another attempt may help; anything else ends the run. */
+  execute(input: TaskInput): Promise<TaskOutput>;
+  /** Ends what runs. Called once, at the end of the run. */
+  close(): Promise<void>;
+}
+
 interface Job {
   readonly id: number;
   readonly input: TaskInput;
@@ -30,7 +38,7 @@ interface Thread {
   busy: number;
 }
 
-export class WorkerPool {
+export class WorkerPool implements TaskExecutor {
   private readonly options: WorkerPoolOptions;
   private readonly threads = new Set<Thread>();
   private readonly queue: Job[] = [];
