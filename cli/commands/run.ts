@@ -1,0 +1,103 @@
+/** `mizu run FILE`: deploys a workflow and runs it to its end, with progress and a summary. */
+import { availableParallelism } from 'node:os';
+import type { Json, Progress, RunName, RunSummary } from '#engine';
+import { MizuError } from '#engine';
+import type { CompiledFile } from '#topologies';
+import { compileFile, openLog, runWorkflow } from '#topologies';
+import type { Context, Outcome } from '../context.ts';
+import { EXIT } from '../exit-codes.ts';
+import { grouped, secondsText } from '../format.ts';
+import { ownCommand } from '../own-command.ts';
+import type { RunCommandOptions } from '../program.ts';
+import { exhaustedText, fellShort, summaryText } from '../run-summary.ts';
+
+/** More threads than this seldom help on one machine. */
+const WORKERS_LIMIT = 64;
+
+export async function run(context: Context, file: string, options: RunCommandOptions): Promise<Outcome> {
+  const workflow = await compileFile(file, options.set);
+  const { summary, seconds } = await runWithProgress(context, workflow, options);
+  const short = fellShort(summary);
+  if (short) context.progress.note(exhaustedText(summary));
+  await context.out.text(summaryText(summary, seconds, (text) => context.out.style('bold', text)));
+  await context.out.text(nextCommands(context, summary));
+  return { exitCode: short ? EXIT.failed : EXIT.done, result: summaryJson(summary, seconds) };
+}
+
+export function summaryJson(summary: RunSummary, seconds: number): { readonly [key: string]: Json } {
+  return { ok: !fellShort(summary), ...summary, seconds: Number(seconds.toFixed(3)) };
+}
+
+export interface TimedRun {
+  readonly summary: RunSummary;
+  /** Of this process: a resumed run counts from here. */
+  readonly seconds: number;
+}
+
+export async function runWithProgress(
+  context: Pick<Context, 'log' | 'progress' | 'signal' | 'debug' | 'interrupted'>,
+  workflow: CompiledFile,
+  options: Omit<RunCommandOptions, 'set'>,
+): Promise<TimedRun> {
+  const log = await openLog(context.log, { readOnly: false });
+  const { progress, signal } = context;
+  const started = performance.now();
+  const elapsed = (): number => (performance.now() - started) / 1000;
+  let deployed: RunName | undefined;
+  try {
+    const summary = await runWorkflow(workflow, {
+      log,
+      workers: options.workers ?? defaultWorkers(),
+      nodes: options.nodes,
+      keyFile: options.key,
+      newGeneration: options.newGeneration,
+      env: (name) => process.env[name],
+      signal,
+      onDeployed: (name) => {
+        deployed = name;
+        progress.note(`${name.name}/${name.generation} on ${context.log}: program ${workflow.digest.slice(0, 12)}`);
+        context.debug('deployed', { ...name, program: workflow.digest });
+      },
+      onProgress: (state) => {
+        context.debug('progress', { ...state });
+        progress.update(() => progressText(workflow, state, elapsed()));
+      },
+    });
+    return { summary, seconds: elapsed() };
+  } catch (error) {
+    if (!context.interrupted || deployed === undefined) throw error;
+    throw new MizuError('INTERRUPTED', `${deployed.name}/${deployed.generation} was stopped after ${secondsText(elapsed())}`, {
+      cause: error,
+      hint: 'Nothing committed is lost: the same command with the same --log goes on where it stopped.',
+    });
+  } finally {
+    progress.clear();
+    await log.close();
+  }
+}
+
+export function defaultWorkers(): number {
+  return Math.min(availableParallelism(), WORKERS_LIMIT);
+}
+
+function progressText({ program }: CompiledFile, { totals, published, cut }: Progress, seconds: number): string {
+  const target = program.accept === undefined ? '' : ` of ${grouped(program.accept)}`;
+  const total = program.source === undefined ? '' : ` of ${grouped(program.source.records)}`;
+  const rate = seconds > 0 ? Math.round(totals.candidates / seconds) : 0;
+  return (
+    `${grouped(totals.accepted)}${target} kept · ${grouped(totals.candidates)}${total} candidates · ` +
+    `tasks ${grouped(published)} done, ${grouped(cut - published)} in work · ${grouped(rate)} records/s · ${secondsText(seconds)}`
+  );
+}
+
+function nextCommands(context: Context, summary: RunSummary): string {
+  const { name } = summary;
+  const lines = [
+    ownCommand(context, 'verify', name),
+    ownCommand(context, 'replay', name),
+    ownCommand(context, 'export', name, '--format', 'jsonl,parquet', '--out', `${name}-data`),
+  ];
+  if (Object.keys(summary.rejected).length > 0 || summary.duplicates > 0) lines.push(ownCommand(context, 'rejected', name));
+  if (summary.failed > 0) lines.push(ownCommand(context, 'failed', name));
+  return ['', 'Next:', ...lines.map((line) => `  ${line}`)].join('\n');
+}

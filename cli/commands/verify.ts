@@ -1,0 +1,117 @@
+/** `mizu verify`: a run on a log, or one proof file without any log. */
+import { readFile } from 'node:fs/promises';
+import type { Json, ProofReport } from '#engine';
+import { MizuError, messageOf, parseTlogProof, verifierKeyOf, verifyProof, verifyRun } from '#engine';
+import { openLog } from '#topologies';
+import type { Context, Outcome } from '../context.ts';
+import { EXIT } from '../exit-codes.ts';
+import { columns, grouped } from '../format.ts';
+import { findRun } from '../run-name.ts';
+import { plainRow, rowLines } from '../show-value.ts';
+import { whyText } from '../why-text.ts';
+
+export const PROOF_ENDING = '.tlog-proof';
+/** Largest proof file that is read; proofs have a few kilobytes beside the record. */
+const PROOF_LIMIT_BYTES = 64 * 1024 * 1024;
+
+export interface VerifyOptions {
+  readonly verifierKey?: string;
+}
+
+export function verify(context: Context, name: string, options: VerifyOptions): Promise<Outcome> {
+  return name.endsWith(PROOF_ENDING) ? verifyFile(context, name, options) : verifyName(context, name, options);
+}
+
+async function verifyName(context: Context, name: string, options: VerifyOptions): Promise<Outcome> {
+  const log = await openLog(context.log, { readOnly: true });
+  try {
+    const run = await findRun(log, name);
+    const report = await verifyRun(log, run, { verifierKey: options.verifierKey });
+    const { out } = context;
+    const title = `${run.run.name}/${run.run.generation}`;
+    const rows = report.checks.map((check) => [check.name, grouped(check.count), check.detail]);
+    const lines = [
+      report.ok ? out.style('green', `${title} verifies`) : out.style('red', `${title} does not verify`),
+      columns(rows, [1], '  '),
+      `  root          ${report.root}, ${grouped(report.treeSize)} leaves`,
+      `  verifier key  ${report.verifierKey}`,
+    ];
+    if (!report.keyGiven) lines.push('  This key was taken from the log itself. If you know it from elsewhere, give it: --verifier-key');
+    for (const problem of report.problems) lines.push(`  ${problem.where}: ${problem.message}`);
+    await out.text(lines.join('\n'));
+    const { checks, problems, ...rest } = report;
+    return {
+      exitCode: report.ok ? EXIT.done : EXIT.failed,
+      result: { name: run.run.name, generation: run.run.generation, ...rest, checks: checks.map((check): Json => ({ ...check })), problems: problems.map((problem): Json => ({ ...problem })) },
+    };
+  } finally {
+    await log.close();
+  }
+}
+
+async function verifyFile(context: Context, file: string, options: VerifyOptions): Promise<Outcome> {
+  const text = await readProof(file);
+  const key = options.verifierKey ?? (await keyFromLog(context, text));
+  const report = verifyProof(text, key);
+  const { out } = context;
+  const { row, drop } = report;
+  const content = row === undefined ? [`  ${drop?.step ?? ''}: ${report.kind}${dropWhy(drop)}`] : rowLines(row, '  ');
+  const lines = [
+    out.style('green', `${file} verifies: record ${report.id} was ${report.kind === 'published' ? 'published' : `dropped (${report.kind})`}`),
+    ...content,
+    `  program       ${report.program}`,
+    `  leaf          ${grouped(report.leafIndex)} of ${grouped(report.treeSize)}, publishing step ${report.task}`,
+    `  checkpoint    ${report.origin}`,
+    `  verifier key  ${key}`,
+  ];
+  if (options.verifierKey === undefined) lines.push(`  This key was taken from the log ${context.log}. If you know it from elsewhere, give it: --verifier-key`);
+  await out.text(lines.join('\n'));
+  const { schema, row: _row, drop: _drop, ...rest } = report;
+  return {
+    result: {
+      ok: true,
+      ...rest,
+      verifierKey: key,
+      keyGiven: options.verifierKey !== undefined,
+      row: row === undefined ? null : plainRow(row),
+      ...(drop === undefined ? {} : { drop: { ...drop, measured: drop.measured ?? null, limit: drop.limit ?? null } }),
+    },
+  };
+}
+
+function dropWhy(drop: ProofReport['drop']): string {
+  if (drop === undefined) return '';
+  const { measured, limit, code, message } = drop;
+  return whyText({ ...(measured === undefined ? {} : { measured }), ...(limit === undefined ? {} : { limit }), ...(code === '' ? {} : { code, message }) });
+}
+
+/** The key of the run that the proof's checkpoint names, from the log at hand. @throws USAGE when there is none. */
+async function keyFromLog(context: Context, proof: string): Promise<string> {
+  const [origin = ''] = parseTlogProof(proof).checkpoint.split('\n');
+  const [, name, generation] = /\/([^/]+)\/(\d+)$/.exec(origin) ?? [];
+  try {
+    const log = await openLog(context.log, { readOnly: true });
+    try {
+      return await verifierKeyOf(log, await findRun(log, `${name}/${generation}`));
+    } finally {
+      await log.close();
+    }
+  } catch (error) {
+    throw new MizuError('USAGE', `Checking a proof needs the key of '${origin}', and ${context.log} does not know it`, {
+      cause: error,
+      component: '--verifier-key',
+      hint: 'Give the key that you trust: --verifier-key NAME+ID+BASE64. The run printed it, and the README.md of its export names it.',
+    });
+  }
+}
+
+async function readProof(file: string): Promise<string> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(file);
+  } catch (error) {
+    throw new MizuError('FILE_UNREADABLE', `Cannot read ${file}: ${messageOf(error)}`, { cause: error, component: file });
+  }
+  if (bytes.length > PROOF_LIMIT_BYTES) throw new MizuError('INPUT_INVALID', `${file} has ${grouped(bytes.length)} bytes; no proof is larger than ${grouped(PROOF_LIMIT_BYTES)}`, { component: file });
+  return Buffer.from(bytes).toString('utf8');
+}

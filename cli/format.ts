@@ -1,0 +1,43 @@
+/** Figures and tables as people read them. */
+
+/** 12,345 */
+export function grouped(n: number): string {
+  const [whole = '', fraction] = String(n).split('.');
+  return whole.replaceAll(/\B(?=(\d{3})+$)/g, ',') + (fraction === undefined ? '' : `.${fraction}`);
+}
+
+const BYTE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
+
+/** 12.3 MB, powers of 1,000. */
+export function bytesText(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1000 && unit < BYTE_UNITS.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  return `${unit === 0 ? value : value.toFixed(value < 10 ? 2 : 1)} ${BYTE_UNITS[unit] ?? 'B'}`;
+}
+
+/** 0.42 s, 12.3 s, 3 min 05 s */
+export function secondsText(seconds: number): string {
+  if (seconds < 120) return `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
+  return `${Math.floor(seconds / 60)} min ${String(Math.floor(seconds % 60)).padStart(2, '0')} s`;
+}
+
+export function percent(part: number, whole: number): string {
+  return whole === 0 ? '–' : `${((100 * part) / whole).toFixed(1)} %`;
+}
+
+/** Columns of equal width; `right` names those that hold figures. Lines have no trailing space. */
+export function columns(rows: readonly (readonly string[])[], right: readonly number[] = [], indent = ''): string {
+  const widths: number[] = [];
+  for (const row of rows) row.forEach((cell, n) => void (widths[n] = Math.max(widths[n] ?? 0, cell.length)));
+  const line = (row: readonly string[]): string =>
+    row.map((cell, n) => (right.includes(n) ? cell.padStart(widths[n] ?? 0) : cell.padEnd(widths[n] ?? 0))).join('  ');
+  return rows.map((row) => `${indent}${line(row)}`.trimEnd()).join('\n');
+}
+
+export function shortened(text: string, limit: number): string {
+  return text.length <= limit ? text : `${text.slice(0, limit - 1)}…`;
+}

@@ -1,0 +1,137 @@
+/**
+ * Exports a finished run: its records in canonical order as data files, the program, a dataset card, and signed provenance. Each file
+ * appears whole under its name or not at all; the same run gives the same data files (law 1). Card and provenance name the run's tree
+ * and keys, and hold no clock value.
+ */
+import { join } from 'node:path';
+import type { DeployedRun, Json, Log, RunSummary, Signer } from '#engine';
+import { canonicalBytes, MizuError, provenance, publishedRecords, readStatus, signStatement, utf8 } from '#engine';
+import type { ExportFormat, RecordWriter, WrittenFile } from '#connectors/files';
+import { openRecordWriter, writeDatasetCard } from '#connectors/files';
+import { stepCounts } from './step-counts.ts';
+import { writeFileWhole } from './write-file-whole.ts';
+
+/** The program as canonical JSON: its SHA-256 is the program's digest. */
+export const PROGRAM_FILE = 'program.json';
+/** One DSSE envelope a line (in-toto attestation bundle). */
+export const PROVENANCE_FILE = 'provenance.intoto.jsonl';
+const BUILD_TYPE = 'urn:mizu:run:v1';
+
+export interface ExportRunOptions {
+  readonly log: Log;
+  readonly run: DeployedRun;
+  readonly formats: readonly ExportFormat[];
+  /** Made if it is not there; files of the same names are replaced. */
+  readonly dir: string;
+  readonly signer: Signer;
+  /** See `RecordWriterOptions`. */
+  readonly guardFormulas?: boolean | undefined;
+  readonly signal: AbortSignal;
+  readonly onRecord?: ((written: number) => void) | undefined;
+}
+
+export interface ExportedRun {
+  readonly records: number;
+  /** Data files, program, card and provenance, in this order. */
+  readonly files: readonly WrittenFile[];
+  readonly summary: RunSummary;
+  /** Id of the first record; undefined for an empty set. */
+  readonly firstId: string | undefined;
+}
+
+/** @throws USAGE for a run that is not finished; FILE_UNWRITABLE, INTERRUPTED, and what the log throws; then no data file was named. */
+export async function exportRun(options: ExportRunOptions): Promise<ExportedRun> {
+  const { log, run, dir } = options;
+  const summary = await finishedSummary(log, run);
+  const data = await writeRecords(options);
+  if (data.records !== summary.accepted) {
+    throw new MizuError('LOG_CORRUPT', `The log holds ${data.records} published records of ${run.run.name}, its summary says ${summary.accepted}`, {
+      component: run.run.name,
+      hint: 'Check the run: mizu verify.',
+    });
+  }
+  const program = writeFileWhole(join(dir, PROGRAM_FILE), canonicalBytes(run.program as unknown as Json));
+  const card = writeDatasetCard({
+    dir,
+    name: run.run.name,
+    files: [...data.files, program],
+    schema: run.program.published,
+    steps: await stepCounts(log, run, summary.candidates),
+    counts: summary,
+    program: run.digest,
+    root: summary.root,
+    treeSize: summary.treeSize,
+    verifierKey: summary.verifierKey,
+    commands: checkCommands(run, summary, data.firstId),
+  });
+  const made = [...data.files, program, card];
+  const statement = provenanceOf(log, run, summary, made);
+  const attested = writeFileWhole(join(dir, PROVENANCE_FILE), utf8(`${signStatement(statement, [options.signer])}\n`));
+  return { records: data.records, files: [...made, attested], summary, firstId: data.firstId };
+}
+
+async function finishedSummary(log: Log, run: DeployedRun): Promise<RunSummary> {
+  const { summary } = await readStatus(log, run);
+  if (summary !== undefined) return summary;
+  throw new MizuError('USAGE', `'${run.run.name}/${run.run.generation}' is not finished, so it has no tree to stand for its data yet`, {
+    component: run.run.name,
+    hint: 'Let it run to its end first: the same `mizu run` goes on where it stopped.',
+  });
+}
+
+interface WrittenData {
+  readonly records: number;
+  readonly files: readonly WrittenFile[];
+  readonly firstId: string | undefined;
+}
+
+async function writeRecords({ log, run, formats, dir, guardFormulas, signal, onRecord }: ExportRunOptions): Promise<WrittenData> {
+  const shape = { dir, name: run.run.name, schema: run.program.published, guardFormulas: guardFormulas ?? false };
+  const writers: RecordWriter[] = [];
+  let records = 0;
+  let firstId: string | undefined;
+  try {
+    for (const format of formats) writers.push(openRecordWriter(format, shape));
+    for await (const { id, row } of publishedRecords(log, run)) {
+      if (signal.aborted) throw new MizuError('INTERRUPTED', 'The export was stopped; it left no files', { hint: 'Start it again.' });
+      firstId ??= id;
+      for (const writer of writers) writer.write(row, id);
+      onRecord?.(++records);
+    }
+    const files: WrittenFile[] = [];
+    for (let writer = writers[0]; writer !== undefined; writer = writers[0]) {
+      files.push(...(await writer.close()).files);
+      writers.shift();
+    }
+    return { records, files, firstId };
+  } catch (error) {
+    for (const writer of writers) writer.discard();
+    throw error;
+  }
+}
+
+function checkCommands({ run }: DeployedRun, summary: RunSummary, firstId: string | undefined) {
+  return [
+    { command: `mizu verify ${run.name}/${run.generation} --verifier-key '${summary.verifierKey}'`, shows: 'Signatures, tree, inclusion and counts, on the log of the run' },
+    { command: `mizu replay ${run.name}/${run.generation}`, shows: 'Every operation executed again and compared, on the log of the run' },
+    ...(firstId === undefined
+      ? []
+      : [
+          { command: `mizu show ${firstId}`, shows: 'The story of one record' },
+          { command: `mizu prove ${firstId} --out record.tlog-proof && mizu verify record.tlog-proof`, shows: 'A proof of one record, checked without the log' },
+        ]),
+  ];
+}
+
+function provenanceOf(log: Log, { run, program, digest }: DeployedRun, summary: RunSummary, files: readonly WrittenFile[]) {
+  const inputs = Object.entries(program.data).map(([name, data]) => ({ name, digest: { sha256: data.digest as string } }));
+  return provenance({
+    subjects: files.map(({ name, sha256 }) => ({ name, sha256 })),
+    buildType: BUILD_TYPE,
+    externalParameters: { program: { name: PROGRAM_FILE, digest: { sha256: digest } }, seed: program.seed, ...(program.accept === undefined ? {} : { accept: program.accept }) },
+    resolvedDependencies: program.source === undefined ? inputs : [...inputs, { name: 'source', digest: { sha256: program.source.digest } }],
+    builderId: `urn:mizu:network:${log.network}`,
+    invocationId: `${run.name}/${run.generation}`,
+    byproducts: [{ name: `tree of ${summary.treeSize} leaves, checkpoint origin ${log.network}/${run.name}/${run.generation}`, digest: { 'rfc6962-sha256': summary.root } }],
+  });
+}

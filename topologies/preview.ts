@@ -1,0 +1,157 @@
+/**
+ * Runs the first candidates of a program in this process, through the same machines as a run, and notes what every step did to each.
+ * Nothing is written. Steps over all records (dedup, aggregates, the exact count) see the previewed candidates only.
+ */
+import type { Drop, Frame, Gateway, Json, Measured, Program, Row, TaskObserver, TaskOutput } from '#engine';
+import { ByteReader, decodeFrame, globalStorage, schemaBefore, StepMachine, TaskMachine, valueCodec } from '#engine';
+import type { CompiledFile } from './compile-file.ts';
+import { registry } from './registry.ts';
+import { temporaryStorage } from './temporary-storage.ts';
+
+export interface PreviewStep {
+  readonly step: string;
+  readonly op: string;
+  readonly verdict: 'kept' | 'changed' | 'flagged' | 'rejected' | 'failed' | 'duplicate';
+  /** Fields that the step made or changed, as they are after it. */
+  readonly fields: Row;
+  readonly rule?: string;
+  readonly measured?: Measured;
+  readonly limit?: Measured;
+  readonly code?: string;
+  readonly message?: string;
+  /** For a duplicate: the candidate that won. */
+  readonly winner?: number;
+}
+
+export interface PreviewRecord {
+  readonly candidate: number;
+  readonly steps: PreviewStep[];
+  outcome: 'published' | 'rejected' | 'duplicate' | 'failed';
+  /** What would be published. */
+  row: Row | undefined;
+}
+
+export interface Preview {
+  readonly records: readonly PreviewRecord[];
+  /** What aggregates found over the previewed records, by step id. */
+  readonly reports: Readonly<Record<string, Json>>;
+  readonly gas: number;
+}
+
+/** @param count candidates; fewer when the source holds fewer. */
+export async function previewWorkflow(workflow: CompiledFile, count: number, gateway?: Gateway, signal = new AbortController().signal): Promise<Preview> {
+  const { program, digest, data } = workflow;
+  const source = await workflow.source();
+  const records: Uint8Array[] = [];
+  if (source !== undefined) {
+    for await (const record of source.records(0)) {
+      if (records.length === count) break;
+      records.push(record);
+    }
+  }
+  const shown = source === undefined ? Math.min(count, program.budget.candidates ?? count) : records.length;
+  const local = temporaryStorage();
+  try {
+    const context = { program, registry, storage: globalStorage([...data.values()]), local, expectedRecords: shown };
+    const notes = new Notes(shown);
+    const machine = await TaskMachine.open(context, digest);
+    const task = { k: 0, first: 0, count: shown, poison: [], ...(source === undefined ? {} : { records }) };
+    const output = await machine.execute(task, (questions) => Promise.all(questions.map((question) => askOf(gateway)(question, signal))), notes.observer);
+    return await finish(context, digest, output, notes);
+  } finally {
+    await local.close();
+  }
+}
+
+function askOf(gateway: Gateway | undefined): Gateway['ask'] {
+  if (gateway !== undefined) return (question, signal) => gateway.ask(question, signal);
+  return async () => ({ kind: 'failure', code: 'NO_MODEL', message: 'No model was asked in this preview', response: new Uint8Array(0) });
+}
+
+/** The keyed stages, each partition once, as step 0. */
+async function finish(context: Parameters<typeof TaskMachine.open>[0], digest: string, output: TaskOutput, notes: Notes): Promise<Preview> {
+  const { program } = context;
+  let frames: (readonly Frame[])[] = [output.frames.map(decodeFrame)];
+  let gas = output.gas;
+  const reports: Record<string, Json> = {};
+  for (const stage of program.stages.slice(1)) {
+    const next: Frame[][] = [];
+    for (let partition = 0; partition < stage.partitions; partition++) {
+      const machine = await StepMachine.open(context, digest, stage.index, partition);
+      const step = await machine.execute(0, frames.flatMap((sent) => sent.filter((frame) => frame.to === partition)));
+      gas += step.gas;
+      Object.assign(reports, machine.reports());
+      next.push(step.frames.map(decodeFrame));
+      for (const drop of step.drops) notes.drop(program, drop);
+      for (const { i, record } of step.published) notes.publish(program, i, record);
+      machine.close();
+    }
+    frames = next;
+  }
+  return { records: notes.records, reports, gas };
+}
+
+/** What was seen of each candidate. Owned by one preview. */
+class Notes {
+  readonly records: PreviewRecord[];
+  private readonly before: Map<string, string>[];
+
+  constructor(count: number) {
+    this.records = Array.from({ length: count }, (_, candidate) => ({ candidate, steps: [], outcome: 'failed', row: undefined }));
+    this.before = this.records.map(() => new Map());
+  }
+
+  readonly observer: TaskObserver = ({ op, block, result }) => {
+    for (const row of block.rows) {
+      const fields: Record<string, Row[string]> = {};
+      const seen = this.before[block.candidate(row)];
+      let changed = false;
+      for (const { name } of block.schema) {
+        if (name.startsWith('$')) continue;
+        const value = block.value(name, row);
+        const text = JSON.stringify(value instanceof Uint8Array ? [...value] : value);
+        if (seen?.get(name) === text) continue;
+        changed ||= seen?.has(name) === true;
+        fields[name] = value;
+        seen?.set(name, text);
+      }
+      const flagged = op.spec.onFail === 'flag' && 'flags' in fields && Array.isArray(fields['flags']) && fields['flags'].includes(op.spec.id);
+      this.records[block.candidate(row)]?.steps.push({ step: op.spec.id, op: op.spec.op, verdict: flagged ? 'flagged' : changed ? 'changed' : 'kept', fields });
+    }
+    for (const drop of result.drops) this.note(drop, op.spec.op);
+  };
+
+  /** A drop as the publishing stage reports it; those of the source stage were noted when they happened. */
+  drop(program: Program, drop: Drop): void {
+    if (drop.stage > 0) this.note(drop, program.stages[drop.stage]?.ops[drop.op]?.op ?? drop.step);
+  }
+
+  publish(program: Program, i: number, record: Uint8Array): void {
+    const target = this.records[i];
+    if (target === undefined) return;
+    target.outcome = 'published';
+    target.row = decodeRow(program.published, record);
+  }
+
+  private note(drop: Drop, op: string): void {
+    const target = this.records[drop.i];
+    if (target === undefined) return;
+    target.outcome = drop.kind;
+    target.steps.push({
+      step: drop.step,
+      op,
+      verdict: drop.kind,
+      fields: {},
+      ...(drop.rule === '' ? {} : { rule: drop.rule }),
+      ...(drop.measured === undefined ? {} : { measured: drop.measured }),
+      ...(drop.limit === undefined ? {} : { limit: drop.limit }),
+      ...(drop.code === '' ? {} : { code: drop.code, message: drop.message }),
+      ...(drop.winner === undefined ? {} : { winner: drop.winner.i }),
+    });
+  }
+}
+
+function decodeRow(schema: ReturnType<typeof schemaBefore>, record: Uint8Array): Row {
+  const reader = new ByteReader(record);
+  return Object.fromEntries(schema.map((field) => [field.name, valueCodec(field.type).decode(reader)]));
+}

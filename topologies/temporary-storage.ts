@@ -1,0 +1,18 @@
+/** Local storage for one command that writes nothing on the log: a folder of its own, gone when it is closed. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { LocalStorage } from '#engine';
+import { openLocalStorage } from '#connectors/embedded';
+
+export function temporaryStorage(): LocalStorage {
+  const folder = mkdtempSync(join(tmpdir(), 'mizu-'));
+  const storage = openLocalStorage(folder);
+  return {
+    openKeyIndex: (name, expectedKeys) => storage.openKeyIndex(name, expectedKeys),
+    async close() {
+      await storage.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
