@@ -5,6 +5,7 @@
 import { invariant, MizuError } from '../contract/errors.ts';
 import type { KeyedExecutor } from '../contract/operator.ts';
 import type { Json, Program, StageSpec } from '../contract/program.ts';
+import type { Schema } from '../contract/types.ts';
 import { ByteWriter } from '../proof/bytes.ts';
 import type { Drop } from '../proof/effect.ts';
 import { encodeEffect } from '../proof/effect.ts';
@@ -190,7 +191,7 @@ export class StepMachine {
     }
     for (const drop of drops) entries.push(dropEntry(drop));
     const root = rootOf(entries.map(leafHash));
-    chain.link({ step: 'publish', opDigest: kernelOpDigest('publish', null), effectHash: sha256(root), counts: { in: batch.rows.length, kept: batch.rows.length }, gas: 0, root });
+    chain.link({ step: 'publish', opDigest: publishDigest(this.stage.output), effectHash: sha256(root), counts: { in: batch.rows.length, kept: batch.rows.length }, gas: 0, root });
     return { frames: [], published, drops };
   }
 
@@ -221,6 +222,11 @@ export class StepMachine {
     });
     return { frames: frames.map(encodeFrame), published: [], drops: [] };
   }
+}
+
+/** Digest of the publishing op: covers the published schema, so that a proof can't be read under other field names. */
+export function publishDigest(schema: Schema): Uint8Array {
+  return kernelOpDigest('publish', { schema: schema as unknown as Json });
 }
 
 function chainState(state: Uint8Array, delta: Uint8Array): Uint8Array {

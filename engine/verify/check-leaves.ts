@@ -1,5 +1,7 @@
 /** Checks of the leaves of one task: form, order, chained commitments, counts (law 5), and what they say of frames and publications (P11). */
 import type { Program } from '../contract/program.ts';
+import { KERNEL_STEPS } from '../compile/kernel-fields.ts';
+import { opDigest } from '../compile/op-digest.ts';
 import type { Frame } from '../proof/frame.ts';
 import { dropEntry, frameRoot, publishedEntry, rootOfFrames } from '../proof/frame.ts';
 import type { Leaf } from '../proof/leaf.ts';
@@ -30,6 +32,7 @@ export function checkGroups(program: Program, digest: string, k: number, groups:
     leaves.forEach((leaf, n) => {
       const where = placeOf(leaf);
       if (!equalBytes(leaf.program, expected)) report(where, 'the leaf belongs to another program');
+      checkOp(program, leaf, where, report);
       if (leaf.k !== k || leaf.stage !== group.stage || leaf.partition !== group.partition) report(where, `the leaf stands in the place of task ${k}, stage ${group.stage}, partition ${group.partition}`);
       const before = leaves[n - 1];
       if (before !== undefined && compareLeaves(before, leaf) >= 0) report(where, 'leaves are not in canonical order');
@@ -39,6 +42,13 @@ export function checkGroups(program: Program, digest: string, k: number, groups:
     checkBlocks(program, group, leaves, report);
     return { stage: group.stage, partition: group.partition, leaves };
   });
+}
+
+/** A leaf of an author's op carries the digest of an op of its stage under that step id; kernel ops are covered by their chain. */
+function checkOp(program: Program, leaf: Leaf, where: string, report: Report): void {
+  if (KERNEL_STEPS.includes(leaf.step)) return;
+  const op = program.stages[leaf.stage]?.ops.find((spec) => spec.id === leaf.step);
+  if (op === undefined || !equalBytes(leaf.opDigest, opDigest(op))) report(where, 'its op is not the one of the program');
 }
 
 function checkCounts(leaf: Leaf, where: string, report: Report): void {

@@ -11,6 +11,7 @@ import type { Json } from '../contract/program.ts';
 import type { Row, Schema } from '../contract/types.ts';
 import { ByteReader } from '../proof/bytes.ts';
 import type { DropKind } from '../proof/effect.ts';
+import { publishDigest } from '../datavm/step-machine.ts';
 import { decodeDrop } from '../proof/effect.ts';
 import { dropEntry, publishedEntry } from '../proof/frame.ts';
 import { canonicalBytes } from '../proof/jcs.ts';
@@ -20,7 +21,7 @@ import { decodeLeaf } from '../proof/leaf.ts';
 import { inclusionPath, leafHash, verifyInclusion } from '../proof/merkle.ts';
 import { openCheckpoint } from '../proof/checkpoint.ts';
 import { parseVkey } from '../proof/note.ts';
-import { fromBase64, sha256, toBase64, toHex } from '../proof/sha256.ts';
+import { equalBytes, fromBase64, sha256, toBase64, toHex } from '../proof/sha256.ts';
 import { TileReader } from '../proof/tile-reader.ts';
 import { formatTlogProof, parseTlogProof, verifyTlogProof } from '../proof/tlog-proof.ts';
 import { recordCodec } from '../proof/value-codec.ts';
@@ -112,6 +113,7 @@ export function verifyProof(text: string, verifierKey: string): ProofReport {
   const drop = extra.drop === undefined ? undefined : decodeOr('its dropped record', () => decodeDrop(extra.drop as Uint8Array));
   const entry = extra.record === undefined ? Buffer.concat([Buffer.of(1), extra.drop ?? new Uint8Array(0)]) : publishedEntry(id.i, sha256(extra.record));
   if (leaf.step !== 'publish' || leaf.root === undefined) throw new MizuError('PROOF_INVALID', `The leaf is of '${leaf.step}', not of a publishing step`);
+  if (!equalBytes(leaf.opDigest, publishDigest(extra.schema))) throw new MizuError('PROOF_INVALID', 'The schema is not the one that the leaf commits to');
   if (!verifyInclusion({ index: extra.index, size: extra.count, leafHash: leafHash(entry), path: extra.path, root: leaf.root })) {
     throw new MizuError('PROOF_INVALID', 'The record is not among those that the leaf commits to');
   }
