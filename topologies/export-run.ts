@@ -96,7 +96,8 @@ async function writeRecords({ log, run, formats, dir, guardFormulas, signal, onR
       if (signal.aborted) throw new MizuError('INTERRUPTED', 'The export was stopped; it left no files', { hint: 'Start it again.' });
       firstId ??= id;
       for (const writer of writers) writer.write(row, id);
-      onRecord?.(++records);
+      records++;
+      onRecord?.(records);
     }
     const files: WrittenFile[] = [];
     for (let writer = writers[0]; writer !== undefined; writer = writers[0]) {
