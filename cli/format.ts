@@ -31,8 +31,8 @@ export function percent(part: number, whole: number): string {
 
 /** Columns of equal width; `right` names those that hold figures. Lines have no trailing space. */
 export function columns(rows: readonly (readonly string[])[], right: readonly number[] = [], indent = ''): string {
-  const widths: number[] = [];
-  for (const row of rows) row.forEach((cell, n) => void (widths[n] = Math.max(widths[n] ?? 0, cell.length)));
+  const count = Math.max(0, ...rows.map((row) => row.length));
+  const widths = Array.from({ length: count }, (_, n) => Math.max(...rows.map((row) => row[n]?.length ?? 0)));
   const line = (row: readonly string[]): string =>
     row.map((cell, n) => (right.includes(n) ? cell.padStart(widths[n] ?? 0) : cell.padEnd(widths[n] ?? 0))).join('  ');
   return rows.map((row) => `${indent}${line(row)}`.trimEnd()).join('\n');

@@ -38,12 +38,17 @@ Exit codes: 0 done, 1 the check or run failed, 2 the input was wrong, 130 interr
 
 function addAuthorCommands(program: Command, run: RunAction): void {
   program.commandsGroup('Write a workflow:');
-  common(program.command('init').argument('[dir]', 'folder to write into', '.').description('Write a small workflow that works, to start from'), false).action(
-    (dir: string, options: CommonOptions) => run(options, async (context) => (await import('./commands/init.ts')).init(context, dir)),
+  common(
+    program.command('init').argument('[dir]', 'folder to write into', '.').description('Write a small workflow that works, to start from'),
+    false,
+  ).action((dir: string, options: CommonOptions) =>
+    run(options, async (context) => (await import('./commands/init.ts')).init(context, dir)),
   );
-  workflowCommand(program.command('check')).description('Check a workflow; shows every problem at once').action((file: string, options: CommonOptions & SetOptions) =>
-    run(options, async (context) => (await import('./commands/check.ts')).check(context, file, options)),
-  );
+  workflowCommand(program.command('check'))
+    .description('Check a workflow; shows every problem at once')
+    .action((file: string, options: CommonOptions & SetOptions) =>
+      run(options, async (context) => (await import('./commands/check.ts')).check(context, file, options)),
+    );
   workflowCommand(program.command('compile'))
     .description('Show the program that a workflow compiles to')
     .addOption(new Option('--format <format>', 'how to show it').choices(['text', 'json', 'mermaid']).default('text'))
@@ -56,8 +61,14 @@ function addAuthorCommands(program: Command, run: RunAction): void {
     .action((file: string, options: CommonOptions & SetOptions & { count: number }) =>
       run(options, async (context) => (await import('./commands/preview.ts')).preview(context, file, options)),
     );
-  common(program.command('operators').argument('[name]', 'an operator').description('List the operators, or show one with its parameters and examples'), false).action(
-    (name: string | undefined, options: CommonOptions) => run(options, async (context) => (await import('./commands/operators.ts')).operators(context, name)),
+  common(
+    program
+      .command('operators')
+      .argument('[name]', 'an operator')
+      .description('List the operators, or show one with its parameters and examples'),
+    false,
+  ).action((name: string | undefined, options: CommonOptions) =>
+    run(options, async (context) => (await import('./commands/operators.ts')).operators(context, name)),
   );
 }
 
@@ -92,9 +103,11 @@ function addRunCommands(program: Command, run: RunAction): void {
   common(program.command('list').description('List the runs on a log')).action((options: CommonOptions) =>
     run(options, async (context) => (await import('./commands/list.ts')).list(context)),
   );
-  runCommand(program.command('status')).description('Show where a run stands and what it came to').action((name: string, options: CommonOptions) =>
-    run(options, async (context) => (await import('./commands/status.ts')).status(context, name)),
-  );
+  runCommand(program.command('status'))
+    .description('Show where a run stands and what it came to')
+    .action((name: string, options: CommonOptions) =>
+      run(options, async (context) => (await import('./commands/status.ts')).status(context, name)),
+    );
 }
 
 function addProofCommands(program: Command, run: RunAction): void {
@@ -132,15 +145,21 @@ function addDataCommands(program: Command, run: RunAction): void {
     .action((name: string, options: CommonOptions & ExportCommandOptions) =>
       run(options, async (context) => (await import('./commands/export.ts')).exportData(context, name, options)),
     );
-  recordCommand(program.command('show')).description("Tell a record's whole story: every step, what it measured and changed, what became of the record").action(
-    (id: string, options: CommonOptions) => run(options, async (context) => (await import('./commands/show.ts')).show(context, id)),
-  );
+  recordCommand(program.command('show'))
+    .description("Tell a record's whole story: every step, what it measured and changed, what became of the record")
+    .action((id: string, options: CommonOptions) =>
+      run(options, async (context) => (await import('./commands/show.ts')).show(context, id)),
+    );
   runCommand(program.command('rejected'))
     .description('List every rejected record with step, rule, measured value and limit; duplicates with the record that won')
-    .action((name: string, options: CommonOptions) => run(options, async (context) => (await import('./commands/rejected.ts')).rejected(context, name)));
+    .action((name: string, options: CommonOptions) =>
+      run(options, async (context) => (await import('./commands/rejected.ts')).rejected(context, name)),
+    );
   runCommand(program.command('failed'))
     .description('List every failed record with step, error and original bytes')
-    .action((name: string, options: CommonOptions) => run(options, async (context) => (await import('./commands/failed.ts')).failed(context, name)));
+    .action((name: string, options: CommonOptions) =>
+      run(options, async (context) => (await import('./commands/failed.ts')).failed(context, name)),
+    );
 }
 
 export interface ExportCommandOptions {

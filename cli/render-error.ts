@@ -26,7 +26,8 @@ export interface RenderedError {
 export function renderError(error: unknown, verbose: boolean): RenderedError {
   const known = error instanceof MizuError ? error : new MizuError('INTERNAL', messageOf(error), { cause: error });
   const lines = [headOf(known)];
-  const hint = known.code === 'INTERNAL' ? 'This is a defect of Mizu: please report it, with the workflow and the output of --verbose.' : known.hint;
+  const hint =
+    known.code === 'INTERNAL' ? 'This is a defect of Mizu: please report it, with the workflow and the output of --verbose.' : known.hint;
   if (hint !== undefined) lines.push(`  try: ${hint}`);
   if (verbose) lines.push(...chainOf(known));
   return { exitCode: exitCodeOf(known.code), text: lines.join('\n'), result: { ok: false, error: jsonOf(known) } };
@@ -44,8 +45,11 @@ function headOf(error: MizuError): string {
 }
 
 function chainOf(error: MizuError): string[] {
-  const lines = [`  code: ${error.code} (${error.domain}, retry: ${error.retry})${error.component === undefined ? '' : `, at ${error.component}`}`];
-  for (let at: unknown = error; at instanceof Error; at = at.cause) lines.push(`  ${at === error ? '' : 'cause: '}${at.stack ?? at.message}`);
+  const lines = [
+    `  code: ${error.code} (${error.domain}, retry: ${error.retry})${error.component === undefined ? '' : `, at ${error.component}`}`,
+  ];
+  for (let at: unknown = error; at instanceof Error; at = at.cause)
+    lines.push(`  ${at === error ? '' : 'cause: '}${at.stack ?? at.message}`);
   return lines;
 }
 

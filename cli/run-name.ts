@@ -6,7 +6,9 @@ import { MizuError, readRun } from '#engine';
 export async function findRun(log: Log, text: string): Promise<DeployedRun> {
   const match = /^([^/\s]+)(?:\/([1-9]\d{0,9}))?$/.exec(text);
   if (match?.[1] === undefined) {
-    throw new MizuError('USAGE', `'${text}' is not the name of a run`, { hint: 'A run reads NAME or NAME/GENERATION; `mizu list` shows them.' });
+    throw new MizuError('USAGE', `'${text}' is not the name of a run`, {
+      hint: 'A run reads NAME or NAME/GENERATION; `mizu list` shows them.',
+    });
   }
   return readRun(log, match[1], match[2] === undefined ? undefined : Number(match[2]));
 }

@@ -11,8 +11,12 @@ export function fellShort(summary: RunSummary): boolean {
   return summary.wanted !== null && summary.accepted < summary.wanted;
 }
 
-/** @param seconds of this process; undefined where they are not known. */
-export function summaryText(summary: RunSummary, seconds: number | undefined, strong: (text: string) => string): string {
+/** @param timed work of this process; undefined where there was none. */
+export function summaryText(
+  summary: RunSummary,
+  timed: { readonly seconds: number; readonly before: number } | undefined,
+  strong: (text: string) => string,
+): string {
   const { candidates, wanted } = summary;
   const share = (n: number): string => percent(n, candidates);
   const counts = [
@@ -24,7 +28,7 @@ export function summaryText(summary: RunSummary, seconds: number | undefined, st
     ['failed', grouped(summary.failed), share(summary.failed)],
   ];
   const facts = [
-    ...(seconds === undefined ? [] : [['time', `${secondsText(seconds)}, ${grouped(Math.round(candidates / Math.max(seconds, 0.001)))} candidates/s`]]),
+    ...(timed === undefined ? [] : [['time', timeText(candidates, timed)]]),
     ['gas', grouped(summary.gas)],
     ['bytes', `${bytesText(summary.bytes.local)} local, ${bytesText(summary.bytes.global)} global`],
     ['tree', `${grouped(summary.treeSize)} leaves, root ${summary.root}`],
@@ -38,6 +42,11 @@ export function summaryText(summary: RunSummary, seconds: number | undefined, st
     '',
     columns([...facts, ...reports], [], '  '),
   ].join('\n');
+}
+
+function timeText(candidates: number, { seconds, before }: { readonly seconds: number; readonly before: number }): string {
+  const rate = `${grouped(Math.round((candidates - before) / Math.max(seconds, 0.001)))} candidates/s`;
+  return `${secondsText(seconds)}, ${rate}${before === 0 ? '' : `; ${grouped(before)} candidates were done before`}`;
 }
 
 function rejectedRows(rejected: Readonly<Record<string, number>>): [string, number][] {
@@ -59,7 +68,12 @@ function reportText(report: Json): string {
 function groupsText(entries: [string, number][]): string {
   const sorted = entries.sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
   const more = sorted.length - GROUPS_SHOWN;
-  return sorted.slice(0, GROUPS_SHOWN).map(([group, n]) => `${group} ${grouped(n)}`).join(', ') + (more > 0 ? `, and ${more} more` : '');
+  return (
+    sorted
+      .slice(0, GROUPS_SHOWN)
+      .map(([group, n]) => `${group} ${grouped(n)}`)
+      .join(', ') + (more > 0 ? `, and ${more} more` : '')
+  );
 }
 
 /** For a run that fell short: how many candidates gave how many records, what took most, what to raise. */
@@ -71,7 +85,9 @@ export function exhaustedText(summary: RunSummary): string {
     ['failures took', summary.failed],
   ];
   const [worst] = drops.filter(([, n]) => n > 0).sort((a, b) => b[1] - a[1]);
-  const lines = [`error: not enough: ${grouped(candidates)} candidates gave ${grouped(accepted)} of the ${grouped(wanted ?? 0)} records wanted`];
+  const lines = [
+    `error: not enough: ${grouped(candidates)} candidates gave ${grouped(accepted)} of the ${grouped(wanted ?? 0)} records wanted`,
+  ];
   if (worst !== undefined) lines.push(`  most were lost where ${worst[0]} ${grouped(worst[1])} (${percent(worst[1], candidates)})`);
   lines.push(`  try: ${adviceOf(summary)}`);
   return lines.join('\n');

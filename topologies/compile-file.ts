@@ -32,10 +32,18 @@ async function readWorkflow(file: string): Promise<string> {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {
-    throw new MizuError('INPUT_INVALID', `${file} is not UTF-8 text`, { cause: error, component: file, hint: 'A workflow is a YAML file saved as UTF-8.' });
+    throw new MizuError('INPUT_INVALID', `${file} is not UTF-8 text`, {
+      cause: error,
+      component: file,
+      hint: 'A workflow is a YAML file saved as UTF-8.',
+    });
   }
 }
 
 function withHint(error: MizuError): MizuError {
-  return new MizuError(error.code, error.message, { cause: error, component: error.component ?? '', hint: 'Give the path of a workflow file; `mizu init` writes one to start from.' });
+  return new MizuError(error.code, error.message, {
+    cause: error,
+    component: error.component ?? '',
+    hint: 'Give the path of a workflow file; `mizu init` writes one to start from.',
+  });
 }

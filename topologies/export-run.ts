@@ -43,13 +43,7 @@ export interface ExportedRun {
 export async function exportRun(options: ExportRunOptions): Promise<ExportedRun> {
   const { log, run, dir } = options;
   const summary = await finishedSummary(log, run);
-  const data = await writeRecords(options);
-  if (data.records !== summary.accepted) {
-    throw new MizuError('LOG_CORRUPT', `The log holds ${data.records} published records of ${run.run.name}, its summary says ${summary.accepted}`, {
-      component: run.run.name,
-      hint: 'Check the run: mizu verify.',
-    });
-  }
+  const data = await writeRecords(options, summary.accepted);
   const program = writeFileWhole(join(dir, PROGRAM_FILE), canonicalBytes(run.program as unknown as Json));
   const card = writeDatasetCard({
     dir,
@@ -85,7 +79,10 @@ interface WrittenData {
   readonly firstId: string | undefined;
 }
 
-async function writeRecords({ log, run, formats, dir, guardFormulas, signal, onRecord }: ExportRunOptions): Promise<WrittenData> {
+async function writeRecords(
+  { log, run, formats, dir, guardFormulas, signal, onRecord }: ExportRunOptions,
+  expected: number,
+): Promise<WrittenData> {
   const shape = { dir, name: run.run.name, schema: run.program.published, guardFormulas: guardFormulas ?? false };
   const writers: RecordWriter[] = [];
   let records = 0;
@@ -98,6 +95,12 @@ async function writeRecords({ log, run, formats, dir, guardFormulas, signal, onR
       for (const writer of writers) writer.write(row, id);
       records++;
       onRecord?.(records);
+    }
+    if (records !== expected) {
+      throw new MizuError('LOG_CORRUPT', `The log holds ${records} published records of ${run.run.name}, its summary says ${expected}`, {
+        component: run.run.name,
+        hint: 'Check the run: mizu verify.',
+      });
     }
     const files: WrittenFile[] = [];
     for (let writer = writers[0]; writer !== undefined; writer = writers[0]) {
@@ -113,13 +116,19 @@ async function writeRecords({ log, run, formats, dir, guardFormulas, signal, onR
 
 function checkCommands({ run }: DeployedRun, summary: RunSummary, firstId: string | undefined) {
   return [
-    { command: `mizu verify ${run.name}/${run.generation} --verifier-key '${summary.verifierKey}'`, shows: 'Signatures, tree, inclusion and counts, on the log of the run' },
+    {
+      command: `mizu verify ${run.name}/${run.generation} --verifier-key '${summary.verifierKey}'`,
+      shows: 'Signatures, tree, inclusion and counts, on the log of the run',
+    },
     { command: `mizu replay ${run.name}/${run.generation}`, shows: 'Every operation executed again and compared, on the log of the run' },
     ...(firstId === undefined
       ? []
       : [
           { command: `mizu show ${firstId}`, shows: 'The story of one record' },
-          { command: `mizu prove ${firstId} --out record.tlog-proof && mizu verify record.tlog-proof`, shows: 'A proof of one record, checked without the log' },
+          {
+            command: `mizu prove ${firstId} --out record.tlog-proof && mizu verify record.tlog-proof --verifier-key '${summary.verifierKey}'`,
+            shows: 'A proof of one record, checked without the log',
+          },
         ]),
   ];
 }
@@ -129,10 +138,20 @@ function provenanceOf(log: Log, { run, program, digest }: DeployedRun, summary: 
   return provenance({
     subjects: files.map(({ name, sha256 }) => ({ name, sha256 })),
     buildType: BUILD_TYPE,
-    externalParameters: { program: { name: PROGRAM_FILE, digest: { sha256: digest } }, seed: program.seed, ...(program.accept === undefined ? {} : { accept: program.accept }) },
-    resolvedDependencies: program.source === undefined ? inputs : [...inputs, { name: 'source', digest: { sha256: program.source.digest } }],
+    externalParameters: {
+      program: { name: PROGRAM_FILE, digest: { sha256: digest } },
+      seed: program.seed,
+      ...(program.accept === undefined ? {} : { accept: program.accept }),
+    },
+    resolvedDependencies:
+      program.source === undefined ? inputs : [...inputs, { name: 'source', digest: { sha256: program.source.digest } }],
     builderId: `urn:mizu:network:${log.network}`,
     invocationId: `${run.name}/${run.generation}`,
-    byproducts: [{ name: `tree of ${summary.treeSize} leaves, checkpoint origin ${log.network}/${run.name}/${run.generation}`, digest: { 'rfc6962-sha256': summary.root } }],
+    byproducts: [
+      {
+        name: `tree of ${summary.treeSize} leaves, checkpoint origin ${log.network}/${run.name}/${run.generation}`,
+        digest: { 'rfc6962-sha256': summary.root },
+      },
+    ],
   });
 }

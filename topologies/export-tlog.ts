@@ -25,7 +25,8 @@ export async function exportTlog(log: Log, run: DeployedRun, dir: string, signal
   let note: Uint8Array | undefined;
   let files = 0;
   for await (const { path, bytes } of tileFiles(log, run)) {
-    if (signal.aborted) throw new MizuError('INTERRUPTED', 'The export was stopped; its tree has no checkpoint', { hint: 'Start it again.' });
+    if (signal.aborted)
+      throw new MizuError('INTERRUPTED', 'The export was stopped; its tree has no checkpoint', { hint: 'Start it again.' });
     if (path === 'checkpoint') note = bytes;
     else writeFileWhole(join(dir, path), bytes);
     files++;

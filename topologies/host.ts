@@ -49,5 +49,8 @@ const REASONS: Readonly<Record<string, string>> = {
 /** @returns NOT_FOUND or FILE_UNREADABLE, naming the path as the author wrote it. */
 export function fileProblem(path: string, error: unknown): MizuError {
   const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
-  return new MizuError(code === 'ENOENT' ? 'NOT_FOUND' : 'FILE_UNREADABLE', `Cannot read ${path}: ${REASONS[code] ?? messageOf(error)}`, { cause: error, component: path });
+  return new MizuError(code === 'ENOENT' ? 'NOT_FOUND' : 'FILE_UNREADABLE', `Cannot read ${path}: ${REASONS[code] ?? messageOf(error)}`, {
+    cause: error,
+    component: path,
+  });
 }

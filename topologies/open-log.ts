@@ -16,10 +16,15 @@ export interface OpenLogOptions {
 export async function openLog(address: string, options: OpenLogOptions): Promise<Log> {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(address)?.[1];
   if (scheme !== undefined) {
-    const known = scheme.toLowerCase() === 'kafka' ? 'Kafka logs are not in this version' : `'${scheme}://' is no kind of log that Mizu knows`;
-    throw new MizuError('USAGE', `--log ${address}: ${known}`, { component: '--log', hint: `Give a folder, for example --log ${DEFAULT_LOG}.` });
+    const known =
+      scheme.toLowerCase() === 'kafka' ? 'Kafka logs are not in this version' : `'${scheme}://' is no kind of log that Mizu knows`;
+    throw new MizuError('USAGE', `--log ${address}: ${known}`, {
+      component: '--log',
+      hint: `Give a folder, for example --log ${DEFAULT_LOG}.`,
+    });
   }
-  if (address === '') throw new MizuError('USAGE', '--log is empty', { component: '--log', hint: `Give a folder, for example --log ${DEFAULT_LOG}.` });
+  if (address === '')
+    throw new MizuError('USAGE', '--log is empty', { component: '--log', hint: `Give a folder, for example --log ${DEFAULT_LOG}.` });
   try {
     return await openEmbeddedLog({ directory: address, readOnly: options.readOnly });
   } catch (error) {

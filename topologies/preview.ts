@@ -3,7 +3,7 @@
  * Nothing is written. Steps over all records (dedup, aggregates, the exact count) see the previewed candidates only.
  */
 import type { Drop, Frame, Gateway, Json, Measured, Program, Row, TaskObserver, TaskOutput } from '#engine';
-import { ByteReader, decodeFrame, globalStorage, schemaBefore, StepMachine, TaskMachine, valueCodec } from '#engine';
+import { ByteReader, decodeFrame, globalStorage, type schemaBefore, StepMachine, TaskMachine, valueCodec } from '#engine';
 import type { CompiledFile } from './compile-file.ts';
 import { registry } from './registry.ts';
 import { temporaryStorage } from './temporary-storage.ts';
@@ -39,7 +39,12 @@ export interface Preview {
 }
 
 /** @param count candidates; fewer when the source holds fewer. */
-export async function previewWorkflow(workflow: CompiledFile, count: number, gateway?: Gateway, signal = new AbortController().signal): Promise<Preview> {
+export async function previewWorkflow(
+  workflow: CompiledFile,
+  count: number,
+  gateway?: Gateway,
+  signal = new AbortController().signal,
+): Promise<Preview> {
   const { program, digest, data } = workflow;
   const source = await workflow.source();
   const records: Uint8Array[] = [];
@@ -56,7 +61,11 @@ export async function previewWorkflow(workflow: CompiledFile, count: number, gat
     const notes = new Notes(shown);
     const machine = await TaskMachine.open(context, digest);
     const task = { k: 0, first: 0, count: shown, poison: [], ...(source === undefined ? {} : { records }) };
-    const output = await machine.execute(task, (questions) => Promise.all(questions.map((question) => askOf(gateway)(question, signal))), notes.observer);
+    const output = await machine.execute(
+      task,
+      (questions) => Promise.all(questions.map((question) => askOf(gateway)(question, signal))),
+      notes.observer,
+    );
     return await finish(context, digest, output, notes);
   } finally {
     await local.close();
@@ -78,7 +87,10 @@ async function finish(context: Parameters<typeof TaskMachine.open>[0], digest: s
     const next: Frame[][] = [];
     for (let partition = 0; partition < stage.partitions; partition++) {
       const machine = await StepMachine.open(context, digest, stage.index, partition);
-      const step = await machine.execute(0, frames.flatMap((sent) => sent.filter((frame) => frame.to === partition)));
+      const step = await machine.execute(
+        0,
+        frames.flatMap((sent) => sent.filter((frame) => frame.to === partition)),
+      );
       gas += step.gas;
       Object.assign(reports, machine.reports());
       next.push(step.frames.map(decodeFrame));
@@ -115,8 +127,14 @@ class Notes {
         fields[name] = value;
         seen?.set(name, text);
       }
-      const flagged = op.spec.onFail === 'flag' && 'flags' in fields && Array.isArray(fields['flags']) && fields['flags'].includes(op.spec.id);
-      this.records[block.candidate(row)]?.steps.push({ step: op.spec.id, op: op.spec.op, verdict: flagged ? 'flagged' : changed ? 'changed' : 'kept', fields });
+      const flagged =
+        op.spec.onFail === 'flag' && 'flags' in fields && Array.isArray(fields['flags']) && fields['flags'].includes(op.spec.id);
+      this.records[block.candidate(row)]?.steps.push({
+        step: op.spec.id,
+        op: op.spec.op,
+        verdict: flagged ? 'flagged' : changed ? 'changed' : 'kept',
+        fields,
+      });
     }
     for (const drop of result.drops) this.note(drop, op.spec.op);
   };

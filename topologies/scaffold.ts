@@ -18,7 +18,10 @@ export function scaffoldWorkflow(dir: string): Scaffold {
   const files = filesBelow('');
   const taken = files.filter((file) => existsSync(join(dir, file)));
   if (taken.length > 0) {
-    throw new MizuError('USAGE', `${dir} holds ${taken.join(', ')} already; nothing was written`, { component: dir, hint: 'Name a folder that is new or empty: mizu init DIR.' });
+    throw new MizuError('USAGE', `${dir} holds ${taken.join(', ')} already; nothing was written`, {
+      component: dir,
+      hint: 'Name a folder that is new or empty: mizu init DIR.',
+    });
   }
   const folder = basename(resolve(dir));
   const name = NAME_PATTERN.test(folder) && folder.length <= NAME_LIMIT ? folder : STARTER_NAME;

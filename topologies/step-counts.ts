@@ -30,7 +30,13 @@ export async function stepCounts(log: Log, run: DeployedRun, candidates: number)
 
 /** In the order in which they are executed; the exact count stands after the last op that can drop a record. */
 function stepsOf(program: Program): { readonly id: string; readonly op: string; readonly summary: string }[] {
-  const steps = [{ id: 'source', op: 'source', summary: program.source === undefined ? 'makes candidates' : `takes records of the source (${program.source.format})` }];
+  const steps = [
+    {
+      id: 'source',
+      op: 'source',
+      summary: program.source === undefined ? 'makes candidates' : `takes records of the source (${program.source.format})`,
+    },
+  ];
   for (const stage of program.stages) {
     const ops = stage.ops.map(({ id, op }) => ({ id, op, summary: operatorOf(op)?.summary ?? '' }));
     if (stage.kind === 'last' && program.accept !== undefined) {

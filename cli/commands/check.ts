@@ -9,7 +9,8 @@ import type { SetOptions } from '../program.ts';
 export async function check(context: Context, file: string, options: SetOptions): Promise<Outcome> {
   const { program, digest, deployment, warnings } = await compileFile(file, options.set);
   const steps = program.stages.reduce((sum, stage) => sum + stage.ops.length, 0);
-  if (warnings.length > 0) context.progress.note(`${formatProblems(warnings).replace(/problems?$/, (word) => word.replace('problem', 'warning'))}`);
+  if (warnings.length > 0)
+    context.progress.note(`${formatProblems(warnings).replace(/problems?$/, (word) => word.replace('problem', 'warning'))}`);
   const target = program.accept === undefined ? 'every record that passes' : `exactly ${grouped(program.accept)} records`;
   await context.out.text(
     [
@@ -20,6 +21,14 @@ export async function check(context: Context, file: string, options: SetOptions)
     ].join('\n'),
   );
   return {
-    result: { ok: true, file, name: deployment.name, program: digest, steps, stages: program.stages.length, warnings: warnings.map((problem): Json => ({ ...problem })) },
+    result: {
+      ok: true,
+      file,
+      name: deployment.name,
+      program: digest,
+      steps,
+      stages: program.stages.length,
+      warnings: warnings.map((problem): Json => ({ ...problem })),
+    },
   };
 }

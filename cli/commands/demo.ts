@@ -1,8 +1,19 @@
 /** `mizu demo`: the shipped workflow falling-stacks from end to end: run, verify, replay a part, prove one record, export. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { MizuError, parseRecordId, proveRecord, readRun, replayRun, verifyRun } from '#engine';
-import { compileFile, exportRun, FALLING_STACKS, openLog, openSigner, registry, temporaryStorage, WORKER_URL, writeFileWhole } from '#topologies';
+import type { RunSummary } from '#engine';
+import { MizuError, parseRecordId, proveRecord, readRun, replayRun, verifyProof, verifyRun } from '#engine';
+import {
+  compileFile,
+  exportRun,
+  FALLING_STACKS,
+  openLog,
+  openSigner,
+  registry,
+  temporaryStorage,
+  WORKER_URL,
+  writeFileWhole,
+} from '#topologies';
 import type { Context, Outcome } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { grouped, secondsText } from '../format.ts';
@@ -17,39 +28,64 @@ const REPLAYED_TASKS = 4;
 
 export async function demo(context: Context, given: string | undefined, options: { readonly workers?: number }): Promise<Outcome> {
   const dir = given ?? freshFolder();
-  if (existsSync(join(dir, 'log'))) throw new MizuError('USAGE', `${dir} holds a log already`, { component: dir, hint: 'Name a folder that is new, or none.' });
+  if (existsSync(join(dir, 'log')))
+    throw new MizuError('USAGE', `${dir} holds a log already`, { component: dir, hint: 'Name a folder that is new, or none.' });
   const { out, progress, signal, debug } = context;
   const place = { log: join(dir, 'log'), progress, signal, debug, interrupted: false };
   const workers = options.workers ?? defaultWorkers();
   const started = performance.now();
   progress.note('Simulating stacks of bodies until 1,000 of them pass every rule…');
   const workflow = await compileFile(FALLING_STACKS);
-  const { summary, seconds } = await runWithProgress(place, workflow, { workers });
-  await out.text(`${summaryText(summary, seconds, (text) => out.style('bold', text))}\n`);
+  const timed = await runWithProgress(place, workflow, { workers });
+  const { summary, seconds } = timed;
+  await out.text(`${summaryText(summary, timed, (text) => out.style('bold', text))}\n`);
 
   const log = await openLog(place.log, { readOnly: true });
   const local = temporaryStorage();
   try {
     const run = await readRun(log, summary.name, summary.generation);
     const report = await verifyRun(log, run, { verifierKey: summary.verifierKey });
-    await out.text(`${mark(context, report.ok)} verified: ${report.checks.map((check) => `${check.name} ${grouped(check.count)}`).join(', ')}`);
-    const replayed = await replayRun({ log, run, registry, local, workerUrl: WORKER_URL, workers, tasks: { from: 0, to: REPLAYED_TASKS - 1 }, signal });
-    await out.text(`${mark(context, replayed.ok)} replayed: ${grouped(replayed.candidates)} candidates executed again, ${grouped(replayed.leaves)} leaves equal`);
+    await out.text(
+      `${mark(context, report.ok)} verified: ${report.checks.map((check) => `${check.name} ${grouped(check.count)}`).join(', ')}`,
+    );
+    const replayed = await replayRun({
+      log,
+      run,
+      registry,
+      local,
+      workerUrl: WORKER_URL,
+      workers,
+      tasks: { from: 0, to: REPLAYED_TASKS - 1 },
+      signal,
+    });
+    await out.text(
+      `${mark(context, replayed.ok)} replayed: ${grouped(replayed.candidates)} candidates executed again, ${grouped(replayed.leaves)} leaves equal`,
+    );
     const data = join(dir, 'data');
     const exported = await exportRun({ log, run, formats: ['jsonl', 'parquet'], dir: data, signer: openSigner(log), signal });
     const proofFile = join(dir, 'record.tlog-proof');
     const id = exported.firstId ?? '';
     const proof = await proveRecord(log, run, parseRecordId(id));
+    verifyProof(proof.text, summary.verifierKey);
     writeFileWhole(proofFile, Buffer.from(proof.text, 'utf8'));
     await out.text(`${mark(context, true)} proved: record ${id} in ${proofFile}`);
     await out.text(`${exportText(data, exported)}\n`);
-    await out.text(nextText(place, summary.name, id, proofFile, dir));
+    await out.text(nextText(place, summary, id, proofFile, dir));
     const whole = (performance.now() - started) / 1000;
     await out.text(`\nAll of it took ${secondsText(whole)}.`);
     const ok = report.ok && replayed.ok && !fellShort(summary);
     return {
       exitCode: ok ? EXIT.done : EXIT.failed,
-      result: { ...summaryJson(summary, seconds), ok, dir: data, log: place.log, files: exported.files.map((file) => file.name), verified: report.ok, replayed: replayed.ok, totalSeconds: Number(whole.toFixed(3)) },
+      result: {
+        ...summaryJson(summary, seconds),
+        ok,
+        dir: data,
+        log: place.log,
+        files: exported.files.map((file) => file.name),
+        verified: report.ok,
+        replayed: replayed.ok,
+        totalSeconds: Number(whole.toFixed(3)),
+      },
     };
   } finally {
     await local.close();
@@ -68,12 +104,12 @@ function mark(context: Context, ok: boolean): string {
   return ok ? context.out.style('green', '✓') : context.out.style('red', '✗');
 }
 
-function nextText(place: { readonly log: string }, name: string, id: string, proofFile: string, dir: string): string {
+function nextText(place: { readonly log: string }, { name, verifierKey }: RunSummary, id: string, proofFile: string, dir: string): string {
   const commands = [
     [ownCommand(place, 'show', id), 'the whole story of one record'],
     [ownCommand(place, 'rejected', name), 'what was dropped, by which rule, measured against which limit'],
     [ownCommand(place, 'replay', name), 'all of it again, on every core'],
-    [ownCommand({ log: '' }, 'verify', proofFile), 'the proof of one record, without the log'],
+    [ownCommand({ log: '' }, 'verify', proofFile, '--verifier-key', verifierKey), 'the proof of one record, without the log'],
     [ownCommand(place, 'export', name, '--tlog', join(dir, 'tlog')), 'the tree of proofs as a static folder'],
     [ownCommand({ log: '' }, 'init', 'my-data'), 'a workflow of your own'],
   ];

@@ -29,7 +29,13 @@ export async function exportData(context: Context, name: string, options: Export
       });
       progress.clear();
       await context.out.text(exportText(dir, exported));
-      result = { ...result, dir, records: exported.records, files: exported.files.map((file): Json => ({ ...file })), root: exported.summary.root };
+      result = {
+        ...result,
+        dir,
+        records: exported.records,
+        files: exported.files.map((file): Json => ({ ...file })),
+        root: exported.summary.root,
+      };
     }
     if (options.tlog !== undefined) result = { ...result, tlog: await exportTree(context, log, run, options.tlog) };
     return { result };
@@ -40,7 +46,11 @@ export async function exportData(context: Context, name: string, options: Export
 
 async function exportTree(context: Context, log: Log, run: DeployedRun, dir: string): Promise<Json> {
   const tree = await exportTlog(log, run, dir, context.signal);
-  const lines = [`Wrote the tree of ${grouped(tree.treeSize)} leaves into ${dir} (${grouped(tree.files)} files, C2SP tlog-tiles)`, `  root          ${tree.root}`, `  verifier key  ${tree.verifierKey}`];
+  const lines = [
+    `Wrote the tree of ${grouped(tree.treeSize)} leaves into ${dir} (${grouped(tree.files)} files, C2SP tlog-tiles)`,
+    `  root          ${tree.root}`,
+    `  verifier key  ${tree.verifierKey}`,
+  ];
   await context.out.text(lines.join('\n'));
   return { dir, ...tree };
 }
@@ -51,7 +61,10 @@ export function parseFormats(text: string): ExportFormat[] {
   const known = EXPORT_FORMATS.filter((format) => words.includes(format));
   const unknown = words.filter((word) => !(EXPORT_FORMATS as readonly string[]).includes(word));
   if (unknown.length === 0) return known;
-  throw new MizuError('USAGE', `--format ${text}: '${unknown[0]}' is no export format`, { component: '--format', hint: `Give one or more of ${EXPORT_FORMATS.join(', ')}, with commas between.` });
+  throw new MizuError('USAGE', `--format ${text}: '${unknown[0]}' is no export format`, {
+    component: '--format',
+    hint: `Give one or more of ${EXPORT_FORMATS.join(', ')}, with commas between.`,
+  });
 }
 
 export function exportText(dir: string, exported: ExportedRun): string {

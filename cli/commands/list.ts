@@ -18,7 +18,9 @@ export async function list(context: Context): Promise<Outcome> {
       status.program.slice(0, 12),
     ]);
     await context.out.text(
-      rows.length === 0 ? `No runs on ${context.log}. Start one: mizu run FILE` : columns([['run', 'state', 'kept', 'candidates', 'program'], ...rows], [2, 3]),
+      rows.length === 0
+        ? `No runs on ${context.log}. Start one: mizu run FILE`
+        : columns([['run', 'state', 'kept', 'candidates', 'program'], ...rows], [2, 3]),
     );
     return { result: { log: context.log, runs: found.map((status): Json => statusLine(status)) } };
   } finally {

@@ -25,7 +25,9 @@ export async function operators(context: Context, name: string | undefined): Pro
 
 function listText(all: readonly Operator[]): string {
   const groups = [...new Set(all.map((operator) => operator.group))];
-  const rows = groups.flatMap((group) => all.filter((operator) => operator.group === group).map((operator, n) => [n === 0 ? group : '', operator.name, operator.summary]));
+  const rows = groups.flatMap((group) =>
+    all.filter((operator) => operator.group === group).map((operator, n) => [n === 0 ? group : '', operator.name, operator.summary]),
+  );
   return `${columns(rows)}\n\nOne of them with parameters and examples: mizu operators NAME`;
 }
 
@@ -55,8 +57,15 @@ function parameterLines(schema: JsonSchema): string[] {
   const lines: string[] = [];
   for (const [name, property] of Object.entries(properties)) {
     if (typeof property === 'boolean') continue;
-    const notes = [typeText(property), schema.required?.includes(name) ? 'required' : undefined, property.default === undefined ? undefined : `default ${JSON.stringify(property.default)}`];
-    lines.push(`  ${name}  (${notes.filter((note) => note !== undefined && note !== '').join(', ')})`, ...wrapped(property.description ?? '', '      '));
+    const notes = [
+      typeText(property),
+      schema.required?.includes(name) ? 'required' : undefined,
+      property.default === undefined ? undefined : `default ${JSON.stringify(property.default)}`,
+    ];
+    lines.push(
+      `  ${name}  (${notes.filter((note) => note !== undefined && note !== '').join(', ')})`,
+      ...wrapped(property.description ?? '', '      '),
+    );
   }
   return lines.length === 0 ? ['  none'] : lines;
 }
@@ -66,7 +75,15 @@ function typeText(property: JsonSchema): string {
   if (anyOf !== undefined) return anyOf.map((one) => (typeof one === 'boolean' ? 'anything' : typeText(one))).join(' or ');
   if (property.enum !== undefined) return property.enum.map((value) => JSON.stringify(value)).join(' | ');
   if (property.const !== undefined) return JSON.stringify(property.const);
-  const names: Readonly<Record<string, string>> = { string: 'text', integer: 'whole number', number: 'number', boolean: 'true or false', array: 'list', object: 'map', null: 'null' };
+  const names: Readonly<Record<string, string>> = {
+    string: 'text',
+    integer: 'whole number',
+    number: 'number',
+    boolean: 'true or false',
+    array: 'list',
+    object: 'map',
+    null: 'null',
+  };
   return typeof property.type === 'string' ? (names[property.type] ?? property.type) : '';
 }
 

@@ -13,7 +13,12 @@ export async function prove(context: Context, record: string, options: { readonl
     const proof = await proveRecord(log, await findRun(log, `${id.name}/${id.generation}`), id);
     const file = options.out ?? `${record.replaceAll('/', '-')}${PROOF_ENDING}`;
     writeFileWhole(file, Buffer.from(proof.text, 'utf8'));
-    await context.out.text([`Wrote the proof of ${record} to ${file}`, `  check it anywhere, without the log: ${ownCommand({ log: '' }, 'verify', file, '--verifier-key', proof.verifierKey)}`].join('\n'));
+    await context.out.text(
+      [
+        `Wrote the proof of ${record} to ${file}`,
+        `  check it anywhere, without the log: ${ownCommand({ log: '' }, 'verify', file, '--verifier-key', proof.verifierKey)}`,
+      ].join('\n'),
+    );
     return { result: { ok: true, id: record, file, verifierKey: proof.verifierKey } };
   } finally {
     await log.close();

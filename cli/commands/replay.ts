@@ -9,7 +9,11 @@ import type { TaskRange } from '../program.ts';
 import { findRun } from '../run-name.ts';
 import { defaultWorkers } from './run.ts';
 
-export async function replay(context: Context, name: string, options: { readonly tasks?: TaskRange; readonly workers?: number }): Promise<Outcome> {
+export async function replay(
+  context: Context,
+  name: string,
+  options: { readonly tasks?: TaskRange; readonly workers?: number },
+): Promise<Outcome> {
   const log = await openLog(context.log, { readOnly: true });
   const local = temporaryStorage();
   const started = performance.now();
@@ -42,7 +46,13 @@ export async function replay(context: Context, name: string, options: { readonly
     );
     return {
       exitCode: report.ok ? EXIT.done : EXIT.failed,
-      result: { name: run.run.name, generation: run.run.generation, ...rest, seconds: Number(seconds.toFixed(3)), ...(mismatch === undefined ? {} : { mismatch: { ...mismatch } as Json }) },
+      result: {
+        name: run.run.name,
+        generation: run.run.generation,
+        ...rest,
+        seconds: Number(seconds.toFixed(3)),
+        ...(mismatch === undefined ? {} : { mismatch: { ...mismatch } as Json }),
+      },
     };
   } finally {
     await local.close();
@@ -51,6 +61,11 @@ export async function replay(context: Context, name: string, options: { readonly
 }
 
 function mismatchText(mismatch: Mismatch): string {
-  const place = [`task ${mismatch.task}`, ...(mismatch.block === undefined ? [] : [`block ${mismatch.block}`]), `step ${mismatch.step}`, ...(mismatch.record === undefined ? [] : [`record ${mismatch.record}`])];
+  const place = [
+    `task ${mismatch.task}`,
+    ...(mismatch.block === undefined ? [] : [`block ${mismatch.block}`]),
+    `step ${mismatch.step}`,
+    ...(mismatch.record === undefined ? [] : [`record ${mismatch.record}`]),
+  ];
   return `${place.join(', ')}: ${mismatch.message}`;
 }

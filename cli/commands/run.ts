@@ -16,10 +16,12 @@ const WORKERS_LIMIT = 64;
 
 export async function run(context: Context, file: string, options: RunCommandOptions): Promise<Outcome> {
   const workflow = await compileFile(file, options.set);
-  const { summary, seconds } = await runWithProgress(context, workflow, options);
+  const timed = await runWithProgress(context, workflow, options);
+  const { summary, seconds } = timed;
+  if (!timed.worked) context.progress.note(`${summary.name}/${summary.generation} was finished before; there was nothing left to do`);
   const short = fellShort(summary);
   if (short) context.progress.note(exhaustedText(summary));
-  await context.out.text(summaryText(summary, seconds, (text) => context.out.style('bold', text)));
+  await context.out.text(summaryText(summary, timed.worked ? timed : undefined, (text) => context.out.style('bold', text)));
   await context.out.text(nextCommands(context, summary));
   return { exitCode: short ? EXIT.failed : EXIT.done, result: summaryJson(summary, seconds) };
 }
@@ -32,6 +34,10 @@ export interface TimedRun {
   readonly summary: RunSummary;
   /** Of this process: a resumed run counts from here. */
   readonly seconds: number;
+  /** Candidates that earlier processes had done. */
+  readonly before: number;
+  /** False when the run was finished before. */
+  readonly worked: boolean;
 }
 
 export async function runWithProgress(
@@ -44,6 +50,7 @@ export async function runWithProgress(
   const started = performance.now();
   const elapsed = (): number => (performance.now() - started) / 1000;
   let deployed: RunName | undefined;
+  let before: number | undefined;
   try {
     const summary = await runWorkflow(workflow, {
       log,
@@ -60,10 +67,12 @@ export async function runWithProgress(
       },
       onProgress: (state) => {
         context.debug('progress', { ...state });
-        progress.update(() => progressText(workflow, state, elapsed()));
+        const start = before ?? state.totals.candidates;
+        before = start;
+        progress.update(() => progressText(workflow, state, start, elapsed()));
       },
     });
-    return { summary, seconds: elapsed() };
+    return { summary, seconds: elapsed(), before: before ?? 0, worked: before !== undefined };
   } catch (error) {
     if (!context.interrupted || deployed === undefined) throw error;
     throw new MizuError('INTERRUPTED', `${deployed.name}/${deployed.generation} was stopped after ${secondsText(elapsed())}`, {
@@ -80,13 +89,13 @@ export function defaultWorkers(): number {
   return Math.min(availableParallelism(), WORKERS_LIMIT);
 }
 
-function progressText({ program }: CompiledFile, { totals, published, cut }: Progress, seconds: number): string {
+function progressText({ program }: CompiledFile, { totals, published, cut }: Progress, before: number, seconds: number): string {
   const target = program.accept === undefined ? '' : ` of ${grouped(program.accept)}`;
   const total = program.source === undefined ? '' : ` of ${grouped(program.source.records)}`;
-  const rate = seconds > 0 ? Math.round(totals.candidates / seconds) : 0;
+  const rate = seconds > 0 ? Math.round((totals.candidates - before) / seconds) : 0;
   return (
     `${grouped(totals.accepted)}${target} kept · ${grouped(totals.candidates)}${total} candidates · ` +
-    `tasks ${grouped(published)} done, ${grouped(cut - published)} in work · ${grouped(rate)} records/s · ${secondsText(seconds)}`
+    `tasks ${grouped(published)} done, ${grouped(cut - published)} in work · ${grouped(rate)} candidates/s · ${secondsText(seconds)}`
   );
 }
 

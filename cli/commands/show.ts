@@ -27,7 +27,11 @@ export async function show(context: Context, record: string): Promise<Outcome> {
 
 function storyText(context: Context, story: Story): string {
   const { out } = context;
-  const lines = [out.style('bold', `${story.id}: ${story.outcome}`), `  candidate ${story.candidate} of the run, task ${story.task}, published by step ${story.publishedBy}`, ''];
+  const lines = [
+    out.style('bold', `${story.id}: ${story.outcome}`),
+    `  candidate ${story.candidate} of the run, task ${story.task}, published by step ${story.publishedBy}`,
+    '',
+  ];
   for (const step of story.steps) {
     lines.push(`  ${step.step}${step.step === step.op ? '' : ` (${step.op})`}: ${out.style(colourOf(step), step.verdict)}${whyOf(step)}`);
     lines.push(...rowLines(step.writes, '      '));
@@ -38,13 +42,19 @@ function storyText(context: Context, story: Story): string {
     lines.push(`  ${drop.step}: ${out.style('red', drop.kind)}${whyOf(drop)}`);
   }
   lines.push('');
-  if (story.row === undefined) lines.push('  as it was when it was dropped', ...(drop?.row === undefined ? [`      bytes ${Buffer.from(drop?.record ?? []).toString('hex')}`] : rowLines(drop.row, '      ')));
+  if (story.row === undefined)
+    lines.push(
+      '  as it was when it was dropped',
+      ...(drop?.row === undefined ? [`      bytes ${Buffer.from(drop?.record ?? []).toString('hex')}`] : rowLines(drop.row, '      ')),
+    );
   else lines.push('  published as', ...rowLines(story.row, '      '));
   lines.push('', `  its proof: ${ownCommand(context, 'prove', story.id)}`);
   return lines.join('\n');
 }
 
-function whyOf(step: Pick<StoryStep, 'measured' | 'limit' | 'message'> & { readonly code?: string; readonly winner?: string | undefined }): string {
+function whyOf(
+  step: Pick<StoryStep, 'measured' | 'limit' | 'message'> & { readonly code?: string; readonly winner?: string | undefined },
+): string {
   return whyText({
     ...(step.measured === undefined ? {} : { measured: step.measured }),
     ...(step.limit === undefined ? {} : { limit: step.limit }),
@@ -87,5 +97,13 @@ function storyJson(story: Story): { readonly [key: string]: Json } {
 }
 
 function stepJson({ step, op, verdict, writes, measured, limit, message }: StoryStep): Json {
-  return { step, op, verdict, writes: plainRow(writes), ...(measured === undefined ? {} : { measured }), ...(limit === undefined ? {} : { limit }), ...(message === '' ? {} : { message }) };
+  return {
+    step,
+    op,
+    verdict,
+    writes: plainRow(writes),
+    ...(measured === undefined ? {} : { measured }),
+    ...(limit === undefined ? {} : { limit }),
+    ...(message === '' ? {} : { message }),
+  };
 }

@@ -58,6 +58,14 @@ function resultOf(found: RunStatus, logBytes: number): { readonly [key: string]:
     failed: totals.failed,
     gas: totals.gas,
     bytes: { local: totals.localBytes, global: totals.globalBytes },
-    ...(summary === undefined ? {} : { treeSize: summary.treeSize, root: summary.root, verifierKey: summary.verifierKey, reason: summary.reason, reports: summary.reports }),
+    ...(summary === undefined
+      ? {}
+      : {
+          treeSize: summary.treeSize,
+          root: summary.root,
+          verifierKey: summary.verifierKey,
+          reason: summary.reason,
+          reports: summary.reports,
+        }),
   };
 }

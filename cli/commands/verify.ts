@@ -42,7 +42,13 @@ async function verifyName(context: Context, name: string, options: VerifyOptions
     const { checks, problems, ...rest } = report;
     return {
       exitCode: report.ok ? EXIT.done : EXIT.failed,
-      result: { name: run.run.name, generation: run.run.generation, ...rest, checks: checks.map((check): Json => ({ ...check })), problems: problems.map((problem): Json => ({ ...problem })) },
+      result: {
+        name: run.run.name,
+        generation: run.run.generation,
+        ...rest,
+        checks: checks.map((check): Json => ({ ...check })),
+        problems: problems.map((problem): Json => ({ ...problem })),
+      },
     };
   } finally {
     await log.close();
@@ -57,14 +63,18 @@ async function verifyFile(context: Context, file: string, options: VerifyOptions
   const { row, drop } = report;
   const content = row === undefined ? [`  ${drop?.step ?? ''}: ${report.kind}${dropWhy(drop)}`] : rowLines(row, '  ');
   const lines = [
-    out.style('green', `${file} verifies: record ${report.id} was ${report.kind === 'published' ? 'published' : `dropped (${report.kind})`}`),
+    out.style(
+      'green',
+      `${file} verifies: record ${report.id} was ${report.kind === 'published' ? 'published' : `dropped (${report.kind})`}`,
+    ),
     ...content,
     `  program       ${report.program}`,
     `  leaf          ${grouped(report.leafIndex)} of ${grouped(report.treeSize)}, publishing step ${report.task}`,
     `  checkpoint    ${report.origin}`,
     `  verifier key  ${key}`,
   ];
-  if (options.verifierKey === undefined) lines.push(`  This key was taken from the log ${context.log}. If you know it from elsewhere, give it: --verifier-key`);
+  if (options.verifierKey === undefined)
+    lines.push(`  This key was taken from the log ${context.log}. If you know it from elsewhere, give it: --verifier-key`);
   await out.text(lines.join('\n'));
   const { schema, row: _row, drop: _drop, ...rest } = report;
   return {
@@ -82,7 +92,11 @@ async function verifyFile(context: Context, file: string, options: VerifyOptions
 function dropWhy(drop: ProofReport['drop']): string {
   if (drop === undefined) return '';
   const { measured, limit, code, message } = drop;
-  return whyText({ ...(measured === undefined ? {} : { measured }), ...(limit === undefined ? {} : { limit }), ...(code === '' ? {} : { code, message }) });
+  return whyText({
+    ...(measured === undefined ? {} : { measured }),
+    ...(limit === undefined ? {} : { limit }),
+    ...(code === '' ? {} : { code, message }),
+  });
 }
 
 /** The key of the run that the proof's checkpoint names, from the log at hand. @throws USAGE when there is none. */
@@ -112,6 +126,11 @@ async function readProof(file: string): Promise<string> {
   } catch (error) {
     throw new MizuError('FILE_UNREADABLE', `Cannot read ${file}: ${messageOf(error)}`, { cause: error, component: file });
   }
-  if (bytes.length > PROOF_LIMIT_BYTES) throw new MizuError('INPUT_INVALID', `${file} has ${grouped(bytes.length)} bytes; no proof is larger than ${grouped(PROOF_LIMIT_BYTES)}`, { component: file });
+  if (bytes.length > PROOF_LIMIT_BYTES)
+    throw new MizuError(
+      'INPUT_INVALID',
+      `${file} has ${grouped(bytes.length)} bytes; no proof is larger than ${grouped(PROOF_LIMIT_BYTES)}`,
+      { component: file },
+    );
   return Buffer.from(bytes).toString('utf8');
 }
