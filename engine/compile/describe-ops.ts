@@ -3,6 +3,7 @@ import type { OpSpec, Program, StageSpec } from '../contract/program.ts';
 import type { FieldType, Schema } from '../contract/types.ts';
 import type { Compiled, GasRate } from './compile-host.ts';
 import { lookUpField } from './field-type.ts';
+import { acceptPlace } from './accept-place.ts';
 
 /** What a text, bytes or nested field is taken to hold when gas is estimated, bytes. */
 export const NOMINAL_FIELD_BYTES = 256;
@@ -38,7 +39,10 @@ export function describeStages(compiled: Compiled): DescribedStage[] {
       const written = op.writes;
       schema = [...schema.filter((field) => !written.some((w) => w.name === field.name)), ...written];
     }
-    return { stage, ops: [...ops, ...closingOps(program, stage)] };
+    if (stage.kind === 'last' && program.accept !== undefined) {
+      ops.splice(acceptPlace(stage), 0, kernelOp('accept', `cuts at exactly ${program.accept} records, in order of candidates`, 'global'));
+    }
+    return { stage, ops: [...ops, closingOp(program, stage)] };
   });
 }
 
@@ -91,22 +95,18 @@ function sourceOp(program: Program): DescribedOp {
   ]);
 }
 
-function closingOps(program: Program, stage: StageSpec): DescribedOp[] {
+function closingOp(program: Program, stage: StageSpec): DescribedOp {
   const names = (schema: Schema): string => schema.map((field) => field.name).join(', ');
   if (stage.shuffle !== undefined) {
     const { by, partitions } = stage.shuffle;
     const key = by.length === 0 ? 'record digest' : by.join(', ');
-    return [
-      kernelOp(
-        'shuffle',
-        `by ${key} to ${partitions} ${partitions === 1 ? 'partition' : 'partitions'}; carries ${names(stage.output) || 'no fields'}`,
-        'global',
-      ),
-    ];
+    return kernelOp(
+      'shuffle',
+      `by ${key} to ${partitions} ${partitions === 1 ? 'partition' : 'partitions'}; carries ${names(stage.output) || 'no fields'}`,
+      'global',
+    );
   }
-  const accept =
-    program.accept === undefined ? [] : [kernelOp('accept', `cuts at exactly ${program.accept} records, in order of candidates`, 'global')];
-  return [...accept, kernelOp('publish', names(program.published), 'global')];
+  return kernelOp('publish', names(program.published), 'global');
 }
 
 export function totalGas(stages: readonly DescribedStage[]): number {

@@ -179,7 +179,8 @@ function newTarget(field: Field, length: number): Target {
   }
   const builder = new BytesBuilder(length);
   if (type === 'string' || type === 'bytes') {
-    return { field, read: (reader, row) => builder.set(row, reader.bytes()), finish: () => builder.finish('bytes') };
+    const read = type === 'string' ? (reader: ByteReader) => reader.textBytes() : (reader: ByteReader) => reader.bytes();
+    return { field, read: (reader, row) => builder.set(row, read(reader)), finish: () => builder.finish('bytes') };
   }
   const codec = valueCodec(type);
   return {

@@ -6,6 +6,7 @@ import { invariant, MizuError } from '../contract/errors.ts';
 import type { KeyedExecutor } from '../contract/operator.ts';
 import type { Json, Program, StageSpec } from '../contract/program.ts';
 import type { Schema } from '../contract/types.ts';
+import { acceptPlace } from '../compile/accept-place.ts';
 import { ByteWriter } from '../proof/bytes.ts';
 import type { Drop } from '../proof/effect.ts';
 import { encodeEffect } from '../proof/effect.ts';
@@ -83,7 +84,7 @@ export class StepMachine {
     invariant(stage !== undefined && stage.kind !== 'source', `stage ${stageIndex} is keyed`);
     const ops = await openOps({ ...context, expectedRecords: Math.ceil(context.expectedRecords / stage.partitions) }, stage);
     const accept = stage.kind === 'last' && context.program.accept !== undefined ? new AcceptOp(context.program.accept) : undefined;
-    return new StepMachine(digest, stage, partition, arrange(context.program, ops, accept), accept);
+    return new StepMachine(digest, stage, partition, arrange(context.program, stage, ops, accept), accept);
   }
 
   /** Rebuilds the state from what was committed: the deltas of steps 0 … n−1. */
@@ -233,16 +234,14 @@ function chainState(state: Uint8Array, delta: Uint8Array): Uint8Array {
   return sha256(state, sha256(delta));
 }
 
-/** The exact count comes after the last op that can drop a record, so that aggregates behind it see accepted records only. */
-function arrange(program: Program, ops: readonly LoadedOp[], accept: AcceptOp | undefined): Part[] {
+function arrange(program: Program, stage: StageSpec, ops: readonly LoadedOp[], accept: AcceptOp | undefined): Part[] {
   const parts: Part[] = ops.map((op) => {
     if (!('step' in op.executor)) return { kind: 'row', op };
     return { kind: 'keyed', op, executor: op.executor, id: op.spec.id, digest: op.digest };
   });
   if (accept === undefined) return parts;
-  const lastDropping = parts.findLastIndex((part) => part.kind === 'row' || part.op?.operator.keyed?.scope !== 'global');
   const digest = kernelOpDigest('accept', { accept: program.accept ?? 0 });
-  parts.splice(lastDropping + 1, 0, { kind: 'keyed', op: undefined, executor: accept, id: 'accept', digest });
+  parts.splice(acceptPlace(stage), 0, { kind: 'keyed', op: undefined, executor: accept, id: 'accept', digest });
   return parts;
 }
 

@@ -4,6 +4,7 @@
  * verdicts: bytes (one per record that was live before the op), drops: array of Drop without record bytes, changes: array of
  * {field: string, rows: bytes (u32 little-endian positions), values: bytes (concatenated canonical Avro)}, answers: bytes, delta: bytes, charge: long.
  */
+import { MizuError } from '../contract/errors.ts';
 import type { Measured } from '../contract/operator.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
 
@@ -46,7 +47,9 @@ function writeMeasured(writer: ByteWriter, value: Measured | undefined): void {
 function readMeasured(reader: ByteReader): Measured | undefined {
   const branch = reader.long();
   if (branch === 0) return undefined;
-  return branch === 1 ? reader.double() : reader.string();
+  if (branch === 1) return reader.double();
+  if (branch === 2) return reader.string();
+  throw new MizuError('BYTES_INVALID', `Dropped record: measured value of branch ${branch}, expected 0 to 2`);
 }
 
 /** Avro: {kind: int, i: long, stage: int, op: int, step, rule: string, measured, limit: [null, double, string], code, message: string, winner: [null, {k, i: long}], record: bytes}. */
@@ -69,9 +72,12 @@ export function writeDrop(writer: ByteWriter, drop: Drop, withRecord = true): vo
   if (withRecord) writer.bytes(drop.record);
 }
 
+/** @throws BYTES_INVALID for anything that `writeDrop` would not write. */
 export function readDrop(reader: ByteReader): Drop {
+  const kind = DROP_KINDS[reader.long()];
+  if (kind === undefined) throw new MizuError('BYTES_INVALID', 'Dropped record: its kind is none of rejected, failed, duplicate');
   return {
-    kind: DROP_KINDS[reader.long()] ?? 'failed',
+    kind,
     i: reader.long(),
     stage: reader.long(),
     op: reader.long(),
@@ -81,9 +87,16 @@ export function readDrop(reader: ByteReader): Drop {
     limit: readMeasured(reader),
     code: reader.string(),
     message: reader.string(),
-    winner: reader.long() === 1 ? { k: reader.long(), i: reader.long() } : undefined,
+    winner: readWinner(reader),
     record: reader.bytes(),
   };
+}
+
+function readWinner(reader: ByteReader): Drop['winner'] {
+  const branch = reader.long();
+  if (branch === 0) return undefined;
+  if (branch === 1) return { k: reader.long(), i: reader.long() };
+  throw new MizuError('BYTES_INVALID', `Dropped record: winner of branch ${branch}, expected 0 or 1`);
 }
 
 export function encodeDrop(drop: Drop): Uint8Array {
@@ -93,7 +106,10 @@ export function encodeDrop(drop: Drop): Uint8Array {
 }
 
 export function decodeDrop(bytes: Uint8Array): Drop {
-  return readDrop(new ByteReader(bytes));
+  const reader = new ByteReader(bytes);
+  const drop = readDrop(reader);
+  if (!reader.done) throw new MizuError('BYTES_INVALID', 'Dropped record: bytes are left over');
+  return drop;
 }
 
 export interface FieldChange {
