@@ -10,6 +10,8 @@ export class ControlTail {
   private readonly cursor: LogCursor;
   private readonly listeners = new Set<(body: ControlBody) => void>();
   private waiters: (() => void)[] = [];
+  /** The running catch-up. The cursor is read by one at a time: two would both be given the same entries, and fold them twice. */
+  private catching: Promise<void> = Promise.resolve();
   /** Aborts when control says that the pool is finished. */
   private readonly finished = new AbortController();
 
@@ -22,8 +24,14 @@ export class ControlTail {
     this.listeners.add(listener);
   }
 
-  /** Folds everything committed so far. */
-  async catchUp(): Promise<void> {
+  /** Folds everything committed so far. Several may call it at once; each entry is folded once. */
+  catchUp(): Promise<void> {
+    const turn = this.catching.then(() => this.foldCommitted());
+    this.catching = turn.catch(() => undefined);
+    return turn;
+  }
+
+  private async foldCommitted(): Promise<void> {
     for (let entry = await this.cursor.take(); entry !== undefined; entry = await this.cursor.take()) {
       const { body } = decodeSigned<ControlBody>(entry.value);
       this.fold.apply(body);

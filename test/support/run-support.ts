@@ -1,0 +1,128 @@
+/**
+ * Runs workflows through the real engine on a log, and reads back what they left there: published records, drops, leaves, bytes. Tasks are
+ * executed on worker threads, or, where many runs must be quick, in this process and in a drawn order.
+ */
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openLocalStorage } from '#connectors/embedded';
+import type { DeployedRun, Log, Registry, RunSummary, Signer, TaskExecutor, TaskInput, TaskOutput } from '#engine';
+import { deploy, globalStorage, MizuError, readRun, runToEnd, TaskMachine } from '#engine';
+import { type CompiledFile, compileFile, openSigner, registry as allOperators, WORKER_URL } from '#topologies';
+
+export interface RunSettings {
+  readonly log: Log;
+  /** Threads; with `order`, only how many tasks are in flight. Default 1. */
+  readonly workers?: number;
+  readonly nodes?: number;
+  /** Executes in this process; tasks end in an order drawn from this seed. */
+  readonly order?: number;
+  readonly registry?: Registry;
+  readonly workerUrl?: URL;
+  readonly newGeneration?: boolean;
+  readonly signer?: Signer;
+  readonly signal?: AbortSignal;
+  /** Called at the begin of the run and after each commit of the orchestrator. */
+  readonly onProgress?: () => void;
+}
+
+/** Writes the files, compiles the workflow among them, and removes them at the end. */
+export async function withWorkflow<T>(files: Readonly<Record<string, string>>, use: (workflow: CompiledFile, folder: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), 'mizu-run-'));
+  try {
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+    return await use(await compileFile(join(folder, 'workflow.yaml')), folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** As the composition of the commands does it, with every part open to the test. */
+export async function runCompiled(workflow: CompiledFile, settings: RunSettings): Promise<RunSummary> {
+  const { log, order, registry = allOperators, onProgress } = settings;
+  const signal = settings.signal ?? new AbortController().signal;
+  const { program, digest, deployment, data } = workflow;
+  const source = await workflow.source();
+  const name = await deploy(log, { program, digest, deployment, data: data.values(), source, newGeneration: settings.newGeneration ?? false, signal });
+  const run = await readRun(log, name.name, name.generation);
+  const folder = mkdtempSync(join(tmpdir(), 'mizu-local-'));
+  const local = openLocalStorage(folder);
+  try {
+    return await runToEnd({
+      log,
+      run,
+      registry,
+      local,
+      signer: settings.signer ?? openSigner(log),
+      workerUrl: settings.workerUrl ?? WORKER_URL,
+      workers: settings.workers ?? 1,
+      nodes: settings.nodes ?? 1,
+      signal,
+      ...(order === undefined ? {} : { executor: new LocalExecutor(run, registry, order) }),
+      ...(onProgress === undefined ? {} : { onProgress }),
+    });
+  } finally {
+    await local.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+interface Waiting {
+  readonly input: TaskInput;
+  readonly resolve: (output: TaskOutput) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Executes tasks on this thread, one after the other; which one is next is drawn, so results come in any order. */
+class LocalExecutor implements TaskExecutor {
+  private readonly machine: Promise<TaskMachine>;
+  private readonly waiting: Waiting[] = [];
+  private state: number;
+  private running = false;
+
+  constructor({ program, digest, data }: DeployedRun, registry: Registry, seed: number) {
+    const local = { openKeyIndex: () => refuse('a key index'), close: async () => {} };
+    this.machine = TaskMachine.open({ program, registry, storage: globalStorage(data), local, expectedRecords: 0 }, digest);
+    this.state = seed;
+  }
+
+  execute(input: TaskInput): Promise<TaskOutput> {
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ input, resolve, reject });
+      if (!this.running) void this.drain();
+    });
+  }
+
+  async close(): Promise<void> {
+    for (const { reject } of this.waiting.splice(0)) reject(new MizuError('WORKER_DIED', 'The executor was closed'));
+  }
+
+  private async drain(): Promise<void> {
+    this.running = true;
+    const machine = await this.machine;
+    while (this.waiting.length > 0) {
+      for (let turns = this.draw(4); turns > 0; turns--) await new Promise(setImmediate);
+      const [next] = this.waiting.splice(this.draw(this.waiting.length), 1);
+      if (next === undefined) break;
+      await machine.execute(next.input, () => refuse('an answer')).then(next.resolve, next.reject);
+    }
+    this.running = false;
+  }
+
+  /** A linear congruential generator (Numerical Recipes, 3rd edition, section 7.1): enough for an order of tasks. */
+  private draw(n: number): number {
+    this.state = (Math.imul(this.state, 1_664_525) + 1_013_904_223) >>> 0;
+    return n < 2 ? 0 : (this.state >>> 8) % n;
+  }
+}
+
+function refuse(what: string): never {
+  throw new MizuError('INTERNAL', `A task of these tests asked for ${what}`);
+}
+
+export const sha256Hex = (...parts: readonly (Uint8Array | string)[]): string => {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part);
+  return hash.digest('hex');
+};
