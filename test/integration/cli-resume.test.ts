@@ -1,0 +1,176 @@
+/** Law 1 and law 4 through the commands: one root and equal files whatever the workers, and however often the run was ended. */
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { CliResult } from '../support/cli.ts';
+import { lastObject, mizu } from '../support/cli.ts';
+import { scratchFolder } from '../support/scratch.ts';
+
+const WORKFLOW = `mizu: 1
+name: dice
+seed: 11
+accept: 3000
+budget: { candidates: 9000 }
+task: { size: 25 }
+generate:
+  - random: { as: a, integer: [1, 60] }
+  - random: { as: b, integer: [1, 60] }
+  - template: { as: text, text: " {{a}} and  {{b}} " }
+verify:
+  - whitespace: { field: text }
+  - range: { field: a, min: 4 }
+  - dedup: { by: [text] }
+  - count: {}
+`;
+
+const dir = scratchFolder({ 'dice.yaml': WORKFLOW });
+const key = join(dir, 'key.pem');
+const run = (log: string, workers: number, options: Parameters<typeof mizu>[1] = {}, ...more: string[]): Promise<CliResult> =>
+  mizu(
+    [
+      'run',
+      join(dir, 'dice.yaml'),
+      '--set',
+      'accept=1500',
+      '--log',
+      join(dir, log),
+      '--workers',
+      String(workers),
+      '--key',
+      key,
+      '--json',
+      ...more,
+    ],
+    options,
+  );
+
+/** File name → SHA-256 of everything that an export writes. */
+async function exported(log: string): Promise<Readonly<Record<string, string>>> {
+  const out = join(dir, `${log}-data`);
+  const { code, stderr } = await mizu([
+    'export',
+    'dice',
+    '--log',
+    join(dir, log),
+    '--format',
+    'jsonl,csv,parquet',
+    '--out',
+    out,
+    '--key',
+    key,
+  ]);
+  expect(code, stderr).toBe(0);
+  return Object.fromEntries(
+    readdirSync(out).map((file) => [
+      file,
+      createHash('sha256')
+        .update(readFileSync(join(out, file)))
+        .digest('hex'),
+    ]),
+  );
+}
+
+/** Tasks done, as the debug log says so far. */
+function tasksDone(stderr: string): number {
+  return Math.max(0, ...[...stderr.matchAll(/"published":(\d+)/g)].map((match) => Number(match[1])));
+}
+
+describe('a run', () => {
+  let undisturbed: { readonly [key: string]: unknown };
+  let files: Readonly<Record<string, string>>;
+
+  beforeAll(async () => {
+    const result = await run('one', 1);
+    expect(result.code, result.stderr).toBe(0);
+    undisturbed = lastObject(result);
+    files = await exported('one');
+  });
+
+  it('has one root and equal exported files for 1, 2 and 4 workers', async () => {
+    for (const workers of [2, 4]) {
+      const log = `workers-${workers}`;
+      const result = await run(log, workers, {}, '--nodes', String(workers));
+      expect(result.code, result.stderr).toBe(0);
+      expect(lastObject(result)).toMatchObject({
+        root: undisturbed['root'],
+        treeSize: undisturbed['treeSize'],
+        gas: undisturbed['gas'],
+        rejected: undisturbed['rejected'],
+      });
+      expect(await exported(log)).toEqual(files);
+    }
+    expect(Object.keys(files).sort()).toEqual([
+      'README.md',
+      'dice.csv',
+      'dice.jsonl',
+      'dice.parquet',
+      'program.json',
+      'provenance.intoto.jsonl',
+    ]);
+  });
+
+  it('killed again and again ends with the same root and the same files', async () => {
+    let done = 0;
+    for (const kill of [3, 20]) {
+      const killed = await run(
+        'killed',
+        2,
+        { onStderr: (text, child) => void (tasksDone(text) >= kill && child.kill('SIGKILL')) },
+        '--verbose',
+      );
+      expect(killed.code).toBeNull();
+      done = tasksDone(killed.stderr);
+      expect(done).toBeGreaterThanOrEqual(kill);
+    }
+    const status = lastObject(await mizu(['status', 'dice', '--log', join(dir, 'killed'), '--json']));
+    expect(status).toMatchObject({ state: 'unfinished', wanted: 1500 });
+    expect(Number(status['accepted'])).toBeGreaterThan(0);
+    const refused = await mizu(['export', 'dice', '--log', join(dir, 'killed'), '--out', join(dir, 'early')]);
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining("'dice/1' is not finished")]);
+    const result = await run('killed', 1);
+    expect(result.code, result.stderr).toBe(0);
+    expect(lastObject(result)).toMatchObject({
+      root: undisturbed['root'],
+      candidates: undisturbed['candidates'],
+      rejected: undisturbed['rejected'],
+    });
+    expect(await exported('killed')).toEqual(files);
+  });
+
+  it('ends with 130 at an interrupt, says how to go on, and then is finished by the same command', async () => {
+    let sent = false;
+    const interrupt = (text: string, child: { kill(signal: 'SIGINT'): boolean }): void => {
+      if (!sent && tasksDone(text) >= 5) sent = child.kill('SIGINT');
+    };
+    const stopped = await run('stopped', 1, { onStderr: interrupt }, '--verbose');
+    expect(stopped.code).toBe(130);
+    expect(stopped.stderr).toContain('the same command with the same --log goes on where it stopped');
+    expect(lastObject(stopped)).toMatchObject({ ok: false, error: { code: 'INTERRUPTED' } });
+    const result = await run('stopped', 2);
+    expect(lastObject(result)).toMatchObject({ ok: true, root: undisturbed['root'] });
+    const again = await run('stopped', 2);
+    expect(again.stderr).toContain('was finished before');
+    expect(lastObject(again)).toMatchObject({ ok: true, root: undisturbed['root'] });
+  });
+
+  it('is refused, naming its owner, while another process runs it', async () => {
+    let second: Promise<CliResult> | undefined;
+    const longer = ['--set', 'accept=3000'];
+    const first = await run(
+      'live',
+      1,
+      {
+        onStderr: (text) => {
+          if (tasksDone(text) >= 2) second ??= run('live', 1, {}, ...longer);
+        },
+      },
+      '--verbose',
+      ...longer,
+    );
+    expect(first.code).toBe(0);
+    const refused = await second;
+    expect(refused?.code, refused?.stderr).toBe(1);
+    expect(refused?.stderr).toMatch(/'dice\/1' is being run by \S+:\d+/);
+  });
+});
