@@ -24,14 +24,17 @@ export class Batch implements KeyedBatch {
   readonly k: number;
   private readonly places: readonly Place[];
   private readonly schema: Schema;
+  /** Candidate index in the run of the task's first candidate. */
+  private readonly first: number;
   private readonly writer = new ByteWriter();
   private live: Uint32Array;
   private decoded: Block | undefined;
   /** Whether ops changed the block, so that the frames' bytes are stale. */
   private dirty = false;
 
-  constructor(k: number, frames: readonly Frame[], schema: Schema) {
+  constructor(k: number, frames: readonly Frame[], schema: Schema, first: number) {
     this.k = k;
+    this.first = first;
     this.schema = schema;
     const places: Place[] = [];
     for (const frame of frames) {
@@ -88,7 +91,7 @@ export class Batch implements KeyedBatch {
   block(): Block {
     if (this.decoded === undefined) {
       const indices = Uint32Array.from(this.places, (_, row) => this.candidate(row));
-      this.decoded = decodeRecords(0, indices, this.schema, (row) => this.record(row));
+      this.decoded = decodeRecords(this.first, indices, this.schema, (row) => this.record(row));
       const gone = new Uint8Array(this.places.length).fill(1);
       for (const row of this.live) gone[row] = 0;
       this.decoded.drop(gone);

@@ -99,7 +99,7 @@ function runKeyed(op: LoadedOp, rows: readonly number[], schema: Schema, records
     builder.addRecord(row, records[row] ?? new Uint8Array(0), by.length === 0 ? undefined : sha256(writer.take()));
     writer.clear();
   }
-  const batch = new Batch(0, builder.finish(0, 0), schema);
+  const batch = new Batch(0, builder.finish(0, 0), schema, 0);
   batch.show([...new Set(op.spec.reads.map(headOf))]);
   const recorder = new KeyedRecorder(batch, { stage: 1, op: 0, step: op.spec.id, rule: op.spec.op });
   const delta = op.executor.step(batch, recorder);

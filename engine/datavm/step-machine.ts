@@ -63,6 +63,7 @@ const STATE_START = new Uint8Array(32);
 export class StepMachine {
   private readonly programDigest: Uint8Array;
   private readonly stage: StageSpec;
+  private readonly taskSize: number;
   private readonly partition: number;
   private readonly parts: readonly Part[];
   private readonly accept: AcceptOp | undefined;
@@ -70,9 +71,10 @@ export class StepMachine {
   /** The next k this partition takes. Owned here. */
   next = 0;
 
-  private constructor(digest: string, stage: StageSpec, partition: number, parts: readonly Part[], accept: AcceptOp | undefined) {
+  private constructor(digest: string, stage: StageSpec, taskSize: number, partition: number, parts: readonly Part[], accept: AcceptOp | undefined) {
     this.programDigest = fromHex(digest);
     this.stage = stage;
+    this.taskSize = taskSize;
     this.partition = partition;
     this.parts = parts;
     this.accept = accept;
@@ -84,7 +86,7 @@ export class StepMachine {
     invariant(stage !== undefined && stage.kind !== 'source', `stage ${stageIndex} is keyed`);
     const ops = await openOps({ ...context, expectedRecords: Math.ceil(context.expectedRecords / stage.partitions) }, stage);
     const accept = stage.kind === 'last' && context.program.accept !== undefined ? new AcceptOp(context.program.accept) : undefined;
-    return new StepMachine(digest, stage, partition, arrange(context.program, stage, ops, accept), accept);
+    return new StepMachine(digest, stage, context.program.task.size, partition, arrange(context.program, stage, ops, accept), accept);
   }
 
   /** Rebuilds the state from what was committed: the deltas of steps 0 … n−1. */
@@ -126,7 +128,7 @@ export class StepMachine {
     const leaves: Uint8Array[] = [];
     const place = { program: this.programDigest, stage: this.stage.index, partition: this.partition, k };
     const roots = frames.map(frameRoot);
-    const batch = new Batch(k, frames, this.stage.input);
+    const batch = new Batch(k, frames, this.stage.input, k * this.taskSize);
     const chain = new LeafChain(place, 0, 0, sha256(...roots), leaves);
     chain.link({ step: 'collect', opDigest: kernelOpDigest('collect', null), effectHash: sha256(new Uint8Array(0)), counts: { in: batch.length, kept: batch.length }, gas: 0 });
     const drops: Drop[] = frames.flatMap((frame) => frame.drops);
