@@ -1,13 +1,13 @@
 /** Values of records in one line: JSON, with bytes in hexadecimal. */
 import type { Json, Row, Value } from '#engine';
 import { toHex } from '#engine';
-import { shortened } from './format.ts';
+import { oneLine, shortened } from './format.ts';
 
 /** Longest value that a line shows, characters. */
 const VALUE_LIMIT = 100;
 
 export function showValue(value: Value, limit = VALUE_LIMIT): string {
-  return shortened(JSON.stringify(plain(value)), limit);
+  return shortened(oneLine(JSON.stringify(plain(value))), limit);
 }
 
 /** A row as plain JSON: bytes become hexadecimal text, numbers that JSON lacks become texts. */

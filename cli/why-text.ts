@@ -1,5 +1,6 @@
 /** Why a step dropped a record, in one line. */
 import type { Measured } from '#engine';
+import { oneLine } from './format.ts';
 
 export interface Why {
   readonly rule?: string;
@@ -16,11 +17,11 @@ export function whyText(why: Why): string {
   const parts: string[] = [];
   if (why.measured !== undefined) parts.push(`measured ${measuredText(why.measured)}`);
   if (why.limit !== undefined) parts.push(`limit ${measuredText(why.limit)}`);
-  if (why.code !== undefined && why.code !== '') parts.push(`${why.code}: ${why.message ?? ''}`);
+  if (why.code !== undefined && why.code !== '') parts.push(`${why.code}: ${oneLine(why.message ?? '')}`);
   if (why.winner !== undefined) parts.push(`the same as ${typeof why.winner === 'number' ? `candidate ${why.winner}` : why.winner}`);
   return parts.length === 0 ? '' : ` · ${parts.join(' · ')}`;
 }
 
-export function measuredText(value: Measured): string {
-  return typeof value === 'number' ? String(value) : value;
+function measuredText(value: Measured): string {
+  return typeof value === 'number' ? String(value) : oneLine(value);
 }

@@ -4,8 +4,8 @@
  * and keys, and hold no clock value.
  */
 import { join } from 'node:path';
-import type { DeployedRun, Json, Log, RunSummary, Signer } from '#engine';
-import { canonicalBytes, MizuError, provenance, publishedRecords, readStatus, signStatement, utf8 } from '#engine';
+import type { DeployedRun, Log, RunSummary, Signer } from '#engine';
+import { encodeProgram, MizuError, provenance, publishedRecords, readStatus, signStatement, utf8 } from '#engine';
 import type { ExportFormat, RecordWriter, WrittenFile } from '#connectors/files';
 import { openRecordWriter, writeDatasetCard } from '#connectors/files';
 import { stepCounts } from './step-counts.ts';
@@ -44,7 +44,7 @@ export async function exportRun(options: ExportRunOptions): Promise<ExportedRun>
   const { log, run, dir } = options;
   const summary = await finishedSummary(log, run);
   const data = await writeRecords(options, summary.accepted);
-  const program = writeFileWhole(join(dir, PROGRAM_FILE), canonicalBytes(run.program as unknown as Json));
+  const program = writeFileWhole(join(dir, PROGRAM_FILE), encodeProgram(run.program));
   const card = writeDatasetCard({
     dir,
     name: run.run.name,

@@ -2,10 +2,12 @@
  * Runs the first candidates of a program in this process, through the same machines as a run, and notes what every step did to each.
  * Nothing is written. Steps over all records (dedup, aggregates, the exact count) see the previewed candidates only.
  */
-import type { Drop, Frame, Gateway, Json, Measured, Program, Row, TaskObserver, TaskOutput } from '#engine';
-import { ByteReader, decodeFrame, globalStorage, type schemaBefore, StepMachine, TaskMachine, valueCodec } from '#engine';
+import type { Answer, Drop, Frame, Gateway, Json, Measured, Program, Question, Row, Schema, TaskObserver, TaskOutput } from '#engine';
+import { ByteReader, decodeFrame, globalStorage, invariant, StepMachine, TaskMachine, valueCodec } from '#engine';
 import type { CompiledFile } from './compile-file.ts';
+import { previewGateway } from './preview-gateway.ts';
 import { registry } from './registry.ts';
+import type { Environment } from './run-gateway.ts';
 import { temporaryStorage } from './temporary-storage.ts';
 
 export interface PreviewStep {
@@ -38,13 +40,14 @@ export interface Preview {
   readonly gas: number;
 }
 
+export interface PreviewOptions {
+  /** For the keys of models. */
+  readonly env: Environment;
+  readonly signal: AbortSignal;
+}
+
 /** @param count candidates; fewer when the source holds fewer. */
-export async function previewWorkflow(
-  workflow: CompiledFile,
-  count: number,
-  gateway?: Gateway,
-  signal = new AbortController().signal,
-): Promise<Preview> {
+export async function previewWorkflow(workflow: CompiledFile, count: number, options: PreviewOptions): Promise<Preview> {
   const { program, digest, data } = workflow;
   const source = await workflow.source();
   const records: Uint8Array[] = [];
@@ -56,25 +59,25 @@ export async function previewWorkflow(
   }
   const shown = source === undefined ? Math.min(count, program.budget.candidates ?? count) : records.length;
   const local = temporaryStorage();
+  const { env, signal } = options;
+  let gateway: Gateway | undefined;
   try {
+    gateway = await previewGateway(workflow, local, env, signal);
     const context = { program, registry, storage: globalStorage([...data.values()]), local, expectedRecords: shown };
     const notes = new Notes(shown);
     const machine = await TaskMachine.open(context, digest);
     const task = { k: 0, first: 0, count: shown, poison: [], ...(source === undefined ? {} : { records }) };
-    const output = await machine.execute(
-      task,
-      (questions) => Promise.all(questions.map((question) => askOf(gateway)(question, signal))),
-      notes.observer,
-    );
+    const output = await machine.execute(task, (questions) => askAll(gateway, questions, signal), notes.observer);
     return await finish(context, digest, output, notes);
   } finally {
+    await gateway?.close();
     await local.close();
   }
 }
 
-function askOf(gateway: Gateway | undefined): Gateway['ask'] {
-  if (gateway !== undefined) return (question, signal) => gateway.ask(question, signal);
-  return async () => ({ kind: 'failure', code: 'NO_MODEL', message: 'No model was asked in this preview', response: new Uint8Array(0) });
+function askAll(gateway: Gateway | undefined, questions: readonly Question[], signal: AbortSignal): Promise<readonly Answer[]> {
+  invariant(gateway !== undefined, 'a program that asks has models');
+  return Promise.all(questions.map((question) => gateway.ask(question, signal)));
 }
 
 /** The keyed stages, each partition once, as step 0. */
@@ -169,7 +172,7 @@ class Notes {
   }
 }
 
-function decodeRow(schema: ReturnType<typeof schemaBefore>, record: Uint8Array): Row {
+function decodeRow(schema: Schema, record: Uint8Array): Row {
   const reader = new ByteReader(record);
   return Object.fromEntries(schema.map((field) => [field.name, valueCodec(field.type).decode(reader)]));
 }

@@ -10,7 +10,7 @@ import { whyText } from '../why-text.ts';
 
 export async function preview(context: Context, file: string, options: SetOptions & { readonly count: number }): Promise<Outcome> {
   const workflow = await compileFile(file, options.set);
-  const shown = await previewWorkflow(workflow, options.count);
+  const shown = await previewWorkflow(workflow, options.count, { env: (name) => process.env[name], signal: context.signal });
   for (const record of shown.records) await context.out.text(recordText(context, record));
   await context.out.text(closingText(workflow.deployment.name, shown));
   return {

@@ -85,6 +85,18 @@ describe('a wrong workflow', () => {
   });
 });
 
+describe('a source in an npm package that is not installed', () => {
+  const dir = scratchFolder({
+    'w.yaml': 'mizu: 1\nname: w\ngenerate:\n  - read: { path: package:@mizu-test/not-there/data, format: text }\n',
+  });
+
+  it('prints the command that gets it', async () => {
+    const { code, stderr } = await mizu(['check', 'w.yaml'], { cwd: dir });
+    expect(code).toBe(2);
+    expect(stderr).toContain('npm install --no-save @mizu-test/not-there');
+  });
+});
+
 describe('a small workflow', () => {
   const dir = scratchFolder();
   const file = join(dir, 'small', 'workflow.yaml');

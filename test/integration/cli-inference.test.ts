@@ -1,0 +1,60 @@
+/** Workflows that ask a model, through the commands: keys come from the environment, and replays ask nobody (laws 3, 7). */
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { lastObject, mizu } from '../support/cli.ts';
+import { type ModelPeer, openModelPeer } from '../support/model-peer.ts';
+import { scratchFolder } from '../support/scratch.ts';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const dir = scratchFolder();
+const file = join(dir, 'tickets.yaml');
+const env = { SMALL_KEY: 'sk-for-tests-only' };
+let peer: ModelPeer;
+
+beforeAll(async () => {
+  peer = await openModelPeer();
+  writeFileSync(
+    file,
+    `mizu: 1
+name: tickets
+seed: 7
+budget: { candidates: 6 }
+task: { size: 3 }
+data: { products: { list: [kettle, lamp, chair] } }
+models: { small: { url: "${peer.url}", model: smollm2, keyEnv: SMALL_KEY } }
+generate:
+  - select: { from: products, as: product }
+  - inference: { as: body, model: small, prompt: "Complain about the {{product}}.", maxTokens: 60 }
+verify:
+  - length: { field: body, words: [1, null] }
+publish: { fields: [product, body] }
+`,
+  );
+});
+afterAll(() => peer.close());
+
+it('a missing key is named before any work, and no key is ever shown', async () => {
+  const missing = await mizu(['run', file, '--log', join(dir, 'log')]);
+  expect(missing.code).toBe(2);
+  expect(missing.stderr).toContain('SMALL_KEY');
+  expect(peer.calls).toHaveLength(0);
+});
+
+it('a preview asks for real and records nothing; a run asks, and its replay, proof and story ask nobody', async () => {
+  const preview = await mizu(['preview', file, '-n', '2', '--json'], { env });
+  expect(lastObject(preview)).toMatchObject({ ok: true, records: [{ outcome: 'published' }, { outcome: 'published' }] });
+  expect(peer.calls).toHaveLength(2);
+  const run = await mizu(['run', file, '--log', join(dir, 'log'), '--json', '--verbose'], { env });
+  expect(run.code, run.stderr).toBe(0);
+  expect(lastObject(run)).toMatchObject({ accepted: 6 });
+  expect(peer.calls).toHaveLength(8);
+  const on = (...args: string[]) => mizu([...args, '--log', join(dir, 'log'), '--json']);
+  const [replay, verify, story] = await Promise.all([on('replay', 'tickets'), on('verify', 'tickets'), on('show', 'tickets/1/1.2')]);
+  expect([replay.code, verify.code, story.code], replay.stderr + verify.stderr + story.stderr).toEqual([0, 0, 0]);
+  expect(lastObject(story)).toMatchObject({
+    outcome: 'published',
+    steps: expect.arrayContaining([expect.objectContaining({ step: 'body' })]),
+  });
+  expect(peer.calls).toHaveLength(8);
+  for (const { stdout, stderr } of [preview, run, replay, verify, story]) expect(stdout + stderr).not.toContain(env.SMALL_KEY);
+});

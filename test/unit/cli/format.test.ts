@@ -1,0 +1,98 @@
+/** What people read: figures, columns, and texts of records that can't break a line or command a terminal. */
+import { describe, expect, it } from 'vitest';
+import { bytesText, columns, grouped, oneLine, percent, secondsText, shortened } from '../../../cli/format.ts';
+import { exhaustedText, fellShort } from '../../../cli/run-summary.ts';
+import { showValue } from '../../../cli/show-value.ts';
+import { whyText } from '../../../cli/why-text.ts';
+import type { RunSummary } from '../../../engine/index.ts';
+
+describe('figures', () => {
+  it('are grouped by thousands, without touching a fraction', () => {
+    expect([0, 999, 1000, 1234567, 1234.5678].map(grouped)).toEqual(['0', '999', '1,000', '1,234,567', '1,234.5678']);
+  });
+
+  it('have the unit that fits', () => {
+    expect([0, 999, 1000, 12_345, 1_234_567, 5e9, 7e15].map(bytesText)).toEqual([
+      '0 B',
+      '999 B',
+      '1.00 kB',
+      '12.3 kB',
+      '1.23 MB',
+      '5.00 GB',
+      '7000.0 TB',
+    ]);
+    expect([0.123, 12.34, 119.9, 185].map(secondsText)).toEqual(['0.12 s', '12.3 s', '119.9 s', '3 min 05 s']);
+    expect([percent(1, 3), percent(0, 0)]).toEqual(['33.3 %', '–']);
+  });
+});
+
+describe('columns', () => {
+  it('are as wide as their widest cell, and lines have no trailing space', () => {
+    expect(
+      columns(
+        [
+          ['a', '1', ''],
+          ['long', '1,000', 'x'],
+        ],
+        [1],
+        '  ',
+      ),
+    ).toBe('  a         1\n  long  1,000  x');
+    expect(columns([])).toBe('');
+  });
+});
+
+describe('texts of records', () => {
+  it('stay on one line and command no terminal', () => {
+    expect(oneLine('a\nb\u001b[31m\u009b2J\u2028')).toBe('a\\nb\\u001b[31m\\u009b2J\\u2028');
+    expect(showValue({ text: 'x\u001b]0;title\u0007', bytes: Uint8Array.of(1, 255) })).toBe(
+      '{"text":"x\\u001b]0;title\\u0007","bytes":"01ff"}',
+    );
+    expect(whyText({ measured: 'a\u001b[2J', limit: 3, winner: 'w/1/0.0' })).toBe(
+      ' · measured a\\u001b[2J · limit 3 · the same as w/1/0.0',
+    );
+  });
+
+  it('are shortened with a mark', () => {
+    expect([shortened('abcd', 4), shortened('abcde', 4)]).toEqual(['abcd', 'abc…']);
+  });
+});
+
+describe('a run that fell short', () => {
+  const summary: RunSummary = {
+    name: 'w',
+    generation: 1,
+    program: '',
+    reason: 'exhausted',
+    candidates: 200,
+    accepted: 50,
+    wanted: 100,
+    corrected: 0,
+    rejected: { small: 20, big: 120 },
+    duplicates: 10,
+    failed: 0,
+    gas: 1,
+    bytes: { local: 1, global: 1 },
+    treeSize: 1,
+    root: '',
+    verifierKey: '',
+    reports: {},
+  };
+
+  it('says how many gave how many, what took most, and a budget that would do', () => {
+    expect(fellShort(summary)).toBe(true);
+    expect(exhaustedText(summary).split('\n').slice(0, 2)).toEqual([
+      'error: not enough: 200 candidates gave 50 of the 100 records wanted',
+      "  most were lost where step 'big' rejected 120 (60.0 %)",
+    ]);
+    expect(exhaustedText(summary)).toContain('--set budget.candidates=440');
+  });
+
+  it('that kept nothing is not told to raise its budget', () => {
+    expect(exhaustedText({ ...summary, accepted: 0 })).toContain('a rule rejects everything, so a larger budget would not help');
+  });
+
+  it('is none without a count, or with the count reached', () => {
+    expect([fellShort({ ...summary, wanted: null }), fellShort({ ...summary, accepted: 100 })]).toEqual([false, false]);
+  });
+});
