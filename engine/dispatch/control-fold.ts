@@ -31,6 +31,8 @@ export class ControlFold {
   opens = 0;
   owner = '';
   keys: string[] = [];
+  /** Nodes ever employed are numbered below this: their results may stand in as many partitions. */
+  nodes = 0;
   finish: { readonly last: number; readonly reason: 'accepted' | 'exhausted' } | undefined;
   close: ControlBody & { readonly type: 'close' } | undefined;
   private low = 0;
@@ -48,6 +50,7 @@ export class ControlFold {
         if (body.k >= this.low) this.tasks.set(body.k, { cut: body, current: undefined, attempts: 0, dead: 0, accepted: undefined, poison: [] });
         return;
       case 'assign': {
+        this.nodes = Math.max(this.nodes, body.node + 1);
         const task = this.tasks.get(body.k);
         if (task === undefined) return;
         task.current = { attempt: body.attempt, node: body.node, deadline: body.deadline };
@@ -74,6 +77,7 @@ export class ControlFold {
         return;
       }
       case 'lease':
+        this.nodes = Math.max(this.nodes, body.node + 1);
         this.leases.set(`${body.stage}/${body.partition}`, { epoch: body.epoch, node: body.node });
         return;
       case 'tick':

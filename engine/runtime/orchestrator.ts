@@ -46,7 +46,8 @@ export class Orchestrator {
     this.options = options;
     this.committer = committer;
     this.control = control;
-    this.results = Array.from({ length: options.nodes }, (_, node) => new LogCursor(context.log, context.topics.results, node));
+    // A run that goes on with fewer nodes still reads what the others left.
+    this.results = Array.from({ length: Math.max(options.nodes, control.fold.nodes) }, (_, node) => new LogCursor(context.log, context.topics.results, node));
     this.deadlineTicks = Math.max(1, Math.ceil(context.deployment.deadlineMs / TICK_MS));
     this.totals = new RunTotals(context.program);
   }

@@ -1,0 +1,101 @@
+/**
+ * A crash at every commit (laws 2, 4): a run that breaks before, after or in its n-th commit goes on with the same log, and ends as the undisturbed
+ * run does: same root, same published bytes, same drops and summary, nothing twice and nothing lost.
+ */
+import { rmSync } from 'node:fs';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { openEmbeddedLog } from '#connectors/embedded';
+import { type Log, MizuError, type RunSummary } from '#engine';
+import type { CompiledFile } from '#topologies';
+import { CRASH_KINDS, type CrashKind, CrashingLog } from '../support/crashing-log.ts';
+import { temporaryFolder } from '../support/log-embedded.ts';
+import { type PlainWorkflow, runOracle } from '../support/oracle.ts';
+import { workflowFiles } from '../support/random-workflow.ts';
+import { runCompiled, withWorkflow } from '../support/run-support.ts';
+import { readOutcome } from '../support/run-support-read.ts';
+import { COUNTED, STREAMED } from '../support/run-support-workflows.ts';
+
+const SEED = Number(process.env['MIZU_SEED'] ?? Date.now() % 1_000_000);
+/** A run of these workflows takes milliseconds: one that takes this long has stopped. */
+const STUCK_MS = 15_000;
+
+interface Outcome {
+  readonly summary: Omit<RunSummary, 'verifierKey'>;
+  readonly bytes: Readonly<Record<string, string>>;
+}
+
+async function withNewLog<T>(use: (log: Log) => Promise<T>): Promise<T> {
+  const directory = temporaryFolder();
+  const log = await openEmbeddedLog({ directory });
+  try {
+    return await use(log);
+  } finally {
+    await log.close();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function runToOutcome(compiled: CompiledFile, log: Log, how: { order: number; nodes?: number; workers?: number }): Promise<Outcome> {
+  const { verifierKey: _, ...summary } = await runCompiled(compiled, { log, ...how, signal: AbortSignal.timeout(STUCK_MS) });
+  const { bytes, published } = await readOutcome(log);
+  expect(published).toHaveLength(summary.accepted);
+  return { summary, bytes };
+}
+
+/** Runs until the crash; gives whether it was reached. */
+async function crash(compiled: CompiledFile, log: Log, at: number, kind: CrashKind, how: { order: number; nodes?: number }): Promise<boolean> {
+  const crashing = new CrashingLog(log, at, kind);
+  const error = await runCompiled(compiled, { log: crashing, ...how, signal: AbortSignal.timeout(STUCK_MS) }).catch((reason: unknown) => reason);
+  if (!crashing.crashed) return false;
+  expect(error, `the run ends when commit ${at} breaks`).toBeInstanceOf(Error);
+  if (error instanceof MizuError) expect(error.code, error.message).not.toBe('INTERRUPTED');
+  return true;
+}
+
+async function walkCommits(workflow: PlainWorkflow, kind: CrashKind): Promise<number> {
+  return withWorkflow(workflowFiles(workflow), async (compiled) => {
+    const undisturbed = await withNewLog((log) => runToOutcome(compiled, log, { order: 1 }));
+    const oracle = runOracle(workflow);
+    expect(undisturbed.summary).toMatchObject({ accepted: oracle.accepted, candidates: oracle.candidates, duplicates: oracle.duplicates });
+    for (let at = 1; ; at++) {
+      const reached = await withNewLog(async (log) => {
+        const broken = await crash(compiled, log, at, kind, { order: at });
+        expect(await runToOutcome(compiled, log, { order: at + 1 }), `crash ${kind} commit ${at}`).toEqual(undisturbed);
+        return broken;
+      });
+      if (!reached) return at - 1;
+    }
+  });
+}
+
+describe.each([
+  ['with an exact count', COUNTED],
+  ['from a source', STREAMED],
+] as const)('a run %s', (_, workflow) => {
+  it.each(CRASH_KINDS)('that crashes %s any of its commits goes on to the same result', async (kind) => {
+    expect(await walkCommits(workflow, kind)).toBeGreaterThan(15);
+  });
+});
+
+describe(`several crashes (seed ${SEED})`, () => {
+  it('of one run, resumed with other nodes and other windows, change nothing', async () => {
+    const crashes = fc.array(
+      fc.record({ at: fc.integer({ min: 1, max: 20 }), kind: fc.constantFrom(...CRASH_KINDS), order: fc.nat(1_000), nodes: fc.integer({ min: 1, max: 4 }) }),
+      { minLength: 2, maxLength: 5 },
+    );
+    const last = fc.record({ order: fc.nat(1_000), nodes: fc.integer({ min: 1, max: 4 }), workers: fc.integer({ min: 1, max: 4 }) });
+    await withWorkflow(workflowFiles(COUNTED), async (compiled) => {
+      const undisturbed = await withNewLog((log) => runToOutcome(compiled, log, { order: 1 }));
+      await fc.assert(
+        fc.asyncProperty(crashes, last, async (breaks, how) => {
+          await withNewLog(async (log) => {
+            for (const { at, kind, ...rest } of breaks) await crash(compiled, log, at, kind, rest);
+            expect(await runToOutcome(compiled, log, how)).toEqual(undisturbed);
+          });
+        }),
+        { seed: SEED, numRuns: 12 },
+      );
+    });
+  });
+});
