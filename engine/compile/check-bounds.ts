@@ -62,7 +62,19 @@ export function checkBounds(spec: WorkflowSpec, plan: PlanResult, locate: Locate
       );
     }
   }
-  return { problems, warnings };
+  return { problems: [...problems, ...unkept(spec, at)], warnings };
+}
+
+/** Promises of the language that this version can't keep: refused, since ignoring them would let a run cost or keep what its author ruled out. */
+function unkept(spec: WorkflowSpec, at: (path: string, message: string, details: ProblemDetails) => Problem): Problem[] {
+  const problems: Problem[] = [];
+  if (spec.budget.tokens !== undefined) {
+    problems.push(at('budget.tokens', 'A budget of tokens is not kept by this version', { hint: 'bound the cost with budget.candidates and the steps\' maxTokens' }));
+  }
+  if (spec.publish.storage !== 'global') {
+    problems.push(at('publish.storage', 'Published records always go to global storage', { expected: 'global', hint: 'leave it out' }));
+  }
+  return problems;
 }
 
 /** Candidates per accepted record that the hint suggests. */

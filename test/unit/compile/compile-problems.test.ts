@@ -1,6 +1,6 @@
 /** Every problem of a workflow at once, with line, column, value, expectation and cure, and no echoes (law 10). */
 import { describe, expect, it } from 'vitest';
-import { problemsOf, withSteps } from '../../support/small-workflow.ts';
+import { problemsOf, SMALL_WORKFLOW, withSteps } from '../../support/small-workflow.ts';
 
 const THING = 'pick: { from: things, as: thing }';
 
@@ -122,6 +122,14 @@ publish: { storage: globl }
       message: "There is no model 'smoll'",
       hint: "did you mean 'smol'?",
     });
+  });
+
+  it('refuse what this version would silently not keep: a budget of tokens, local publishing', async () => {
+    const problems = await problemsOf(SMALL_WORKFLOW, ['budget.tokens=5', 'publish.storage=local']);
+    expect(problems.map((p) => [p.path, p.hint])).toEqual([
+      ['budget.tokens', "bound the cost with budget.candidates and the steps' maxTokens"],
+      ['publish.storage', 'leave it out'],
+    ]);
   });
 
   it('of published fields', async () => {
