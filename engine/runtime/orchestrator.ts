@@ -241,7 +241,8 @@ export class Orchestrator {
     const loads = new Array<number>(this.options.nodes).fill(0);
     for (const task of this.control.fold.tasks.values()) {
       const node = inFlightNode(task);
-      if (node !== undefined) loads[node] = (loads[node] ?? 0) + 1;
+      // Nodes of a run before this one may have been more; they take nothing any longer.
+      if (node !== undefined && node < loads.length) loads[node] = (loads[node] ?? 0) + 1;
     }
     return loads.map((load, node) => ({ node, weight: 1, load: load + (added.get(node) ?? 0), capable: true }));
   }
