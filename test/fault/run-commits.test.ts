@@ -2,38 +2,24 @@
  * A crash at every commit (laws 2, 4): a run that breaks before, after or in its n-th commit goes on with the same log, and ends as the undisturbed
  * run does: same root, same published bytes, same drops and summary, nothing twice and nothing lost.
  */
-import { rmSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { openEmbeddedLog } from '#connectors/embedded';
 import { type Log, MizuError, type RunSummary } from '#engine';
 import type { CompiledFile } from '#topologies';
 import { CRASH_KINDS, type CrashKind, CrashingLog } from '../support/crashing-log.ts';
-import { temporaryFolder } from '../support/log-embedded.ts';
 import { type PlainWorkflow, runOracle } from '../support/oracle.ts';
 import { workflowFiles } from '../support/random-workflow.ts';
-import { runCompiled, withWorkflow } from '../support/run-support.ts';
+import { runCompiled, withQuickLog, withWorkflow } from '../support/run-support.ts';
 import { readOutcome } from '../support/run-support-read.ts';
 import { COUNTED, STREAMED } from '../support/run-support-workflows.ts';
 
 const SEED = Number(process.env['MIZU_SEED'] ?? Date.now() % 1_000_000);
 /** A run of these workflows takes milliseconds: one that takes this long has stopped. */
-const STUCK_MS = 15_000;
+const STUCK_MS = 10_000;
 
 interface Outcome {
   readonly summary: Omit<RunSummary, 'verifierKey'>;
   readonly bytes: Readonly<Record<string, string>>;
-}
-
-async function withNewLog<T>(use: (log: Log) => Promise<T>): Promise<T> {
-  const directory = temporaryFolder();
-  const log = await openEmbeddedLog({ directory });
-  try {
-    return await use(log);
-  } finally {
-    await log.close();
-    rmSync(directory, { recursive: true, force: true });
-  }
 }
 
 async function runToOutcome(compiled: CompiledFile, log: Log, how: { order: number; nodes?: number; workers?: number }): Promise<Outcome> {
@@ -55,11 +41,11 @@ async function crash(compiled: CompiledFile, log: Log, at: number, kind: CrashKi
 
 async function walkCommits(workflow: PlainWorkflow, kind: CrashKind): Promise<number> {
   return withWorkflow(workflowFiles(workflow), async (compiled) => {
-    const undisturbed = await withNewLog((log) => runToOutcome(compiled, log, { order: 1 }));
+    const undisturbed = await withQuickLog((log) => runToOutcome(compiled, log, { order: 1 }));
     const oracle = runOracle(workflow);
     expect(undisturbed.summary).toMatchObject({ accepted: oracle.accepted, candidates: oracle.candidates, duplicates: oracle.duplicates });
     for (let at = 1; ; at++) {
-      const reached = await withNewLog(async (log) => {
+      const reached = await withQuickLog(async (log) => {
         const broken = await crash(compiled, log, at, kind, { order: at });
         expect(await runToOutcome(compiled, log, { order: at + 1 }), `crash ${kind} commit ${at}`).toEqual(undisturbed);
         return broken;
@@ -86,15 +72,15 @@ describe(`several crashes (seed ${SEED})`, () => {
     );
     const last = fc.record({ order: fc.nat(1_000), nodes: fc.integer({ min: 1, max: 4 }), workers: fc.integer({ min: 1, max: 4 }) });
     await withWorkflow(workflowFiles(COUNTED), async (compiled) => {
-      const undisturbed = await withNewLog((log) => runToOutcome(compiled, log, { order: 1 }));
+      const undisturbed = await withQuickLog((log) => runToOutcome(compiled, log, { order: 1 }));
       await fc.assert(
         fc.asyncProperty(crashes, last, async (breaks, how) => {
-          await withNewLog(async (log) => {
+          await withQuickLog(async (log) => {
             for (const { at, kind, ...rest } of breaks) await crash(compiled, log, at, kind, rest);
             expect(await runToOutcome(compiled, log, how)).toEqual(undisturbed);
           });
         }),
-        { seed: SEED, numRuns: 12 },
+        { seed: SEED, numRuns: 25, endOnFailure: true },
       );
     });
   });

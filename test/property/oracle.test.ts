@@ -2,18 +2,15 @@
  * The engine agrees with a plain computation over the whole list in memory, on random workflows and data, whatever the task size, blocks,
  * partitions and order in which tasks end (laws 1, 5; P4, P16). MIZU_RUNS sets how many, MIZU_SEED replays them.
  */
-import { rmSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { openEmbeddedLog } from '#connectors/embedded';
 import type { RunSummary } from '#engine';
-import { temporaryFolder } from '../support/log-embedded.ts';
 import { type OracleResult, type PlainWorkflow, runOracle, type StepCounts } from '../support/oracle.ts';
 import { randomWorkflow, workflowFiles } from '../support/random-workflow.ts';
-import { runCompiled, withWorkflow } from '../support/run-support.ts';
+import { runCompiled, withQuickLog, withWorkflow } from '../support/run-support.ts';
 import { compareIds, plainRoot, readOutcome, type RunRead } from '../support/run-support-read.ts';
 
-const RUNS = Number(process.env['MIZU_RUNS'] ?? 150);
+const RUNS = Number(process.env['MIZU_RUNS'] ?? 300);
 const SEED = Number(process.env['MIZU_SEED'] ?? Date.now() % 1_000_000);
 
 interface Way {
@@ -30,15 +27,10 @@ const way: fc.Arbitrary<Way> = fc.record({
 
 async function runEngine(workflow: PlainWorkflow, how: Way): Promise<{ summary: RunSummary; read: RunRead }> {
   return withWorkflow(workflowFiles(workflow), async (compiled) => {
-    const directory = temporaryFolder();
-    const log = await openEmbeddedLog({ directory });
-    try {
+    return withQuickLog(async (log) => {
       const summary = await runCompiled(compiled, { log, ...how });
       return { summary, read: await readOutcome(log) };
-    } finally {
-      await log.close();
-      rmSync(directory, { recursive: true, force: true });
-    }
+    });
   });
 }
 

@@ -3,10 +3,10 @@
  * executed on worker threads, or, where many runs must be quick, in this process and in a drawn order.
  */
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openLocalStorage } from '#connectors/embedded';
+import { openEmbeddedLog, openLocalStorage } from '#connectors/embedded';
 import type { DeployedRun, Log, Registry, RunSummary, Signer, TaskExecutor, TaskInput, TaskOutput } from '#engine';
 import { deploy, globalStorage, MizuError, readRun, runToEnd, TaskMachine } from '#engine';
 import { type CompiledFile, compileFile, openSigner, registry as allOperators, WORKER_URL } from '#topologies';
@@ -27,9 +27,35 @@ export interface RunSettings {
   readonly onProgress?: () => void;
 }
 
+/** Where Linux keeps files in memory. These suites end processes, never machines, so nothing here needs a disk: it takes a fifth of the time. */
+const MEMORY_FOLDER = '/dev/shm';
+
+export function quickFolder(): string {
+  let parent = tmpdir();
+  try {
+    accessSync(MEMORY_FOLDER, constants.W_OK);
+    parent = MEMORY_FOLDER;
+  } catch {
+    // Other systems have no such folder.
+  }
+  return mkdtempSync(join(parent, 'mizu-run-'));
+}
+
+/** A new log, closed and removed at the end. */
+export async function withQuickLog<T>(use: (log: Log, directory: string) => Promise<T>): Promise<T> {
+  const directory = quickFolder();
+  const log = await openEmbeddedLog({ directory });
+  try {
+    return await use(log, directory);
+  } finally {
+    await log.close();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
 /** Writes the files, compiles the workflow among them, and removes them at the end. */
 export async function withWorkflow<T>(files: Readonly<Record<string, string>>, use: (workflow: CompiledFile, folder: string) => Promise<T>): Promise<T> {
-  const folder = mkdtempSync(join(tmpdir(), 'mizu-run-'));
+  const folder = quickFolder();
   try {
     for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
     return await use(await compileFile(join(folder, 'workflow.yaml')), folder);
@@ -46,7 +72,7 @@ export async function runCompiled(workflow: CompiledFile, settings: RunSettings)
   const source = await workflow.source();
   const name = await deploy(log, { program, digest, deployment, data: data.values(), source, newGeneration: settings.newGeneration ?? false, signal });
   const run = await readRun(log, name.name, name.generation);
-  const folder = mkdtempSync(join(tmpdir(), 'mizu-local-'));
+  const folder = quickFolder();
   const local = openLocalStorage(folder);
   try {
     return await runToEnd({
