@@ -58,5 +58,15 @@ export async function readStatus(log: Log, deployed: DeployedRun): Promise<RunSt
 
 function totalsOf(summary: RunSummary): Totals {
   const { candidates, accepted, corrected, duplicates, failed, rejected, gas, bytes } = summary;
-  return { candidates, accepted, corrected, duplicates, failed, rejected: { ...rejected }, gas, localBytes: bytes.local, globalBytes: bytes.global };
+  return {
+    candidates,
+    accepted,
+    corrected,
+    duplicates,
+    failed,
+    rejected: { ...rejected },
+    gas,
+    localBytes: bytes.local,
+    globalBytes: bytes.global,
+  };
 }
