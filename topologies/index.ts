@@ -1,6 +1,7 @@
 /** The door of the topologies: what commands and tests use to put programs on a log and take results from it. */
 export { compileFile, type CompiledFile } from './compile-file.ts';
 export { DEFAULT_LOG, openLog, openSigner } from './open-log.ts';
+export { fileProblem } from './host.ts';
 export { registry } from './registry.ts';
 export { runWorkflow, WORKER_URL } from './run-workflow.ts';
 export { type Preview, type PreviewRecord, type PreviewStep, previewWorkflow } from './preview.ts';

@@ -1,8 +1,8 @@
 /** `mizu verify`: a run on a log, or one proof file without any log. */
 import { readFile } from 'node:fs/promises';
 import type { Json, ProofReport } from '#engine';
-import { MizuError, messageOf, parseTlogProof, verifierKeyOf, verifyProof, verifyRun } from '#engine';
-import { openLog } from '#topologies';
+import { MizuError, parseTlogProof, verifierKeyOf, verifyProof, verifyRun } from '#engine';
+import { fileProblem, openLog } from '#topologies';
 import type { Context, Outcome } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { columns, grouped } from '../format.ts';
@@ -124,7 +124,7 @@ async function readProof(file: string): Promise<string> {
   try {
     bytes = await readFile(file);
   } catch (error) {
-    throw new MizuError('FILE_UNREADABLE', `Cannot read ${file}: ${messageOf(error)}`, { cause: error, component: file });
+    throw fileProblem(file, error);
   }
   if (bytes.length > PROOF_LIMIT_BYTES)
     throw new MizuError(
