@@ -72,3 +72,4 @@ export { type ProofReport, proveRecord, type RecordProof, verifyProof } from './
 export { recordStory, type Story, type StoryOptions, type StoryStep } from './verify/record-story.ts';
 export { tileFiles } from './verify/tile-store.ts';
 export { verifierKeyOf } from './verify/verifier-key.ts';
+export { acceptPlace } from './compile/accept-place.ts';

@@ -1,6 +1,6 @@
 /** How many records came to each step and how many it kept, counted from the dropped records on the log (law 5). */
 import type { DeployedRun, Log, Operator, Program } from '#engine';
-import { listDrops } from '#engine';
+import { acceptPlace, listDrops } from '#engine';
 import { registry } from './registry.ts';
 
 export interface StepCount {
@@ -40,8 +40,7 @@ function stepsOf(program: Program): { readonly id: string; readonly op: string; 
   for (const stage of program.stages) {
     const ops = stage.ops.map(({ id, op }) => ({ id, op, summary: operatorOf(op)?.summary ?? '' }));
     if (stage.kind === 'last' && program.accept !== undefined) {
-      const lastDropping = ops.findLastIndex(({ op }) => operatorOf(op)?.keyed?.scope !== 'global');
-      ops.splice(lastDropping + 1, 0, { id: ACCEPT, op: ACCEPT, summary: `Cut at exactly ${program.accept} records.` });
+      ops.splice(acceptPlace(stage), 0, { id: ACCEPT, op: ACCEPT, summary: `Cut at exactly ${program.accept} records.` });
     }
     steps.push(...ops);
   }
