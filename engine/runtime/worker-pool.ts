@@ -51,6 +51,7 @@ export class WorkerPool implements TaskExecutor {
   }
 
   execute(input: TaskInput): Promise<TaskOutput> {
+    if (this.closed) return Promise.reject(closedBefore(input));
     return new Promise((resolve, reject) => {
       this.queue.push({ id: this.nextJob++, input, resolve, reject });
       this.dispatch();
@@ -59,7 +60,7 @@ export class WorkerPool implements TaskExecutor {
 
   async close(): Promise<void> {
     this.closed = true;
-    for (const job of this.queue.splice(0)) job.reject(new MizuError('WORKER_DIED', `The pool was closed before task ${job.input.k} started`));
+    for (const job of this.queue.splice(0)) job.reject(closedBefore(job.input));
     await Promise.all([...this.threads].map((thread) => thread.worker.terminate()));
   }
 
@@ -121,4 +122,8 @@ export class WorkerPool implements TaskExecutor {
     thread.busy++;
     this.post(thread, request);
   }
+}
+
+function closedBefore(input: TaskInput): MizuError {
+  return new MizuError('WORKER_DIED', `The pool was closed before task ${input.k} started`);
 }
