@@ -3,6 +3,7 @@
  * declares the end. Its state is the fold of what it wrote, so a new one goes on from the log alone (law 4).
  */
 import type { Observable } from 'rxjs';
+import { EMPTY } from 'rxjs';
 import { MizuError } from '../contract/errors.ts';
 import type { Json } from '../contract/program.ts';
 import type { NodeLoad } from '../dispatch/assign.ts';
@@ -77,11 +78,13 @@ export class Orchestrator {
 
   /** Turns until the pool is finished. Each emission is one turn. */
   run(): Observable<number> {
+    const { signal } = this.context;
+    // An aborted signal fires no more: nothing would stop the timer, nor let the process end.
+    if (signal.aborted) return EMPTY;
     const timer = setInterval(() => {
       this.ticksDue++;
       this.wake();
     }, TICK_MS);
-    const { signal } = this.context;
     signal.addEventListener('abort', () => clearInterval(timer), { once: true });
     return pulled(async () => {
       if (signal.aborted) return undefined;
