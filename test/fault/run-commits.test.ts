@@ -30,9 +30,17 @@ async function runToOutcome(compiled: CompiledFile, log: Log, how: { order: numb
 }
 
 /** Runs until the crash; gives whether it was reached. */
-async function crash(compiled: CompiledFile, log: Log, at: number, kind: CrashKind, how: { order: number; nodes?: number }): Promise<boolean> {
+async function crash(
+  compiled: CompiledFile,
+  log: Log,
+  at: number,
+  kind: CrashKind,
+  how: { order: number; nodes?: number },
+): Promise<boolean> {
   const crashing = new CrashingLog(log, at, kind);
-  const error = await runCompiled(compiled, { log: crashing, ...how, signal: AbortSignal.timeout(STUCK_MS) }).catch((reason: unknown) => reason);
+  const error = await runCompiled(compiled, { log: crashing, ...how, signal: AbortSignal.timeout(STUCK_MS) }).catch(
+    (reason: unknown) => reason,
+  );
   if (!crashing.crashed) return false;
   expect(error, `the run ends when commit ${at} breaks`).toBeInstanceOf(Error);
   if (error instanceof MizuError) expect(error.code, error.message).not.toBe('INTERRUPTED');
@@ -67,7 +75,12 @@ describe.each([
 describe(`several crashes (seed ${SEED})`, () => {
   it('of one run, resumed with other nodes and other windows, change nothing', async () => {
     const crashes = fc.array(
-      fc.record({ at: fc.integer({ min: 1, max: 20 }), kind: fc.constantFrom(...CRASH_KINDS), order: fc.nat(1_000), nodes: fc.integer({ min: 1, max: 4 }) }),
+      fc.record({
+        at: fc.integer({ min: 1, max: 20 }),
+        kind: fc.constantFrom(...CRASH_KINDS),
+        order: fc.nat(1_000),
+        nodes: fc.integer({ min: 1, max: 4 }),
+      }),
       { minLength: 2, maxLength: 5 },
     );
     const last = fc.record({ order: fc.nat(1_000), nodes: fc.integer({ min: 1, max: 4 }), workers: fc.integer({ min: 1, max: 4 }) });

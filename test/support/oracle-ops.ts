@@ -49,7 +49,10 @@ const WHITE = /[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3
 const MEASURES: { readonly [unit: string]: (value: PlainValue) => number } = {
   bytes: (value) => Buffer.byteLength(text(value)),
   codepoints: (value) => [...text(value)].length,
-  words: (value) => text(value).split(WHITE).filter((word) => word !== '').length,
+  words: (value) =>
+    text(value)
+      .split(WHITE)
+      .filter((word) => word !== '').length,
   lines: (value) => text(value).split('\n').length - (text(value) === '' || text(value).endsWith('\n') ? 1 : 0),
   items: (value) => (Array.isArray(value) ? value.length : 0),
 };
@@ -67,7 +70,11 @@ export const CONDITIONS: readonly Condition[] = [
   { cel: '!body.contains("a")', reads: ['body'], holds: (row) => !text(row['body']).includes('a') },
   { cel: '12 / n > 3', reads: ['n'], holds: (row) => (row['n'] === 0 ? undefined : Math.trunc(12 / number(row['n'])) > 3) },
   { cel: 'x < 1.5 || n > 2', reads: ['n', 'x'], holds: (row) => number(row['x']) < 1.5 || number(row['n']) > 2 },
-  { cel: 'n % 2 == 0 && !body.startsWith("x")', reads: ['body', 'n'], holds: (row) => number(row['n']) % 2 === 0 && !text(row['body']).startsWith('x') },
+  {
+    cel: 'n % 2 == 0 && !body.startsWith("x")',
+    reads: ['body', 'n'],
+    holds: (row) => number(row['n']) % 2 === 0 && !text(row['body']).startsWith('x'),
+  },
   { cel: 'size(flags) == 0', reads: ['flags'], holds: (row) => Array.isArray(row['flags']) && row['flags'].length === 0 },
 ];
 
@@ -146,7 +153,10 @@ function length(row: PlainRow, { params }: PlainStep): Verdict {
 function range(row: PlainRow, { params }: PlainStep): Verdict {
   const measured = number(row[text(params['field'])]);
   const strict = params['exclusive'] === true;
-  for (const [bound, side] of [['min', 1], ['max', -1]] as const) {
+  for (const [bound, side] of [
+    ['min', 1],
+    ['max', -1],
+  ] as const) {
     if (params[bound] === undefined) continue;
     const limit = number(params[bound]);
     const distance = (measured - limit) * side;
@@ -170,7 +180,11 @@ function expression(row: PlainRow, { params }: PlainStep): Verdict {
   if (holds === undefined) return { kind: 'failed', code: 'EXPRESSION_ERROR' };
   if (holds) return kept(row);
   const read = Object.entries(row).filter(([name, value]) => condition?.reads.includes(name) && !Array.isArray(value));
-  return { kind: 'rejected', measured: shortened(read.map(([name, value]) => `${name}=${String(value)}`).join(', ')), limit: shortened(condition?.cel ?? '') };
+  return {
+    kind: 'rejected',
+    measured: shortened(read.map(([name, value]) => `${name}=${String(value)}`).join(', ')),
+    limit: shortened(condition?.cel ?? ''),
+  };
 }
 
 function set(row: PlainRow, { params }: PlainStep): Verdict {
@@ -211,7 +225,10 @@ function replace(row: PlainRow, { params }: PlainStep): Verdict {
   const field = text(params['field']);
   const parts = text(row[field]).split(text(params['literal']));
   const [head = '', ...tail] = parts;
-  const joined = params['first'] === true ? head + (tail.length > 0 ? text(params['with']) : '') + tail.join(text(params['literal'])) : parts.join(text(params['with']));
+  const joined =
+    params['first'] === true
+      ? head + (tail.length > 0 ? text(params['with']) : '') + tail.join(text(params['literal']))
+      : parts.join(text(params['with']));
   return kept(row, { [field]: joined });
 }
 

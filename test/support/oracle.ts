@@ -141,7 +141,10 @@ class Oracle {
     if (acceptAt === steps.length) live = this.cut(live);
     const names = workflow.publish;
     for (const { i, row } of live) {
-      this.published.push({ id: `${k}.${i}`, row: names === undefined ? row : Object.fromEntries(names.map((name) => [name, row[name] ?? null])) });
+      this.published.push({
+        id: `${k}.${i}`,
+        row: names === undefined ? row : Object.fromEntries(names.map((name) => [name, row[name] ?? null])),
+      });
     }
     const own = this.drops.splice(dropsBefore);
     this.drops.push(...own.sort((a, b) => Number(a.id.split('.')[1]) - Number(b.id.split('.')[1])));

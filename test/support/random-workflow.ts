@@ -15,7 +15,20 @@ interface Choice {
   readonly flag: boolean;
 }
 
-const TEXTS: readonly string[] = ['', 'a', 'A', 'ab', ' a  b ', 'x\ny\n', '😀a', 'é\u00a0 e', 'a.a.a', 'tea time is at four', '\u3000', '"a"'];
+const TEXTS: readonly string[] = [
+  '',
+  'a',
+  'A',
+  'ab',
+  ' a  b ',
+  'x\ny\n',
+  '😀a',
+  'é\u00a0 e',
+  'a.a.a',
+  'tea time is at four',
+  '\u3000',
+  '"a"',
+];
 const WORDS: readonly string[] = ['kettle', 'lamp', 'a', 'x', '😀', ''];
 
 type FieldKind = 'string' | 'long' | 'double' | 'boolean' | 'strings' | 'optional';
@@ -47,7 +60,13 @@ class WorkflowBuilder {
 
   constructor(source: boolean) {
     if (source) {
-      for (const [name, kind] of [['body', 'string'], ['n', 'long'], ['x', 'double'], ['opt', 'optional']] as const) this.fields.set(name, kind);
+      for (const [name, kind] of [
+        ['body', 'string'],
+        ['n', 'long'],
+        ['x', 'double'],
+        ['opt', 'optional'],
+      ] as const)
+        this.fields.set(name, kind);
       return;
     }
     this.make('select', 'word', 'string', { from: 'words', as: 'word' });
@@ -170,12 +189,21 @@ const MAKERS: readonly ((dice: Dice, builder: WorkflowBuilder) => Made | undefin
   setStep,
   (dice, builder) => ({
     op: 'whitespace',
-    params: { field: dice.of(builder.of('string')), newlines: dice.of(['space', 'keep', 'paragraphs']), ...dice.of([{}, { trim: false }, { collapse: false }]) },
+    params: {
+      field: dice.of(builder.of('string')),
+      newlines: dice.of(['space', 'keep', 'paragraphs']),
+      ...dice.of([{}, { trim: false }, { collapse: false }]),
+    },
   }),
   clipStep,
   (dice, builder) => ({
     op: 'replace',
-    params: { field: dice.of(builder.of('string')), literal: dice.of(['a', 'a.', ' ', '😀']), with: dice.of(['', 'bb', '$&']), ...(dice.below(2) === 0 ? { first: true } : {}) },
+    params: {
+      field: dice.of(builder.of('string')),
+      literal: dice.of(['a', 'a.', ' ', '😀']),
+      with: dice.of(['', 'bb', '$&']),
+      ...(dice.below(2) === 0 ? { first: true } : {}),
+    },
   }),
   (dice, builder) => ({
     op: 'trim',
@@ -213,7 +241,10 @@ function lineOf(row: PlainRow): SourceLine {
   return { line: JSON.stringify(opt === null ? rest : row), expected: row };
 }
 
-const sourceLine: fc.Arbitrary<SourceLine> = fc.oneof({ weight: 9, arbitrary: goodRow.map(lineOf) }, { weight: 1, arbitrary: fc.constantFrom(...BAD_LINES) });
+const sourceLine: fc.Arbitrary<SourceLine> = fc.oneof(
+  { weight: 9, arbitrary: goodRow.map(lineOf) },
+  { weight: 1, arbitrary: fc.constantFrom(...BAD_LINES) },
+);
 
 const choice: fc.Arbitrary<Choice> = fc.record({ op: fc.nat(MAKERS.length - 1), a: fc.nat(65_535), b: fc.nat(65_535), flag: fc.boolean() });
 
@@ -271,5 +302,8 @@ export function workflowFiles(workflow: PlainWorkflow, name = 'w'): { readonly '
     verify: workflow.verify.map(written),
     ...(workflow.publish === undefined ? {} : { publish: { fields: workflow.publish } }),
   };
-  return { 'workflow.yaml': JSON.stringify(document, null, 1), 'source.jsonl': (workflow.source ?? []).map(({ line }) => `${line}\n`).join('') };
+  return {
+    'workflow.yaml': JSON.stringify(document, null, 1),
+    'source.jsonl': (workflow.source ?? []).map(({ line }) => `${line}\n`).join(''),
+  };
 }

@@ -58,7 +58,10 @@ export async function readOutcome(log: Log, name = 'w', generation?: number): Pr
     }
     return all.sort((a, b) => compareIds(a.id, b.id));
   };
-  const published = (await entriesOf(topics.verified)).map(({ id, entry }) => ({ id, row: decodeRow(run.program.published, readConfluentFrame(entry.value).body) }));
+  const published = (await entriesOf(topics.verified)).map(({ id, entry }) => ({
+    id,
+    row: decodeRow(run.program.published, readConfluentFrame(entry.value).body),
+  }));
   const dropped: Entry[] = [];
   for (const topic of [topics.rejected, topics.failed, topics.duplicates]) dropped.push(...(await entriesOf(topic)));
   const drops = dropped.map(({ id, entry }) => {

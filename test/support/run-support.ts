@@ -7,7 +7,7 @@ import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openEmbeddedLog, openLocalStorage } from '#connectors/embedded';
-import type { DeployedRun, Log, Registry, RunSummary, Signer, TaskExecutor, TaskInput, TaskOutput } from '#engine';
+import type { DeployedRun, Log, Progress, Registry, RunSummary, Signer, TaskExecutor, TaskInput, TaskOutput } from '#engine';
 import { deploy, globalStorage, MizuError, readRun, runToEnd, TaskMachine } from '#engine';
 import { type CompiledFile, compileFile, openSigner, registry as allOperators, WORKER_URL } from '#topologies';
 
@@ -18,13 +18,15 @@ export interface RunSettings {
   readonly nodes?: number;
   /** Executes in this process; tasks end in an order drawn from this seed. */
   readonly order?: number;
+  /** In place of `order`. */
+  readonly executor?: (run: DeployedRun) => TaskExecutor;
   readonly registry?: Registry;
   readonly workerUrl?: URL;
   readonly newGeneration?: boolean;
   readonly signer?: Signer;
   readonly signal?: AbortSignal;
   /** Called at the begin of the run and after each commit of the orchestrator. */
-  readonly onProgress?: () => void;
+  readonly onProgress?: (progress: Progress) => void;
 }
 
 /** Where Linux keeps files in memory. These suites end processes, never machines, so nothing here needs a disk: it takes a fifth of the time. */
@@ -54,7 +56,10 @@ export async function withQuickLog<T>(use: (log: Log, directory: string) => Prom
 }
 
 /** Writes the files, compiles the workflow among them, and removes them at the end. */
-export async function withWorkflow<T>(files: Readonly<Record<string, string>>, use: (workflow: CompiledFile, folder: string) => Promise<T>): Promise<T> {
+export async function withWorkflow<T>(
+  files: Readonly<Record<string, string>>,
+  use: (workflow: CompiledFile, folder: string) => Promise<T>,
+): Promise<T> {
   const folder = quickFolder();
   try {
     for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
@@ -67,10 +72,20 @@ export async function withWorkflow<T>(files: Readonly<Record<string, string>>, u
 /** As the composition of the commands does it, with every part open to the test. */
 export async function runCompiled(workflow: CompiledFile, settings: RunSettings): Promise<RunSummary> {
   const { log, order, registry = allOperators, onProgress } = settings;
+  const makeExecutor =
+    settings.executor ?? (order === undefined ? undefined : (deployed: DeployedRun) => new LocalExecutor(deployed, registry, order));
   const signal = settings.signal ?? new AbortController().signal;
   const { program, digest, deployment, data } = workflow;
   const source = await workflow.source();
-  const name = await deploy(log, { program, digest, deployment, data: data.values(), source, newGeneration: settings.newGeneration ?? false, signal });
+  const name = await deploy(log, {
+    program,
+    digest,
+    deployment,
+    data: data.values(),
+    source,
+    newGeneration: settings.newGeneration ?? false,
+    signal,
+  });
   const run = await readRun(log, name.name, name.generation);
   const folder = quickFolder();
   const local = openLocalStorage(folder);
@@ -85,7 +100,7 @@ export async function runCompiled(workflow: CompiledFile, settings: RunSettings)
       workers: settings.workers ?? 1,
       nodes: settings.nodes ?? 1,
       signal,
-      ...(order === undefined ? {} : { executor: new LocalExecutor(run, registry, order) }),
+      ...(makeExecutor === undefined ? {} : { executor: makeExecutor(run) }),
       ...(onProgress === undefined ? {} : { onProgress }),
     });
   } finally {
@@ -101,13 +116,13 @@ interface Waiting {
 }
 
 /** Executes tasks on this thread, one after the other; which one is next is drawn, so results come in any order. */
-class LocalExecutor implements TaskExecutor {
+export class LocalExecutor implements TaskExecutor {
   private readonly machine: Promise<TaskMachine>;
   private readonly waiting: Waiting[] = [];
   private state: number;
   private running = false;
 
-  constructor({ program, digest, data }: DeployedRun, registry: Registry, seed: number) {
+  constructor({ program, digest, data }: DeployedRun, registry: Registry = allOperators, seed = 0) {
     const local = { openKeyIndex: () => refuse('a key index'), close: async () => {} };
     this.machine = TaskMachine.open({ program, registry, storage: globalStorage(data), local, expectedRecords: 0 }, digest);
     this.state = seed;
