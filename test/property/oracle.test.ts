@@ -60,7 +60,8 @@ function seenBy(read: RunRead, drops: OracleResult['drops']): unknown[] {
 function countsByStep(read: RunRead): Record<string, StepCounts> {
   const sums: Record<string, StepCounts> = {};
   for (const { leaf } of read.leaves) {
-    const sum = (sums[leaf.step] ??= { in: 0, kept: 0, changed: 0, rejected: 0, failed: 0, duplicates: 0, flagged: 0 });
+    const sum = sums[leaf.step] ?? { in: 0, kept: 0, changed: 0, rejected: 0, failed: 0, duplicates: 0, flagged: 0 };
+    sums[leaf.step] = sum;
     for (const [name, n] of Object.entries(leaf.counts)) if (name in sum) sum[name as keyof StepCounts] += n;
   }
   return sums;
