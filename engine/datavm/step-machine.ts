@@ -7,6 +7,7 @@ import type { KeyedExecutor } from '../contract/operator.ts';
 import type { Json, Program, StageSpec } from '../contract/program.ts';
 import type { Schema } from '../contract/types.ts';
 import { acceptPlace } from '../compile/accept-place.ts';
+import { toJson } from '../compile/to-json.ts';
 import { ByteWriter } from '../proof/bytes.ts';
 import type { Drop } from '../proof/effect.ts';
 import { encodeEffect } from '../proof/effect.ts';
@@ -229,7 +230,7 @@ export class StepMachine {
 
 /** Digest of the publishing op: covers the published schema, so that a proof can't be read under other field names. */
 export function publishDigest(schema: Schema): Uint8Array {
-  return kernelOpDigest('publish', { schema: schema as unknown as Json });
+  return kernelOpDigest('publish', { schema: toJson(schema) });
 }
 
 function chainState(state: Uint8Array, delta: Uint8Array): Uint8Array {

@@ -6,10 +6,12 @@
 import { MizuError } from '../contract/errors.ts';
 import type { Json } from '../contract/program.ts';
 import type { Signer } from '../contract/signer.ts';
+import { toJson } from '../compile/to-json.ts';
 import { verifyStrict } from '../proof/ed25519.ts';
-import { canonicalBytes, canonicalJson } from '../proof/jcs.ts';
+import { canonicalBytes, canonicalJson, isPlainObject } from '../proof/jcs.ts';
 import { parseStrictJson } from '../proof/json-parser.ts';
 import { fromBase64, toBase64 } from '../proof/sha256.ts';
+import { isControlBody, isResultBody } from './entry-shapes.ts';
 
 /** What task k covers (P7): candidates [first, first + count), from records [from, to) of the source where there is one. */
 export interface CutEntry {
@@ -87,7 +89,7 @@ function signedBytes(context: SigningContext, run: string, body: Json): Uint8Arr
 
 /** `run`: NAME/GENERATION; binds the signature to its run. */
 export function encodeSigned(context: SigningContext, run: string, body: ControlBody | ResultBody, signer: Signer): Uint8Array {
-  const json = body as unknown as Json;
+  const json = toJson(body);
   return Buffer.from(canonicalJson({ body: json, sig: toBase64(signer.sign(signedBytes(context, run, json))) }), 'utf8');
 }
 
@@ -96,15 +98,28 @@ export interface SignedEntry<T> {
   readonly signature: Uint8Array;
 }
 
-/** Reads an entry; the signature is checked by `verifySigned`. @throws BYTES_INVALID. */
-export function decodeSigned<T extends ControlBody | ResultBody>(bytes: Uint8Array): SignedEntry<T> {
+/** Reads an entry of the control log; the signature is checked by `verifySigned`. @throws BYTES_INVALID for a body of another shape. */
+export function decodeControl(bytes: Uint8Array): SignedEntry<ControlBody> {
+  const { body, signature } = decodeEnvelope(bytes);
+  if (!isControlBody(body)) throw new MizuError('BYTES_INVALID', `A control entry of no known shape: ${canonicalJson(body).slice(0, 80)}`);
+  return { body, signature };
+}
+
+/** Reads an entry of the results topic, likewise. @throws BYTES_INVALID. */
+export function decodeResult(bytes: Uint8Array): SignedEntry<ResultBody> {
+  const { body, signature } = decodeEnvelope(bytes);
+  if (!isResultBody(body)) throw new MizuError('BYTES_INVALID', `A result of no known shape: ${canonicalJson(body).slice(0, 80)}`);
+  return { body, signature };
+}
+
+function decodeEnvelope(bytes: Uint8Array): SignedEntry<Json> {
   const json = parseStrictJson(bytes);
-  if (json === null || typeof json !== 'object' || Array.isArray(json)) throw new MizuError('BYTES_INVALID', 'A control or result entry is no JSON object');
-  const { body, sig } = json as { readonly [key: string]: Json };
-  if (body === null || typeof body !== 'object' || typeof sig !== 'string') throw new MizuError('BYTES_INVALID', 'A control or result entry has no body or signature');
-  return { body: body as unknown as T, signature: fromBase64(sig) };
+  if (!isPlainObject(json)) throw new MizuError('BYTES_INVALID', 'A control or result entry is no JSON object');
+  const { body, sig } = json;
+  if (body === undefined || typeof sig !== 'string') throw new MizuError('BYTES_INVALID', 'A control or result entry has no body or signature');
+  return { body, signature: fromBase64(sig) };
 }
 
 export function verifySigned(context: SigningContext, run: string, entry: SignedEntry<ControlBody | ResultBody>, publicKey: Uint8Array): boolean {
-  return verifyStrict(publicKey, signedBytes(context, run, entry.body as unknown as Json), entry.signature);
+  return verifyStrict(publicKey, signedBytes(context, run, toJson(entry.body)), entry.signature);
 }

@@ -4,10 +4,13 @@
  */
 import { MizuError } from '../contract/errors.ts';
 import type { DigestHex } from '../contract/ids.ts';
-import { digestHex, offset } from '../contract/ids.ts';
+import { offset } from '../contract/ids.ts';
 import type { Log } from '../contract/log.ts';
 import type { Deployment, Json, Program } from '../contract/program.ts';
 import type { DataSet } from '../contract/storage.ts';
+import { programDigest, encodeProgram } from '../compile/program-digest.ts';
+import { isDeployment, isProgram } from '../compile/program-shape.ts';
+import { toJson } from '../compile/to-json.ts';
 import { canonicalBytes, digestOf } from '../proof/jcs.ts';
 import { parseStrictJson } from '../proof/json-parser.ts';
 import { utf8 } from '../proof/sha256.ts';
@@ -68,8 +71,8 @@ async function publishProgram(log: Log, run: RunName, topics: RunTopics, request
   try {
     if ((await log.end(topics.program, 0)) > 0) return;
     await committer.commit([
-      { topic: topics.program, partition: 0, key: utf8('program'), value: canonicalBytes(request.program as unknown as Json) },
-      { topic: topics.program, partition: 0, key: utf8('deployment'), value: canonicalBytes(request.deployment as unknown as Json) },
+      { topic: topics.program, partition: 0, key: utf8('program'), value: encodeProgram(request.program) },
+      { topic: topics.program, partition: 0, key: utf8('deployment'), value: canonicalBytes(toJson(request.deployment)) },
       ...[...request.data].map((set) => ({ topic: topics.program, partition: 0, key: utf8(`data/${set.digest}`), value: encodeDataSet(set) })),
     ]);
   } finally {
@@ -96,10 +99,11 @@ export async function readRun(log: Log, name: string, generation?: number): Prom
   let program: Program | undefined;
   let deployment: Deployment | undefined;
   const data: DataSet[] = [];
-  for await (const entry of readAll(log, new RunTopics(run).program, 0)) {
+  const topics = new RunTopics(run);
+  for await (const entry of readAll(log, topics.program, 0)) {
     const key = Buffer.from(entry.key ?? new Uint8Array(0)).toString('utf8');
-    if (key === 'program') program = parseStrictJson(entry.value) as unknown as Program;
-    else if (key === 'deployment') deployment = parseStrictJson(entry.value) as unknown as Deployment;
+    if (key === 'program') program = readAs(topics.program, 'program', entry.value, isProgram);
+    else if (key === 'deployment') deployment = readAs(topics.program, 'deployment', entry.value, isDeployment);
     else if (key.startsWith('data/')) {
       const set = decodeDataSet(entry.value);
       if (set.digest !== key.slice('data/'.length)) throw new MizuError('LOG_CORRUPT', `Data set ${key.slice(5, 17)}… of '${name}' has other content than its digest says`);
@@ -109,5 +113,13 @@ export async function readRun(log: Log, name: string, generation?: number): Prom
   if (program === undefined || deployment === undefined) {
     throw new MizuError('NOT_FOUND', `Run '${name}/${run.generation}' was never fully deployed`, { hint: 'Run its workflow again: deployment goes on where it stopped.' });
   }
-  return { run, program, digest: digestHex(digestOf(program as unknown as Json)), deployment, data };
+  return { run, program, digest: programDigest(program), deployment, data };
+}
+
+function readAs<T>(topic: string, what: string, bytes: Uint8Array, is: (json: Json) => json is Json & T): T {
+  const json = parseStrictJson(bytes);
+  if (is(json)) return json;
+  throw new MizuError('LOG_CORRUPT', `${topic}: the ${what} has a shape that this version does not know`, {
+    hint: 'Use the version of Mizu that deployed the run.',
+  });
 }

@@ -9,7 +9,7 @@ import type { Json } from '../contract/program.ts';
 import type { NodeLoad } from '../dispatch/assign.ts';
 import { assignNode } from '../dispatch/assign.ts';
 import type { ControlBody, FailedAttempt, ResultBody, StepResult, TaskResult } from '../dispatch/control-entry.ts';
-import { decodeSigned, encodeSigned } from '../dispatch/control-entry.ts';
+import { decodeResult, encodeSigned } from '../dispatch/control-entry.ts';
 import type { TaskState } from '../dispatch/control-fold.ts';
 import { sha256, toHex } from '../proof/sha256.ts';
 import { Committer } from './committer.ts';
@@ -161,7 +161,7 @@ export class Orchestrator {
     const bodies: ControlBody[] = [];
     for (const cursor of this.results) {
       for (let entry = await cursor.take(); entry !== undefined; entry = await cursor.take()) {
-        const { body } = decodeSigned<ResultBody>(entry.value);
+        const { body } = decodeResult(entry.value);
         const decision = this.judge(body, entry.value);
         if (decision !== undefined) bodies.push(...decision);
       }

@@ -1,14 +1,13 @@
 /** Where a run stands, read from its log alone, as anyone can: nothing is written, and a live run is not disturbed. */
 import type { Log } from '../contract/log.ts';
-import type { ResultBody } from '../dispatch/control-entry.ts';
-import { decodeSigned } from '../dispatch/control-entry.ts';
+import { decodeResult } from '../dispatch/control-entry.ts';
 import { ControlTail } from './control-tail.ts';
 import type { DeployedRun } from './deploy.ts';
 import { readAll } from './log-cursor.ts';
 import { ownerLives } from './live-run.ts';
 import type { Totals } from './run-totals.ts';
 import { RunTotals } from './run-totals.ts';
-import type { RunSummary } from './summary.ts';
+import { type RunSummary, readSummary } from './summary.ts';
 import { NODE_LIMIT, RunTopics } from './topics.ts';
 
 export interface RunStatus {
@@ -40,14 +39,14 @@ export async function readStatus(log: Log, deployed: DeployedRun): Promise<RunSt
   const { fold } = control;
   const base = { name: run.name, generation: run.generation, program: digest, owner: fold.owner, wanted: program.accept ?? null };
   if (fold.close !== undefined) {
-    const summary = fold.close.summary as unknown as RunSummary;
+    const summary = readSummary(fold.close.summary);
     const published = (fold.finish?.last ?? -1) + 1;
     return { ...base, state: 'finished', tasks: { cut: fold.nextCut, published }, totals: totalsOf(summary), summary };
   }
   const totals = new RunTotals(program);
   for (let node = 0; node < NODE_LIMIT; node++) {
     for await (const entry of readAll(log, topics.results, node)) {
-      const { body } = decodeSigned<ResultBody>(entry.value);
+      const { body } = decodeResult(entry.value);
       if (body.type === 'step') totals.addStep(body);
       else if (body.type === 'task' && acceptedAttempts.get(body.k) === body.attempt) totals.addTask(body);
     }

@@ -10,6 +10,7 @@ import type { Gateway } from '../contract/inference.ts';
 import type { Log } from '../contract/log.ts';
 import type { Registry } from '../contract/operator.ts';
 import type { Json } from '../contract/program.ts';
+import { toJson } from '../compile/to-json.ts';
 import type { Signer } from '../contract/signer.ts';
 import type { LocalStorage } from '../contract/storage.ts';
 import { Checkpointer } from './checkpointer.ts';
@@ -24,7 +25,7 @@ import { WINDOW_PER_WORKER } from './run-context.ts';
 import type { Totals } from './run-totals.ts';
 import { StepRunner } from './step-runner.ts';
 import type { RunSummary } from './summary.ts';
-import { summaryOf } from './summary.ts';
+import { readSummary, summaryOf } from './summary.ts';
 import { NODE_LIMIT, RunTopics } from './topics.ts';
 import type { TaskExecutor } from './worker-pool.ts';
 import { WorkerPool } from './worker-pool.ts';
@@ -68,7 +69,7 @@ export async function runToEnd(options: RunOptions): Promise<RunSummary> {
   const context: RunContext = { ...run, log, title, topics: new RunTopics(run.run), registry: options.registry, local: options.local, signer: options.signer, signal };
   const control = new ControlTail(log, context.topics.control);
   await control.catchUp();
-  if (control.fold.close !== undefined) return control.fold.close.summary as unknown as RunSummary;
+  if (control.fold.close !== undefined) return readSummary(control.fold.close.summary);
   await refuseLiveRun(context, control);
   const pool = options.executor ?? new WorkerPool({
     url: options.workerUrl,
@@ -129,7 +130,7 @@ async function runRoles(
   const reports = Object.assign({}, ...steps.map((step) => step.machine.reports())) as Record<string, Json>;
   const head = await checkpointer.seal();
   const summary = summaryOf(context, orchestrator.totals.sum, control.fold.finish?.reason ?? 'exhausted', head, reports);
-  await orchestrator.closeRun(summary as unknown as Json);
+  await orchestrator.closeRun(toJson(summary));
   return summary;
 }
 

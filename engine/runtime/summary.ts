@@ -1,4 +1,6 @@
 /** What a run comes to: the object that `mizu run --json` prints, without the seconds of this process. */
+import { z } from 'zod';
+import { MizuError } from '../contract/errors.ts';
 import type { Json } from '../contract/program.ts';
 import type { RunContext } from './run-context.ts';
 import type { Totals } from './run-totals.ts';
@@ -55,4 +57,31 @@ export function summaryOf(context: RunContext, totals: Totals, reason: 'accepted
     verifierKey: head.verifierKey,
     reports,
   };
+}
+
+const SHAPE = z.object({
+  name: z.string(),
+  generation: z.number(),
+  program: z.string(),
+  reason: z.enum(['accepted', 'exhausted']),
+  candidates: z.number(),
+  accepted: z.number(),
+  wanted: z.number().nullable(),
+  corrected: z.number(),
+  rejected: z.record(z.string(), z.number()),
+  duplicates: z.number(),
+  failed: z.number(),
+  gas: z.number(),
+  bytes: z.object({ local: z.number(), global: z.number() }),
+  treeSize: z.number(),
+  root: z.string(),
+  verifierKey: z.string(),
+  reports: z.record(z.string(), z.json()),
+});
+
+/** Reads the summary of a closed run. @throws LOG_CORRUPT for one of another shape. */
+export function readSummary(json: Json): RunSummary {
+  const parsed = SHAPE.safeParse(json);
+  if (parsed.success) return parsed.data;
+  throw new MizuError('LOG_CORRUPT', `The summary in the run's last control entry has a shape that this version does not know: ${parsed.error.issues[0]?.path.join('.') ?? ''}`);
 }

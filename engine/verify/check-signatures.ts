@@ -1,8 +1,7 @@
 /** Signatures of the control log, of the results that count, and of attestations. Each orchestrator names its key in its `open` entry. */
 import { MizuError, messageOf } from '../contract/errors.ts';
 import type { Log } from '../contract/log.ts';
-import type { ControlBody, ResultBody } from '../dispatch/control-entry.ts';
-import { decodeSigned, verifySigned } from '../dispatch/control-entry.ts';
+import { decodeControl, decodeResult, verifySigned } from '../dispatch/control-entry.ts';
 import { openAttestation } from '../proof/attestation.ts';
 import { fromHex, sha256, toHex } from '../proof/sha256.ts';
 import { readAll } from '../runtime/log-cursor.ts';
@@ -18,7 +17,7 @@ export async function checkSignatures(log: Log, topics: RunTopics, title: string
   for await (const entry of readAll(log, topics.control, 0)) {
     const where = `${topics.control}, offset ${entry.offset}`;
     try {
-      const signed = decodeSigned<ControlBody>(entry.value);
+      const signed = decodeControl(entry.value);
       const { body } = signed;
       if (body.type === 'open') key = body.key;
       if (body.type === 'open' && !keys.includes(key)) keys.push(key);
@@ -42,7 +41,7 @@ async function checkResults(log: Log, topics: RunTopics, title: string, keys: re
   for (let node = 0; node < NODE_LIMIT; node++) {
     for await (const entry of readAll(log, topics.results, node)) {
       const where = `${topics.results}, partition ${node}, offset ${entry.offset}`;
-      const signed = decodeSigned<ResultBody>(entry.value);
+      const signed = decodeResult(entry.value);
       const { body } = signed;
       count++;
       if (!keys.some((key) => verifySigned('mizu-result-v1', title, signed, key))) report(where, 'the signature of the result does not hold');

@@ -14,7 +14,9 @@ import type { DropKind } from '../proof/effect.ts';
 import { publishDigest } from '../datavm/step-machine.ts';
 import { decodeDrop } from '../proof/effect.ts';
 import { dropEntry, publishedEntry } from '../proof/frame.ts';
+import { toJson } from '../compile/to-json.ts';
 import { canonicalBytes } from '../proof/jcs.ts';
+import { isSchema } from '../workflow/type-shapes.ts';
 import { parseStrictJson } from '../proof/json-parser.ts';
 import type { Leaf } from '../proof/leaf.ts';
 import { decodeLeaf } from '../proof/leaf.ts';
@@ -62,7 +64,7 @@ export async function proveRecord(log: Log, run: DeployedRun, id: RecordId): Pro
     count: entries.length,
     path: inclusionPath(entries, index).map(toBase64),
     leaf: toBase64(leaf),
-    schema: run.program.published as unknown as Json,
+    schema: toJson(run.program.published),
   });
   const path = await tiles.inclusionPath(position);
   return { text: formatTlogProof({ index: BigInt(position), path, checkpoint: note, extra }), verifierKey };
@@ -172,7 +174,7 @@ function readExtra(bytes: Uint8Array): Extra {
   const path = object['path'];
   if (!Array.isArray(path) || !path.every((hash) => typeof hash === 'string')) throw fault('path');
   const schema = object['schema'];
-  if (!Array.isArray(schema)) throw fault('schema');
+  if (!isSchema(schema)) throw fault('schema');
   const hasRecord = 'record' in object;
   if (hasRecord === 'drop' in object) throw fault('record');
   return {
@@ -183,6 +185,6 @@ function readExtra(bytes: Uint8Array): Extra {
     count: number('count'),
     path: path.map((hash) => decodeOr('its path', () => fromBase64(hash as string))),
     leaf: decodeOr('its leaf', () => fromBase64(text('leaf'))),
-    schema: schema as unknown as Schema,
+    schema,
   };
 }

@@ -5,8 +5,8 @@
 import { MizuError } from '../contract/errors.ts';
 import { offset } from '../contract/ids.ts';
 import type { Log } from '../contract/log.ts';
-import type { ControlBody, CutEntry } from '../dispatch/control-entry.ts';
-import { decodeSigned } from '../dispatch/control-entry.ts';
+import type { CutEntry } from '../dispatch/control-entry.ts';
+import { decodeControl } from '../dispatch/control-entry.ts';
 import type { Frame } from '../proof/frame.ts';
 import type { DeployedRun } from '../runtime/deploy.ts';
 import { FrameInbox } from '../runtime/frame-inbox.ts';
@@ -37,7 +37,7 @@ export async function readFacts(log: Log, topics: RunTopics): Promise<RunFacts> 
   const tasks = new Map<number, { cut: CutEntry; attempt: number; poison: number[]; accepted: boolean }>();
   let last: number | undefined;
   for await (const entry of readAll(log, topics.control, 0)) {
-    const { body } = decodeSigned<ControlBody>(entry.value);
+    const { body } = decodeControl(entry.value);
     if (body.type === 'cut') tasks.set(body.k, { cut: body, attempt: 0, poison: [], accepted: false });
     const task = 'k' in body ? tasks.get(body.k) : undefined;
     if (body.type === 'accept' && task !== undefined && !task.accepted) {

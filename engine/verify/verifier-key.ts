@@ -2,8 +2,7 @@
 import { MizuError } from '../contract/errors.ts';
 import { offset } from '../contract/ids.ts';
 import type { Log } from '../contract/log.ts';
-import type { ControlBody } from '../dispatch/control-entry.ts';
-import { decodeSigned } from '../dispatch/control-entry.ts';
+import { decodeControl } from '../dispatch/control-entry.ts';
 import { formatVkey, noteKey } from '../proof/note.ts';
 import { fromHex } from '../proof/sha256.ts';
 import { originOf } from '../runtime/checkpointer.ts';
@@ -14,7 +13,7 @@ import { RunTopics } from '../runtime/topics.ts';
 export async function verifierKeyOf(log: Log, run: DeployedRun): Promise<string> {
   const { entries } = await log.read(new RunTopics(run.run).control, 0, offset(0), { maxEntries: 1 });
   const [first] = entries;
-  const body = first === undefined ? undefined : decodeSigned<ControlBody>(first.value).body;
+  const body = first === undefined ? undefined : decodeControl(first.value).body;
   if (body?.type !== 'open') throw new MizuError('CHECK_FAILED', `'${run.run.name}/${run.run.generation}' was deployed and never run`);
   return formatVkey(noteKey(originOf(log.network, run.run), fromHex(body.key)));
 }

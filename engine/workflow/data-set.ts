@@ -3,10 +3,11 @@ import { MizuError } from '../contract/errors.ts';
 import type { DigestHex } from '../contract/ids.ts';
 import type { Json } from '../contract/program.ts';
 import type { DataSet } from '../contract/storage.ts';
-import type { FieldType, Value } from '../contract/types.ts';
+import type { Value } from '../contract/types.ts';
 import { canonicalBytes, digestOf } from '../proof/jcs.ts';
 import { parseStrictJson } from '../proof/json-parser.ts';
 import { fitsType } from './infer-type.ts';
+import { isFieldType } from './type-shapes.ts';
 
 /** What a data set's digest covers. */
 function contentOf(data: Omit<DataSet, 'digest'>): Json {
@@ -59,19 +60,4 @@ function isKeyList(keys: Json, length: number): keys is readonly string[] {
   return (
     Array.isArray(keys) && keys.length === length && keys.every((key: Json) => typeof key === 'string') && new Set(keys).size === length
   );
-}
-
-const SCALARS: readonly unknown[] = ['string', 'long', 'double', 'boolean', 'bytes'];
-
-function isFieldType(type: Json | undefined): type is Json & FieldType {
-  if (SCALARS.includes(type)) return true;
-  if (!isMap(type) || Object.keys(type).length !== 1) return false;
-  if ('record' in type) {
-    const fields = type['record'];
-    return (
-      Array.isArray(fields) &&
-      fields.every((field: Json) => isMap(field) && typeof field['name'] === 'string' && isFieldType(field['type']))
-    );
-  }
-  return isFieldType(type['array'] ?? type['map'] ?? type['optional']);
 }

@@ -1,8 +1,7 @@
 /** What a run left on its log, read entry by entry without the engine's own readers, as a consumer of the topics would. */
 import type { DeployedRun, Drop, Log, LogEntry, Row, Schema } from '#engine';
 import { ByteReader, readConfluentFrame, readRun, RunTopics, schemaBefore, valueCodec } from '#engine';
-import type { ControlBody } from '../../engine/dispatch/control-entry.ts';
-import { decodeSigned } from '../../engine/dispatch/control-entry.ts';
+import { decodeControl } from '../../engine/dispatch/control-entry.ts';
 import { decodeDrop } from '../../engine/proof/effect.ts';
 import { decodeLeaf, type Leaf } from '../../engine/proof/leaf.ts';
 import { decodeLeaves } from '../../engine/runtime/leaf-batch.ts';
@@ -69,7 +68,7 @@ export async function readOutcome(log: Log, name = 'w', generation?: number): Pr
     return { ...drop, id, before: decodeRow(schemaBefore(run.program, drop.stage, drop.op), drop.record) };
   });
   drops.sort((a, b) => compareIds(a.id, b.id));
-  const control = (await readAll(log, topics.control, 0)).map((entry) => decodeSigned<ControlBody>(entry.value).body);
+  const control = (await readAll(log, topics.control, 0)).map((entry) => decodeControl(entry.value).body);
   return { run, published, drops, leaves: await readLeaves(log, topics, control), bytes, order, control };
 }
 

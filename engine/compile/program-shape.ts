@@ -1,0 +1,63 @@
+/** Programs and deployments read back from a log: their shape is checked before anything relies on it. */
+import { z } from 'zod';
+import type { Deployment, Json, Program } from '../contract/program.ts';
+import type { Schema } from '../contract/types.ts';
+import { isFieldType, isSchema } from '../workflow/type-shapes.ts';
+
+const whole = z.number().int().nonnegative();
+const digest = z.string().regex(/^[0-9a-f]{64}$/);
+const schema = z.custom<Schema>(isSchema);
+
+const OP = z.strictObject({
+  id: z.string(),
+  op: z.string(),
+  version: whole,
+  kind: z.enum(['row', 'external', 'keyed']),
+  params: z.json(),
+  reads: z.array(z.string()),
+  writes: schema,
+  data: z.array(digest),
+  onFail: z.enum(['drop', 'flag']),
+  storage: z.enum(['local', 'global']),
+});
+
+const STAGE = z.strictObject({
+  index: whole,
+  kind: z.enum(['source', 'keyed', 'last']),
+  partitions: whole,
+  input: schema,
+  ops: z.array(OP),
+  output: schema,
+  shuffle: z.strictObject({ by: z.array(z.string()), partitions: whole }).optional(),
+});
+
+const PROGRAM = z.strictObject({
+  mizu: z.literal(1),
+  seed: z.union([z.number(), z.string()]),
+  accept: whole.optional(),
+  budget: z.strictObject({ candidates: whole.optional(), tokens: whole.optional() }),
+  task: z.strictObject({ size: whole.min(1) }),
+  block: whole.min(1),
+  source: z.strictObject({ format: z.enum(['jsonl', 'csv', 'parquet', 'text']), records: whole, digest }).optional(),
+  data: z.record(z.string(), z.strictObject({ kind: z.enum(['list', 'map']), type: z.custom(isFieldType), size: whole, digest })),
+  stages: z.array(STAGE).min(2),
+  published: schema,
+});
+
+const MODEL = z.strictObject({ url: z.string(), model: z.string().optional(), keyEnv: z.string().optional() });
+
+const DEPLOYMENT = z.strictObject({
+  name: z.string(),
+  nodes: whole,
+  deadlineMs: z.number(),
+  models: z.record(z.string(), MODEL),
+  storage: z.enum(['global', 'local']),
+});
+
+export function isProgram(json: Json): json is Json & Program {
+  return PROGRAM.safeParse(json).success;
+}
+
+export function isDeployment(json: Json): json is Json & Deployment {
+  return DEPLOYMENT.safeParse(json).success;
+}
