@@ -59,7 +59,8 @@ export interface StepOutput {
 /** One op of the stage in execution order: the author's, or the exact count. */
 type Part = { readonly kind: 'row'; readonly op: LoadedOp } | { readonly kind: 'keyed'; readonly op: LoadedOp | undefined; readonly executor: KeyedExecutor; readonly id: string; readonly digest: Uint8Array };
 
-const STATE_START = new Uint8Array(32);
+/** State of a keyed op before its first step. */
+export const STATE_START = new Uint8Array(32);
 
 export class StepMachine {
   private readonly programDigest: Uint8Array;
@@ -233,7 +234,8 @@ export function publishDigest(schema: Schema): Uint8Array {
   return kernelOpDigest('publish', { schema: toJson(schema) });
 }
 
-function chainState(state: Uint8Array, delta: Uint8Array): Uint8Array {
+/** The state that a leaf commits to: H(state before ‖ H(delta)). */
+export function chainState(state: Uint8Array, delta: Uint8Array): Uint8Array {
   return sha256(state, sha256(delta));
 }
 

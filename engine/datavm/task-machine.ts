@@ -20,6 +20,7 @@ import type { AskAll, LoadedOp, OpResult } from './op-runner.ts';
 import { runOp } from './op-runner.ts';
 import type { LoadContext } from './program-loader.ts';
 import { kernelOpDigest, openOps } from './program-loader.ts';
+import { poisonDrop, sourceCommitment, sourceOpDigest } from './source-commitment.ts';
 
 /** What a task is, as the control log's cut says (P7). */
 export interface TaskInput {
@@ -61,7 +62,7 @@ export class TaskMachine {
     this.programDigest = programDigest;
     this.stage = stage;
     this.ops = ops;
-    this.sourceDigest = kernelOpDigest('source', program.source === undefined ? null : { ...program.source });
+    this.sourceDigest = sourceOpDigest(program);
   }
 
   static async open(context: LoadContext, digest: string): Promise<TaskMachine> {
@@ -107,31 +108,20 @@ export class TaskMachine {
     const from = number * this.program.block;
     const count = Math.min(this.program.block, task.count - from);
     const block = new Block(task.first, Uint32Array.from({ length: count }, (_, row) => from + row));
-    const input = sha256(
-      canonicalBytes({ block: number, count, first: task.first + from, k: task.k, program: Buffer.from(this.programDigest).toString('hex'), stage: 0 }),
-    );
-    const source = new ByteWriter();
+    const records: Uint8Array[] = [];
     if (this.program.source !== undefined) {
-      const { records } = task;
-      if (records === undefined || records.length !== task.count) throw new MizuError('SOURCE_UNAVAILABLE', `Task ${task.k}: the records of its cut are not there`);
+      if (task.records?.length !== task.count) throw new MizuError('SOURCE_UNAVAILABLE', `Task ${task.k}: the records of its cut are not there`);
       const builder = new BytesBuilder(count);
       for (let row = 0; row < count; row++) {
-        const record = records[from + row] ?? new Uint8Array(0);
+        const record = task.records[from + row] ?? new Uint8Array(0);
         builder.set(row, record);
-        source.bytes(record);
+        records.push(record);
       }
       block.put(SOURCE_FIELD, builder.finish('bytes'));
     }
     const drops = poisoned(block, task.poison);
-    const effect: Effect = {
-      verdicts: new Uint8Array(count),
-      drops,
-      changes: [{ field: SOURCE_FIELD.name, rows: new Uint32Array(0), values: source.take() }],
-      answers: new Uint8Array(0),
-      delta: new Uint8Array(0),
-      charge: 0,
-    };
-    return { block, drops, input, effectHash: sha256(encodeEffect(effect)) };
+    const commitment = sourceCommitment(this.programDigest, { k: task.k, number, first: task.first + from, count, records, drops });
+    return { block, drops, ...commitment };
   }
 
   private shuffle(block: Block, frames: FrameBuilder): void {
@@ -208,10 +198,7 @@ function poisoned(block: Block, poison: readonly number[]): Drop[] {
     if (!poison.includes(i)) continue;
     gone[row] = 1;
     block.encodeRow(writer, block.schema, row);
-    drops.push({
-      kind: 'failed', i, stage: 0, op: -1, step: 'source', rule: '', measured: undefined, limit: undefined,
-      code: 'POISON', message: 'Every attempt at a task with this candidate died', winner: undefined, record: writer.take(),
-    });
+    drops.push(poisonDrop(i, writer.take()));
   }
   if (drops.length > 0) block.drop(gone);
   return drops;

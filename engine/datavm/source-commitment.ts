@@ -1,0 +1,68 @@
+/**
+ * What the source op of a block commits to (P13): where its candidates come from, their exact bytes, and those that control declared
+ * poisonous. Needs no execution, so an auditor computes it as cheaply as a node does.
+ */
+import type { Program } from '../contract/program.ts';
+import { ByteWriter } from '../proof/bytes.ts';
+import type { Drop } from '../proof/effect.ts';
+import { encodeEffect } from '../proof/effect.ts';
+import { canonicalBytes } from '../proof/jcs.ts';
+import { sha256, toHex } from '../proof/sha256.ts';
+import { SOURCE_FIELD } from '../compile/kernel-fields.ts';
+import { kernelOpDigest } from './program-loader.ts';
+
+export interface BlockSource {
+  readonly k: number;
+  /** Number of the block in its task. */
+  readonly number: number;
+  /** Candidate index in the run of the block's first candidate. */
+  readonly first: number;
+  readonly count: number;
+  /** Exact bytes of the block's records; empty for a generator. */
+  readonly records: readonly Uint8Array[];
+  /** Candidates of this block that are failed before any op, ascending. */
+  readonly drops: readonly Drop[];
+}
+
+export interface SourceCommitment {
+  readonly input: Uint8Array;
+  readonly effectHash: Uint8Array;
+}
+
+export function sourceOpDigest(program: Program): Uint8Array {
+  return kernelOpDigest('source', program.source === undefined ? null : { ...program.source });
+}
+
+export function sourceCommitment(programDigest: Uint8Array, source: BlockSource): SourceCommitment {
+  const { k, number, first, count } = source;
+  const input = sha256(canonicalBytes({ block: number, count, first, k, program: toHex(programDigest), stage: 0 }));
+  const values = new ByteWriter();
+  for (const record of source.records) values.bytes(record);
+  const effect = encodeEffect({
+    verdicts: new Uint8Array(count),
+    drops: source.drops,
+    changes: [{ field: SOURCE_FIELD.name, rows: new Uint32Array(0), values: values.take() }],
+    answers: new Uint8Array(0),
+    delta: new Uint8Array(0),
+    charge: 0,
+  });
+  return { input, effectHash: sha256(effect) };
+}
+
+/** A candidate whose every attempt died (P9). `record`: its bytes before any op; they are not part of the effect. */
+export function poisonDrop(i: number, record: Uint8Array): Drop {
+  return {
+    kind: 'failed',
+    i,
+    stage: 0,
+    op: -1,
+    step: 'source',
+    rule: '',
+    measured: undefined,
+    limit: undefined,
+    code: 'POISON',
+    message: 'Every attempt at a task with this candidate died',
+    winner: undefined,
+    record,
+  };
+}
