@@ -7,10 +7,11 @@ import type { Append, CommitOutcome, Log, LogLimits, LogWriter, Offset, ReadOpti
 /**
  * - `before`: the process ends, nothing of the commit is written.
  * - `after`: the commit is written, but its outcome is lost.
+ * - `lost`: the outcome is lost, and nothing was written.
  * - `aborted`: the log says that it gave the transaction up.
  */
-export type CrashKind = 'before' | 'after' | 'aborted';
-export const CRASH_KINDS: readonly CrashKind[] = ['before', 'after', 'aborted'];
+export type CrashKind = 'before' | 'after' | 'lost' | 'aborted';
+export const CRASH_KINDS: readonly CrashKind[] = ['before', 'after', 'lost', 'aborted'];
 
 export class Crash extends Error {
   override readonly name = 'Crash';
@@ -91,6 +92,8 @@ export class CrashingLog implements Log {
         throw error;
       case 'aborted':
         return { status: 'aborted', writerDead: true, error };
+      case 'lost':
+        return { status: 'unknown', error };
       case 'after': {
         await writer.commit(appends);
         return { status: 'unknown', error };

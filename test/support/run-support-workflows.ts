@@ -51,6 +51,18 @@ export const STREAMED: PlainWorkflow = {
   ],
 };
 
+/** A source that is copied to the log in several commits. */
+export const COPIED: PlainWorkflow = {
+  ...STREAMED,
+  taskSize: 700,
+  block: 1_024,
+  source: Array.from({ length: 2_300 }, (_, at) => {
+    const row = { body: `line ${at}`, n: at % 5, x: 0, opt: null };
+    return { line: JSON.stringify({ body: row.body, n: row.n, x: row.x }), expected: row };
+  }),
+  verify: STREAMED.verify.slice(0, 3),
+};
+
 /** The files of a workflow whose run takes some hundred tasks: long enough to be met alive. */
 export function longFiles(name: string, candidates = 6_000): Readonly<Record<string, string>> {
   const { accept: _, ...endless } = COUNTED;
