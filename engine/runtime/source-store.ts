@@ -20,20 +20,24 @@ export interface RecordStream {
   records(from: number): AsyncIterable<Uint8Array>;
 }
 
-function lengthPrefixed(record: Uint8Array): Uint8Array {
+/** A record as it stands in an entry and in the source's digest. */
+export function lengthPrefixed(record: Uint8Array): Uint8Array {
   const out = Buffer.allocUnsafe(4 + record.length);
   out.writeUInt32BE(record.length, 0);
   out.set(record, 4);
   return out;
 }
 
-function unpack(entry: LogEntry): { readonly from: number; readonly records: Uint8Array[] } {
+/** The records of one entry. @throws LOG_CORRUPT when their lengths do not add up. */
+export function unpackSource(entry: LogEntry, where: string): { readonly from: number; readonly records: Uint8Array[] } {
   const bytes = Buffer.from(entry.value.buffer, entry.value.byteOffset, entry.value.length);
   const records: Uint8Array[] = [];
   for (let at = 0; at < bytes.length; ) {
-    const length = bytes.readUInt32BE(at);
-    records.push(bytes.subarray(at + 4, at + 4 + length));
-    at += 4 + length;
+    const end = at + 4 <= bytes.length ? at + 4 + bytes.readUInt32BE(at) : Number.POSITIVE_INFINITY;
+    if (end > bytes.length)
+      throw new MizuError('LOG_CORRUPT', `${where}, offset ${entry.offset}: it ends in the middle of record ${records.length}`);
+    records.push(bytes.subarray(at + 4, end));
+    at = end;
   }
   return { from: Number(entry.headers['from'] ?? '0'), records };
 }
@@ -46,7 +50,7 @@ export async function ingest(log: Log, topic: string, owner: string, source: Rec
     let count = 0;
     const present = new LogCursor(log, topic, 0);
     for (let entry = await present.take(); entry !== undefined; entry = await present.take()) {
-      for (const record of unpack(entry).records) {
+      for (const record of unpackSource(entry, `${topic}, partition 0`).records) {
         hash.update(lengthPrefixed(record));
         count++;
       }
@@ -56,13 +60,18 @@ export async function ingest(log: Log, topic: string, owner: string, source: Rec
     let from = count;
     const flush = async (): Promise<void> => {
       if (chunk.length === 0) return;
-      await committer.commit([{ topic, partition: 0, value: Buffer.concat(chunk), headers: { from: String(from), count: String(chunk.length) } }]);
+      await committer.commit([
+        { topic, partition: 0, value: Buffer.concat(chunk), headers: { from: String(from), count: String(chunk.length) } },
+      ]);
       from += chunk.length;
       chunk = [];
       bytes = 0;
     };
     for await (const record of source.records(count)) {
-      if (signal.aborted) throw new MizuError('INTERRUPTED', 'The copy of the source was interrupted', { hint: 'The same command goes on where it stopped.' });
+      if (signal.aborted)
+        throw new MizuError('INTERRUPTED', 'The copy of the source was interrupted', {
+          hint: 'The same command goes on where it stopped.',
+        });
       const prefixed = lengthPrefixed(record);
       hash.update(prefixed);
       chunk.push(prefixed);
@@ -72,10 +81,14 @@ export async function ingest(log: Log, topic: string, owner: string, source: Rec
     }
     await flush();
     if (count !== source.info.records || hash.digest('hex') !== source.info.digest) {
-      throw new MizuError('SOURCE_UNAVAILABLE', `The source changed while it was copied: ${count} records, ${source.info.records} were compiled`, {
-        component: topic,
-        hint: 'Run again when the files are at rest; a changed source is a new generation (--new-generation).',
-      });
+      throw new MizuError(
+        'SOURCE_UNAVAILABLE',
+        `The source changed while it was copied: ${count} records, ${source.info.records} were compiled`,
+        {
+          component: topic,
+          hint: 'Run again when the files are at rest; a changed source is a new generation (--new-generation).',
+        },
+      );
     }
   } finally {
     await committer.close();
@@ -106,9 +119,17 @@ export class SourceReader {
       if (this.current === undefined || at >= this.current.from + this.current.records.length) {
         const entry = await this.cursor.take();
         if (entry === undefined) {
-          throw new MizuError('SOURCE_UNAVAILABLE', `unavailable: ${this.topic}, partition 0, records ${at} to ${to}`, { component: this.topic });
+          throw new MizuError('SOURCE_UNAVAILABLE', `unavailable: ${this.topic}, partition 0, records ${at} to ${to}`, {
+            component: this.topic,
+          });
         }
-        this.current = unpack(entry);
+        this.current = unpackSource(entry, `${this.topic}, partition 0`);
+        if (!(this.current.from >= 0 && this.current.from <= at)) {
+          throw new MizuError(
+            'LOG_CORRUPT',
+            `${this.topic}, partition 0, offset ${entry.offset}: it says that it begins with record ${entry.headers['from']}`,
+          );
+        }
         continue;
       }
       out.push(this.current.records[at - this.current.from] as Uint8Array);

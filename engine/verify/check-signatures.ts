@@ -1,69 +1,145 @@
-/** Signatures of the control log, of the results that count, and of attestations. Each orchestrator names its key in its `open` entry. */
+/**
+ * Signatures of the control log, of the results that count, and of attestations. One key signs for a run: an orchestrator that opened
+ * the run under another one is a problem by itself, else whoever can write to the log could vouch for himself.
+ */
 import { MizuError, messageOf } from '../contract/errors.ts';
 import type { Log } from '../contract/log.ts';
+import type { ControlBody, ResultBody, SignedEntry } from '../dispatch/control-entry.ts';
 import { decodeControl, decodeResult, verifySigned } from '../dispatch/control-entry.ts';
-import { openAttestation } from '../proof/attestation.ts';
-import { fromHex, sha256, toHex } from '../proof/sha256.ts';
+import { toJson } from '../compile/to-json.ts';
+import { attestationKey, openAttestation } from '../proof/attestation.ts';
+import { canonicalBytes } from '../proof/jcs.ts';
+import { equalBytes, fromHex, sha256, toBase64, toHex } from '../proof/sha256.ts';
 import { readAll } from '../runtime/log-cursor.ts';
 import type { RunTopics } from '../runtime/topics.ts';
 import { NODE_LIMIT } from '../runtime/topics.ts';
-import type { Report } from './check-leaves.ts';
+import type { Report } from './report.ts';
 
-export async function checkSignatures(log: Log, topics: RunTopics, title: string, report: Report): Promise<{ readonly count: number; readonly firstKey: string }> {
-  let count = 0;
-  let key = '';
+export interface SignatureFacts {
+  /** Signatures checked. */
+  readonly count: number;
+  /** Key of the first orchestrator, hexadecimal. */
+  readonly firstKey: string;
+  /** Task → SHA-256 over the batch of leaves that its accepted result signs, hexadecimal. */
+  readonly leaves: ReadonlyMap<number, string>;
+}
+
+export interface SignatureOptions {
+  readonly log: Log;
+  readonly topics: RunTopics;
+  /** NAME/GENERATION. */
+  readonly title: string;
+  /** Public key that the reader trusts; absent: that of the first orchestrator. */
+  readonly trusted: Uint8Array | undefined;
+  readonly report: Report;
+}
+
+/** @throws CHECK_FAILED when nobody ever ran it. */
+export async function checkSignatures(options: SignatureOptions): Promise<SignatureFacts> {
+  const control = await checkControl(options);
+  const [firstKey] = control.keys;
+  if (firstKey === undefined) {
+    throw new MizuError('CHECK_FAILED', `${options.topics.control}: no orchestrator ever opened this run`, {
+      hint: 'Run its workflow with this --log first.',
+    });
+  }
+  const keys = control.keys.map(fromHex);
+  const results = await checkResults(options, keys, control.accepted);
+  const attestations = await checkAttestations(options, options.trusted === undefined ? keys : [options.trusted]);
+  return { count: control.count + results.count + attestations, firstKey, leaves: results.leaves };
+}
+
+/** One entry has one form: what is signed and what is stored are the same bytes. */
+function isCanonical(signed: SignedEntry<ControlBody | ResultBody>, bytes: Uint8Array): boolean {
+  return equalBytes(canonicalBytes({ body: toJson(signed.body), sig: toBase64(signed.signature) }), bytes);
+}
+
+interface ControlFacts {
+  readonly count: number;
+  readonly keys: readonly string[];
+  /** k/attempt/node → digest of the accepted result. */
+  readonly accepted: Map<string, string>;
+}
+
+async function checkControl({ log, topics, title, trusted, report }: SignatureOptions): Promise<ControlFacts> {
   const keys: string[] = [];
   const accepted = new Map<string, string>();
+  const taken = new Set<number>();
+  let key: Uint8Array | undefined;
+  let count = 0;
   for await (const entry of readAll(log, topics.control, 0)) {
     const where = `${topics.control}, offset ${entry.offset}`;
     try {
       const signed = decodeControl(entry.value);
       const { body } = signed;
-      if (body.type === 'open') key = body.key;
-      if (body.type === 'open' && !keys.includes(key)) keys.push(key);
-      if (key === '' || !verifySigned('mizu-control-v1', title, signed, fromHex(key))) report(where, `the signature of '${body.type}' does not hold`);
-      if (body.type === 'accept') accepted.set(`${body.k}/${body.attempt}/${body.node}`, body.result);
+      if (body.type === 'open') {
+        const expected = trusted === undefined ? keys[0] : toHex(trusted);
+        if (expected !== undefined && body.key !== expected)
+          report(where, `an orchestrator opened the run under key ${body.key}, not under ${expected}`);
+        if (!keys.includes(body.key)) keys.push(body.key);
+        key = fromHex(body.key);
+      }
+      if (key === undefined || !isCanonical(signed, entry.value) || !verifySigned('mizu-control-v1', title, signed, key)) {
+        report(where, `the signature of '${body.type}' does not hold`);
+      }
+      if (body.type === 'accept' && !taken.has(body.k)) {
+        taken.add(body.k);
+        accepted.set(`${body.k}/${body.attempt}/${body.node}`, body.result);
+      }
       count++;
     } catch (error) {
       report(where, messageOf(error));
     }
   }
-  const [firstKey] = keys;
-  if (firstKey === undefined) throw new MizuError('CHECK_FAILED', `${topics.control}: no orchestrator ever opened this run`, { hint: 'Run its workflow with this --log first.' });
-  const trusted = keys.map(fromHex);
-  count += await checkResults(log, topics, title, trusted, accepted, report);
-  count += await checkAttestations(log, topics, trusted, report);
-  return { count, firstKey };
+  return { count, keys, accepted };
 }
 
-async function checkResults(log: Log, topics: RunTopics, title: string, keys: readonly Uint8Array[], accepted: Map<string, string>, report: Report): Promise<number> {
+async function checkResults(
+  { log, topics, title, report }: SignatureOptions,
+  keys: readonly Uint8Array[],
+  accepted: Map<string, string>,
+): Promise<{ readonly count: number; readonly leaves: Map<number, string> }> {
   let count = 0;
+  const leaves = new Map<number, string>();
   for (let node = 0; node < NODE_LIMIT; node++) {
     for await (const entry of readAll(log, topics.results, node)) {
       const where = `${topics.results}, partition ${node}, offset ${entry.offset}`;
-      const signed = decodeResult(entry.value);
-      const { body } = signed;
       count++;
-      if (!keys.some((key) => verifySigned('mizu-result-v1', title, signed, key))) report(where, 'the signature of the result does not hold');
-      if (body.type !== 'task') continue;
-      const name = `${body.k}/${body.attempt}/${body.node}`;
-      const wanted = accepted.get(name);
-      if (wanted !== undefined && wanted !== toHex(sha256(entry.value))) report(where, `control accepted another result of task ${body.k}`);
-      accepted.delete(name);
+      try {
+        const signed = decodeResult(entry.value);
+        const { body } = signed;
+        const holds = isCanonical(signed, entry.value) && keys.some((key) => verifySigned('mizu-result-v1', title, signed, key));
+        if (!holds) report(where, 'the signature of the result does not hold');
+        if (body.node !== node) report(where, `a result of node ${body.node} stands among those of node ${node}`);
+        if (body.type !== 'task') continue;
+        const name = `${body.k}/${body.attempt}/${body.node}`;
+        const wanted = accepted.get(name);
+        if (wanted === undefined) continue;
+        if (wanted !== toHex(sha256(entry.value))) report(where, `control accepted another result of task ${body.k}`);
+        accepted.delete(name);
+        leaves.set(body.k, body.leaves);
+      } catch (error) {
+        report(where, messageOf(error));
+      }
     }
   }
-  for (const name of accepted.keys()) report(topics.results, `control accepted result ${name} (task/attempt/node), which is not on the log`);
-  return count;
+  for (const name of accepted.keys())
+    report(topics.results, `control accepted result ${name} (task/attempt/node), which is not on the log`);
+  return { count, leaves };
 }
 
-async function checkAttestations(log: Log, topics: RunTopics, keys: readonly Uint8Array[], report: Report): Promise<number> {
+async function checkAttestations({ log, topics, report }: SignatureOptions, keys: readonly Uint8Array[]): Promise<number> {
   let count = 0;
   for await (const entry of readAll(log, topics.attestations, 0)) {
+    const where = `${topics.attestations}, offset ${entry.offset}`;
     count++;
     try {
-      openAttestation(entry.value, keys);
+      const attestation = openAttestation(entry.value, keys);
+      if (!equalBytes(attestationKey(attestation.network, attestation), entry.key ?? new Uint8Array(0))) {
+        report(where, 'the attestation stands under the key of another question');
+      }
     } catch (error) {
-      report(`${topics.attestations}, offset ${entry.offset}`, messageOf(error));
+      report(where, messageOf(error));
     }
   }
   return count;

@@ -50,12 +50,19 @@ export async function proveRecord(log: Log, run: DeployedRun, id: RecordId): Pro
   const { partition, task, index } = await findRecord(log, run, id);
   const tiles = new TileReader(await tileSource(log, topics), size);
   const stage = run.program.stages.length - 1;
-  const position = await findLeaf(tiles, size, (leaf) => leaf.k - id.k || leaf.stage - stage || leaf.partition - partition || (leaf.step === 'publish' ? 0 : -1));
+  const position = await findLeaf(
+    tiles,
+    size,
+    (leaf) => leaf.k - id.k || leaf.stage - stage || leaf.partition - partition || (leaf.step === 'publish' ? 0 : -1),
+  );
   const leaf = await tiles.entry(position);
   const entries = [...task.records.map(({ i, record }) => publishedEntry(i, sha256(record))), ...task.drops.map(dropEntry)].map(leafHash);
   const record = task.records[index];
   const drop = task.drops[index - task.records.length];
-  const content: Json = record === undefined ? { drop: toBase64(drop === undefined ? new Uint8Array(0) : dropEntry(drop).subarray(1)) } : { record: toBase64(record.record) };
+  const content: Json =
+    record === undefined
+      ? { drop: toBase64(drop === undefined ? new Uint8Array(0) : dropEntry(drop).subarray(1)) }
+      : { record: toBase64(record.record) };
   const extra = canonicalBytes({
     v: PROOF_VERSION,
     id: formatRecordId(id),
@@ -92,7 +99,16 @@ export interface ProofReport {
   readonly row: Row | undefined;
   readonly schema: Schema;
   /** Why it was dropped. */
-  readonly drop: { readonly step: string; readonly rule: string; readonly measured: Measured | undefined; readonly limit: Measured | undefined; readonly code: string; readonly message: string } | undefined;
+  readonly drop:
+    | {
+        readonly step: string;
+        readonly rule: string;
+        readonly measured: Measured | undefined;
+        readonly limit: Measured | undefined;
+        readonly code: string;
+        readonly message: string;
+      }
+    | undefined;
   /** Digest of the program. */
   readonly program: string;
   /** stage/partition/k of the publishing step. */
@@ -113,21 +129,34 @@ export function verifyProof(text: string, verifierKey: string): ProofReport {
   const leaf = decodeOr('its leaf', () => decodeLeaf(extra.leaf));
   const id = parseRecordId(extra.id);
   const drop = extra.drop === undefined ? undefined : decodeOr('its dropped record', () => decodeDrop(extra.drop as Uint8Array));
-  const entry = extra.record === undefined ? Buffer.concat([Buffer.of(1), extra.drop ?? new Uint8Array(0)]) : publishedEntry(id.i, sha256(extra.record));
-  if (leaf.step !== 'publish' || leaf.root === undefined) throw new MizuError('PROOF_INVALID', `The leaf is of '${leaf.step}', not of a publishing step`);
-  if (!equalBytes(leaf.opDigest, publishDigest(extra.schema))) throw new MizuError('PROOF_INVALID', 'The schema is not the one that the leaf commits to');
+  const entry =
+    extra.record === undefined
+      ? Buffer.concat([Buffer.of(1), extra.drop ?? new Uint8Array(0)])
+      : publishedEntry(id.i, sha256(extra.record));
+  if (leaf.step !== 'publish' || leaf.root === undefined)
+    throw new MizuError('PROOF_INVALID', `The leaf is of '${leaf.step}', not of a publishing step`);
+  if (!equalBytes(leaf.opDigest, publishDigest(extra.schema)))
+    throw new MizuError('PROOF_INVALID', 'The schema is not the one that the leaf commits to');
   if (!verifyInclusion({ index: extra.index, size: extra.count, leafHash: leafHash(entry), path: extra.path, root: leaf.root })) {
     throw new MizuError('PROOF_INVALID', 'The record is not among those that the leaf commits to');
   }
   const { origin, size } = verified.checkpoint;
-  if (leaf.k !== id.k || (drop !== undefined && drop.i !== id.i)) throw new MizuError('PROOF_INVALID', `The proof is of another candidate than ${extra.id}`);
-  if (!origin.endsWith(`/${id.name}/${id.generation}`)) throw new MizuError('PROOF_INVALID', `The checkpoint is of '${origin}', the record of ${id.name}/${id.generation}`);
+  if (leaf.k !== id.k || (drop !== undefined && drop.i !== id.i))
+    throw new MizuError('PROOF_INVALID', `The proof is of another candidate than ${extra.id}`);
+  if (!origin.endsWith(`/${id.name}/${id.generation}`))
+    throw new MizuError('PROOF_INVALID', `The checkpoint is of '${origin}', the record of ${id.name}/${id.generation}`);
   return {
     id: extra.id,
     kind: drop?.kind ?? 'published',
-    row: extra.record === undefined ? undefined : decodeOr('its record', () => recordCodec(extra.schema).decode(new ByteReader(extra.record as Uint8Array)) as Row),
+    row:
+      extra.record === undefined
+        ? undefined
+        : decodeOr('its record', () => recordCodec(extra.schema).decode(new ByteReader(extra.record as Uint8Array)) as Row),
     schema: extra.schema,
-    drop: drop === undefined ? undefined : { step: drop.step, rule: drop.rule, measured: drop.measured, limit: drop.limit, code: drop.code, message: drop.message },
+    drop:
+      drop === undefined
+        ? undefined
+        : { step: drop.step, rule: drop.rule, measured: drop.measured, limit: drop.limit, code: drop.code, message: drop.message },
     program: toHex(leaf.program),
     task: `${leaf.stage}/${leaf.partition}/${leaf.k}`,
     origin,

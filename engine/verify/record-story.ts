@@ -73,7 +73,10 @@ export async function recordStory(options: StoryOptions): Promise<Story> {
   const { cut } = task;
   const range = cut.ranges[0];
   const records = range === undefined ? undefined : await new SourceReader(log, topics.source).range(range[1], range[2]);
-  const machine = await TaskMachine.open(loadContext({ program: run.program, registry: options.registry, local: options.local, data: run.data }), run.digest);
+  const machine = await TaskMachine.open(
+    loadContext({ program: run.program, registry: options.registry, local: options.local, data: run.data }),
+    run.digest,
+  );
   const steps: StoryStep[] = [];
   await machine.execute(
     { k: id.k, first: cut.first, count: cut.count, poison: task.poison, ...(records === undefined ? {} : { records }) },
@@ -110,7 +113,14 @@ function stepOf(op: LoadedOp, block: Block, result: OpResult, i: number): StoryS
   const drop = result.drops.find((candidate) => candidate.i === i);
   const base = { step: op.spec.id, op: op.spec.op };
   if (drop !== undefined) {
-    return { ...base, verdict: drop.kind === 'failed' ? 'failed' : 'rejected', writes: {}, measured: drop.measured, limit: drop.limit, message: drop.message };
+    return {
+      ...base,
+      verdict: drop.kind === 'failed' ? 'failed' : 'rejected',
+      writes: {},
+      measured: drop.measured,
+      limit: drop.limit,
+      message: drop.message,
+    };
   }
   if (!block.rows.includes(row)) return undefined;
   const written = result.applied.effect.changes.filter((change) => change.rows.includes(row)).map((change) => change.field);

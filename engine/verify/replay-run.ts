@@ -90,7 +90,9 @@ function recorded(options: ReplayOptions): Gateway {
 function rangeOf(options: ReplayOptions, last: number): { readonly from: number; readonly to: number } {
   const { from, to } = options.tasks ?? { from: 0, to: last };
   if (from < 0 || to > last || from > to + (options.tasks === undefined ? 1 : 0)) {
-    throw new MizuError('USAGE', `Tasks ${from}..${to} are not in the run`, { hint: last < 0 ? 'The run has no tasks.' : `The run's tasks are 0..${last}.` });
+    throw new MizuError('USAGE', `Tasks ${from}..${to} are not in the run`, {
+      hint: last < 0 ? 'The run has no tasks.' : `The run's tasks are 0..${last}.`,
+    });
   }
   return { from, to };
 }
@@ -147,7 +149,9 @@ class Replay {
     const records = range === undefined ? undefined : await this.source.range(range[1], range[2]);
     this.candidates += cut.count;
     const input = { k, first: cut.first, count: cut.count, poison, ...(records === undefined ? {} : { records }) };
-    const output = this.pool.execute(input).catch((error: unknown) => (error instanceof Error ? error : new MizuError('INTERNAL', messageOf(error))));
+    const output = this.pool
+      .execute(input)
+      .catch((error: unknown) => (error instanceof Error ? error : new MizuError('INTERNAL', messageOf(error))));
     return { output };
   }
 
@@ -162,7 +166,10 @@ class Replay {
       const passed: Frame[][] = [];
       for (let partition = 0; partition < stage.partitions; partition++) {
         const machine = this.machines[stage.index]?.[partition] as StepMachine;
-        const step = await machine.execute(k, sent.map((row) => row[partition] as Frame));
+        const step = await machine.execute(
+          k,
+          sent.map((row) => row[partition] as Frame),
+        );
         passed.push(step.frames.map(decodeFrame));
         const group = groups.find((candidate) => candidate.stage === stage.index && candidate.partition === partition);
         const mismatch = (await this.compareLeaves(group, step.leaves, k, [])) ?? (await this.comparePublished(stage, partition, step));
@@ -173,7 +180,12 @@ class Replay {
     return undefined;
   }
 
-  private async compareLeaves(group: LeafGroup | undefined, leaves: readonly Uint8Array[], k: number, frames: readonly Frame[]): Promise<Mismatch | undefined> {
+  private async compareLeaves(
+    group: LeafGroup | undefined,
+    leaves: readonly Uint8Array[],
+    k: number,
+    frames: readonly Frame[],
+  ): Promise<Mismatch | undefined> {
     for (const [n, mine] of leaves.entries()) {
       const theirs = group?.leaves[n];
       this.leaves++;
@@ -184,11 +196,20 @@ class Replay {
         step: leaf.step,
         block: leaf.block,
         record: frames.length === 0 ? undefined : await this.firstRecord(k, frames),
-        message: theirs === undefined ? `${placeOf(leaf)}: the log has no such leaf` : `${placeOf(leaf)}: executed again, it has another effect than the log says`,
+        message:
+          theirs === undefined
+            ? `${placeOf(leaf)}: the log has no such leaf`
+            : `${placeOf(leaf)}: executed again, it has another effect than the log says`,
       };
     }
     if (group !== undefined && group.leaves.length > leaves.length) {
-      return { task: `${group.stage}/${k}`, step: '', block: undefined, record: undefined, message: `the log has ${group.leaves.length} leaves, ${leaves.length} were made` };
+      return {
+        task: `${group.stage}/${k}`,
+        step: '',
+        block: undefined,
+        record: undefined,
+        message: `the log has ${group.leaves.length} leaves, ${leaves.length} were made`,
+      };
     }
     return undefined;
   }
@@ -216,11 +237,23 @@ class Replay {
       const theirs = logged[n];
       this.records++;
       if (theirs !== undefined && theirs.i === mine.i && equalBytes(theirs.record, mine.record)) continue;
-      return this.publishMismatch(stage, partition, step.k, this.recordId(step.k, mine.i), 'the published record on the log is another one');
+      return this.publishMismatch(
+        stage,
+        partition,
+        step.k,
+        this.recordId(step.k, mine.i),
+        'the published record on the log is another one',
+      );
     }
     const extra = logged[step.published.length];
     if (extra === undefined) return undefined;
-    return this.publishMismatch(stage, partition, step.k, this.recordId(step.k, extra.i), 'the log holds a published record that was never made');
+    return this.publishMismatch(
+      stage,
+      partition,
+      step.k,
+      this.recordId(step.k, extra.i),
+      'the log holds a published record that was never made',
+    );
   }
 
   private publishMismatch(stage: StageSpec, partition: number, k: number, record: string, message: string): Mismatch {
@@ -239,7 +272,8 @@ class Replay {
         const cursor = new LogCursor(log, this.reader.topics.state(stage.index), partition);
         while (machine.next < from) {
           const entry = await cursor.take();
-          if (entry === undefined) throw new MizuError('LOG_CORRUPT', `unavailable: ${cursor.topic}, partition ${partition}, task ${machine.next}`);
+          if (entry === undefined)
+            throw new MizuError('LOG_CORRUPT', `unavailable: ${cursor.topic}, partition ${partition}, task ${machine.next}`);
           const state = decodeStateEntry(entry.value);
           machine.restore(state.k, state.deltas);
         }

@@ -5,7 +5,7 @@
 import { MizuError } from '../contract/errors.ts';
 import { offset } from '../contract/ids.ts';
 import type { Log } from '../contract/log.ts';
-import type { CutEntry } from '../dispatch/control-entry.ts';
+import type { ControlBody, CutEntry } from '../dispatch/control-entry.ts';
 import { decodeControl } from '../dispatch/control-entry.ts';
 import type { Frame } from '../proof/frame.ts';
 import type { DeployedRun } from '../runtime/deploy.ts';
@@ -20,6 +20,8 @@ import { PublishedReader } from './topic-merge.ts';
 export interface TaskFacts {
   readonly cut: CutEntry;
   readonly attempt: number;
+  /** Whether control accepted a result; `attempt` is 0 otherwise. */
+  readonly accepted: boolean;
   readonly poison: readonly number[];
 }
 
@@ -28,6 +30,8 @@ export interface RunFacts {
   readonly last: number;
   readonly tasks: ReadonlyMap<number, TaskFacts>;
   readonly finished: boolean;
+  /** Why the run ended; undefined while it did not. */
+  readonly reason: 'accepted' | 'exhausted' | undefined;
 }
 
 const NEVER = AbortSignal.abort();
@@ -35,7 +39,7 @@ const NEVER = AbortSignal.abort();
 /** Folds the control log for an auditor, who needs every task and not only those in flight. */
 export async function readFacts(log: Log, topics: RunTopics): Promise<RunFacts> {
   const tasks = new Map<number, { cut: CutEntry; attempt: number; poison: number[]; accepted: boolean }>();
-  let last: number | undefined;
+  let finish: Extract<ControlBody, { type: 'finish' }> | undefined;
   for await (const entry of readAll(log, topics.control, 0)) {
     const { body } = decodeControl(entry.value);
     if (body.type === 'cut') tasks.set(body.k, { cut: body, attempt: 0, poison: [], accepted: false });
@@ -45,9 +49,9 @@ export async function readFacts(log: Log, topics: RunTopics): Promise<RunFacts> 
       task.accepted = true;
     }
     if (body.type === 'poison') task?.poison.push(body.i);
-    if (body.type === 'finish') last = body.last;
+    if (body.type === 'finish') finish ??= body;
   }
-  return { last: last ?? -1, tasks, finished: last !== undefined };
+  return { last: finish?.last ?? -1, tasks, finished: finish !== undefined, reason: finish?.reason };
 }
 
 export class RunReader {
@@ -65,10 +69,15 @@ export class RunReader {
     const { stages } = run.program;
     this.leafStream = new LeafStream(log, topics.proofs, run.program);
     this.inboxes = stages.map((stage) =>
-      stage.kind === 'source' ? [] : Array.from({ length: stage.partitions }, (_, partition) => new FrameInbox(log, topics.frames(stage.index), partition, offset(0))),
+      stage.kind === 'source'
+        ? []
+        : Array.from({ length: stage.partitions }, (_, partition) => new FrameInbox(log, topics.frames(stage.index), partition, offset(0))),
     );
     const title = `${run.run.name}/${run.run.generation}`;
-    this.publishers = Array.from({ length: stages.at(-1)?.partitions ?? 1 }, (_, partition) => new PublishedReader(log, topics, partition, title));
+    this.publishers = Array.from(
+      { length: stages.at(-1)?.partitions ?? 1 },
+      (_, partition) => new PublishedReader(log, topics, partition, title),
+    );
   }
 
   /** @throws CHECK_FAILED when the run is not finished, as only a finished run has a whole tree. */
@@ -103,7 +112,11 @@ export class RunReader {
     const frames: Frame[] = [];
     for (let from = 0; from < upstream; from++) {
       const frame = await inbox?.frame(k, stage === 1 ? this.task(k).attempt : 0, from, NEVER);
-      if (frame === undefined) throw new MizuError('LOG_CORRUPT', `unavailable: ${this.topics.frames(stage)}, partition ${partition}, task ${k}`);
+      const where = `${this.topics.frames(stage)}, partition ${partition}, task ${k}`;
+      if (frame === undefined) throw new MizuError('LOG_CORRUPT', `unavailable: ${where}`);
+      if (frame.k !== k || frame.from !== from || frame.to !== partition) {
+        throw new MizuError('LOG_CORRUPT', `${where}: the frame says that it is of task ${frame.k}, from ${frame.from} to ${frame.to}`);
+      }
       frames.push(frame);
     }
     inbox?.release(k);

@@ -12,7 +12,8 @@ import { RunTopics } from '../runtime/topics.ts';
 /** The newest signed checkpoint of a run, as its C2SP note. @throws CHECK_FAILED when there is none yet. */
 export async function newestCheckpoint(log: Log, topics: RunTopics): Promise<{ readonly note: string; readonly size: number }> {
   let found: { note: string; size: number } | undefined;
-  for await (const entry of readAll(log, topics.checkpoints, 0)) found = { note: fromUtf8(entry.value), size: Number(entry.headers['size']) };
+  for await (const entry of readAll(log, topics.checkpoints, 0))
+    found = { note: fromUtf8(entry.value), size: Number(entry.headers['size']) };
   if (found !== undefined) return found;
   throw new MizuError('CHECK_FAILED', `${topics.checkpoints}: nothing is signed yet`, { hint: 'Let the run finish, then try again.' });
 }
@@ -41,8 +42,10 @@ export async function* tileFiles(log: Log, run: DeployedRun): AsyncGenerator<Til
   for await (const entry of readAll(log, topics.tiles, 0)) {
     const path = fromUtf8(entry.key ?? new Uint8Array(0));
     const tile = parseTilePath(path);
-    if (tile === undefined) throw new MizuError('LOG_CORRUPT', `${topics.tiles}, offset ${entry.offset}: '${path.slice(0, 80)}' is no tile path`);
-    if (tile.width === TILE_WIDTH || tile.width === widthAt(size, tile.level === 'entries' ? 0 : tile.level)) yield { path, bytes: entry.value };
+    if (tile === undefined)
+      throw new MizuError('LOG_CORRUPT', `${topics.tiles}, offset ${entry.offset}: '${path.slice(0, 80)}' is no tile path`);
+    if (tile.width === TILE_WIDTH || tile.width === widthAt(size, tile.level === 'entries' ? 0 : tile.level))
+      yield { path, bytes: entry.value };
   }
   yield { path: 'checkpoint', bytes: Buffer.from(note, 'utf8') };
 }

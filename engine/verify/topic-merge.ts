@@ -1,7 +1,7 @@
 /** Published entries of one partition, grouped by task: verified, rejected, failed and duplicate records of (partition, k). */
 import { MizuError } from '../contract/errors.ts';
 import type { Log, LogEntry } from '../contract/log.ts';
-import type { Drop } from '../proof/effect.ts';
+import type { Drop, DropKind } from '../proof/effect.ts';
 import { decodeDrop } from '../proof/effect.ts';
 import { readConfluentFrame } from '../proof/framing.ts';
 import { fromUtf8 } from '../proof/sha256.ts';
@@ -14,10 +14,21 @@ export interface PublishedEntry {
   readonly record: Uint8Array;
 }
 
+/** What plain consumers see of an entry and no leaf commits to. */
+export interface EntryFrame {
+  readonly i: number;
+  /** `task` header: stage/partition/k of the publishing step. */
+  readonly task: string | undefined;
+  /** Of the Confluent framing; undefined for dropped records, which have none. */
+  readonly schemaId: number | undefined;
+}
+
 export interface PublishedTask {
   readonly records: readonly PublishedEntry[];
   /** In ascending order of candidate. */
   readonly drops: readonly Drop[];
+  /** Of all records and drops. */
+  readonly entries: readonly EntryFrame[];
 }
 
 interface Numbered {
@@ -54,32 +65,40 @@ function parseKey(entry: LogEntry, title: string, cursor: LogCursor): { readonly
   const key = fromUtf8(entry.key ?? new Uint8Array(0));
   const match = /^(\d{1,15})\.(\d{1,10})$/.exec(key.startsWith(`${title}/`) ? key.slice(title.length + 1) : '');
   if (match === null) {
-    throw new MizuError('LOG_CORRUPT', `${cursor.topic}, partition ${cursor.partition}, offset ${entry.offset}: key '${key.slice(0, 80)}' is no record of ${title}`);
+    throw new MizuError(
+      'LOG_CORRUPT',
+      `${cursor.topic}, partition ${cursor.partition}, offset ${entry.offset}: key '${key.slice(0, 80)}' is no record of ${title}`,
+    );
   }
   return { k: Number(match[1]), i: Number(match[2]) };
 }
 
 export class PublishedReader {
   private readonly verified: Peeked;
-  private readonly dropped: readonly Peeked[];
+  /** One for each kind of drop. */
+  private readonly dropped: readonly { readonly kind: DropKind; readonly source: Peeked }[];
   readonly partition: number;
 
   constructor(log: Log, topics: RunTopics, partition: number, title: string) {
     this.partition = partition;
     this.verified = new Peeked(log, topics.verified, partition, title);
-    this.dropped = [topics.rejected, topics.failed, topics.duplicates].map((topic) => new Peeked(log, topic, partition, title));
+    const kinds = { rejected: topics.rejected, failed: topics.failed, duplicate: topics.duplicates } as const;
+    this.dropped = (['rejected', 'failed', 'duplicate'] as const).map((kind) => ({
+      kind,
+      source: new Peeked(log, kinds[kind], partition, title),
+    }));
   }
 
   /** The lowest task with an entry that was not taken yet; undefined at the end. */
   async nextTask(): Promise<number | undefined> {
-    const heads = await Promise.all([this.verified, ...this.dropped].map((source) => source.peek()));
+    const heads = await Promise.all(this.sources().map((source) => source.peek()));
     const tasks = heads.flatMap((head) => (head === undefined ? [] : [head.k]));
     return tasks.length === 0 ? undefined : Math.min(...tasks);
   }
 
   /** Passes over the entries of tasks before k. */
   async skipTo(k: number): Promise<void> {
-    for (const source of [this.verified, ...this.dropped]) {
+    for (const source of this.sources()) {
       for (let head = await source.peek(); head !== undefined && head.k < k; head = await source.peek()) source.take();
     }
   }
@@ -87,20 +106,31 @@ export class PublishedReader {
   /** Everything of task k, if it stands next. */
   async task(k: number): Promise<PublishedTask> {
     const records: PublishedEntry[] = [];
+    const entries: EntryFrame[] = [];
     for (let head = await this.verified.peek(); head?.k === k; head = await this.verified.peek()) {
-      records.push({ i: head.i, record: readConfluentFrame(head.entry.value).body });
+      const { schemaId, body } = readConfluentFrame(head.entry.value);
+      records.push({ i: head.i, record: body });
+      entries.push({ i: head.i, task: head.entry.headers['task'], schemaId });
       this.verified.take();
     }
     const drops: Drop[] = [];
-    for (const source of this.dropped) {
+    for (const { kind, source } of this.dropped) {
       for (let head = await source.peek(); head?.k === k; head = await source.peek()) {
         const drop = decodeDrop(head.entry.value);
-        if (drop.i !== head.i) throw new MizuError('LOG_CORRUPT', `Task ${k}: a dropped record says it is candidate ${drop.i}, its key says ${head.i}`);
+        if (drop.i !== head.i)
+          throw new MizuError('LOG_CORRUPT', `Task ${k}: a dropped record says it is candidate ${drop.i}, its key says ${head.i}`);
+        if (drop.kind !== kind)
+          throw new MizuError('LOG_CORRUPT', `Task ${k}, candidate ${drop.i}: a ${drop.kind} record stands among the ${kind} ones`);
         drops.push(drop);
+        entries.push({ i: head.i, task: head.entry.headers['task'], schemaId: undefined });
         source.take();
       }
     }
     drops.sort((a, b) => a.i - b.i);
-    return { records, drops };
+    return { records, drops, entries };
+  }
+
+  private sources(): readonly Peeked[] {
+    return [this.verified, ...this.dropped.map(({ source }) => source)];
   }
 }

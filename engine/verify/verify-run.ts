@@ -1,33 +1,37 @@
 /**
  * `mizu verify NAME`: without executing anything, checks that signatures hold, that the leaves make the signed tree, that each
- * leaf follows from the one before, that frames and published records are those the leaves commit to, and that no record vanished
- * (laws 2, 5). Trusts nothing but the verifier key.
+ * leaf follows from the one before, that sources, frames, states and published records are those the leaves commit to, and that no
+ * record vanished (laws 2, 5). Trusts nothing but the verifier key.
  */
 import { messageOf } from '../contract/errors.ts';
-import { offset } from '../contract/ids.ts';
 import type { Log } from '../contract/log.ts';
-import type { Checkpoint } from '../proof/checkpoint.ts';
-import { openCheckpoint } from '../proof/checkpoint.ts';
-import { CompactRange } from '../proof/compact-range.ts';
-import { leafHash } from '../proof/merkle.ts';
 import { formatVkey, noteKey, parseVkey } from '../proof/note.ts';
-import { equalBytes, fromHex, fromUtf8, toHex } from '../proof/sha256.ts';
-import { TileBuilder } from '../proof/tiles.ts';
+import { fromHex, sha256, toHex } from '../proof/sha256.ts';
 import { originOf } from '../runtime/checkpointer.ts';
 import type { DeployedRun } from '../runtime/deploy.ts';
-import { readAll } from '../runtime/log-cursor.ts';
-import type { Totals } from '../runtime/run-totals.ts';
+import { encodeLeaves } from '../runtime/leaf-batch.ts';
+import { SourceReader } from '../runtime/source-store.ts';
 import { RunTopics } from '../runtime/topics.ts';
-import type { CheckedGroup, Report } from './check-leaves.ts';
-import { checkFrames, checkGroups, checkPublished } from './check-leaves.ts';
+import type { TakenFrames } from './check-frames.ts';
+import { checkDropCounts, checkEachOnce, checkFrames, checkPublished } from './check-frames.ts';
+import type { CheckedGroup } from './check-leaves.ts';
+import { LeafCheck } from './check-leaves.ts';
+import type { SignatureFacts } from './check-signatures.ts';
 import { checkSignatures } from './check-signatures.ts';
+import { checkCut, checkSource, checkSourceDigest } from './check-source.ts';
+import { StateCheck } from './check-state.ts';
+import { checkEnd, checkSummary, Tally } from './check-totals.ts';
+import { TreeCheck } from './check-tree.ts';
+import type { VerifyProblem } from './report.ts';
+import { ProblemList } from './report.ts';
 import { RunReader } from './run-reader.ts';
+import type { PublishedTask } from './topic-merge.ts';
 
 export interface VerifyReport {
   readonly ok: boolean;
   readonly checks: readonly { readonly name: string; readonly count: number; readonly detail: string }[];
   /** At most PROBLEM_LIMIT; `ok` is false when there is one. */
-  readonly problems: readonly { readonly where: string; readonly message: string }[];
+  readonly problems: readonly VerifyProblem[];
   readonly treeSize: number;
   /** Hexadecimal. */
   readonly root: string;
@@ -36,166 +40,185 @@ export interface VerifyReport {
   readonly keyGiven: boolean;
 }
 
-/** Problems listed in one report. */
-export const PROBLEM_LIMIT = 50;
-
 export interface VerifyOptions {
   /** C2SP verifier key that the reader trusts; default: the key that the log itself names. */
   readonly verifierKey?: string | undefined;
 }
 
+/** @throws CHECK_FAILED for a run that is not finished, KEY_INVALID for a verifier key that can't be read, LOG_CORRUPT for damage that the log itself finds. */
 export async function verifyRun(log: Log, run: DeployedRun, options: VerifyOptions = {}): Promise<VerifyReport> {
-  const problems: { where: string; message: string }[] = [];
-  const report: Report = (where, message) => {
-    if (problems.length < PROBLEM_LIMIT) problems.push({ where, message });
-  };
-  const checks: { name: string; count: number; detail: string }[] = [];
+  const given = options.verifierKey === undefined ? undefined : parseVkey(options.verifierKey);
+  const list = new ProblemList();
   const topics = new RunTopics(run.run);
   const origin = originOf(log.network, run.run);
-  const signatures = await checkSignatures(log, topics, `${run.run.name}/${run.run.generation}`, report);
-  checks.push({ name: 'signatures', count: signatures.count, detail: 'control entries, results and attestations' });
-  const key = options.verifierKey === undefined ? noteKey(origin, fromHex(signatures.firstKey)) : parseVkey(options.verifierKey);
-
-  const reader = await RunReader.open(log, run);
-  const tree = new CompactRange();
-  const tiles = await TileCheck.open(log, topics, report);
-  const counts = { candidates: 0, accepted: 0, rejected: 0, failed: 0, duplicates: 0, frames: 0 };
-  for (let k = 0; k <= reader.facts.last; k++) {
-    try {
-      const groups = await reader.leaves(k);
-      for (const group of groups) {
-        for (const leaf of group.leaves) {
-          tree.append(leafHash(leaf));
-          tiles.append(leaf);
-        }
-      }
-      await checkTask(reader, k, checkGroups(run.program, run.digest, k, groups, report), counts, report);
-    } catch (error) {
-      report(`task ${k}`, messageOf(error));
-      break;
-    }
-  }
-  const left = problems.length === 0 ? await reader.leftover() : undefined;
-  if (left !== undefined) report(`published topics, partition ${left.partition}`, `they hold records of task ${left.k}, which the tree does not`);
-  tiles.finish();
-
-  const checkpoint = await lastCheckpoint(log, topics, (note) => openCheckpoint(note, { key, origin }), report);
-  if (checkpoint !== undefined && (checkpoint.size !== BigInt(tree.size) || !equalBytes(checkpoint.root, tree.root()))) {
-    report('checkpoint', `it signs ${checkpoint.size} leaves with root ${toHex(checkpoint.root)}; the log's leaves are ${tree.size} with root ${toHex(tree.root())}`);
-  }
-  const dropped = counts.rejected + counts.failed + counts.duplicates;
-  if (counts.candidates !== counts.accepted + dropped) {
-    report('counts', `${counts.candidates} candidates are not ${counts.accepted} accepted + ${counts.rejected} rejected + ${counts.duplicates} duplicates + ${counts.failed} failed`);
-  }
-  await checkSummary(log, topics, counts, tree, report);
-  checks.push({ name: 'tree', count: tree.size, detail: 'leaves make the signed root, in canonical order' });
-  checks.push({ name: 'tiles', count: tiles.files, detail: 'tile files are those of the tree' });
-  checks.push({ name: 'frames', count: counts.frames, detail: 'records between stages are those the leaves commit to' });
-  checks.push({ name: 'published', count: counts.accepted, detail: 'verified records are those the leaves commit to' });
-  checks.push({ name: 'accounted', count: counts.candidates, detail: 'candidates = accepted + rejected + duplicates + failed' });
+  const title = `${run.run.name}/${run.run.generation}`;
+  if (given !== undefined && given.name !== origin)
+    list.report('verifier key', `it is the key of '${given.name}'; the checkpoints of this run are of '${origin}'`);
+  checkData(run, list);
+  const signatures = await checkSignatures({ log, topics, title, trusted: given?.publicKey, report: list.report });
+  const key = given ?? noteKey(origin, fromHex(signatures.firstKey));
+  const reader = await openReader(log, run, list);
+  const tree = await TreeCheck.open({ log, topics, origin, key, report: list.report });
+  const verification = new Verification(log, run, list, signatures, tree);
+  if (reader !== undefined) await verification.run(reader);
   return {
-    ok: problems.length === 0,
-    checks,
-    problems,
+    ok: list.problems.length === 0,
+    checks: verification.checks(),
+    problems: list.problems,
     treeSize: tree.size,
-    root: toHex(tree.root()),
+    root: tree.root,
     verifierKey: formatVkey(key),
-    keyGiven: options.verifierKey !== undefined,
+    keyGiven: given !== undefined,
   };
 }
 
-type Counts = { candidates: number; accepted: number; rejected: number; failed: number; duplicates: number; frames: number };
-
-async function checkTask(reader: RunReader, k: number, groups: readonly CheckedGroup[], counts: Counts, report: Report): Promise<void> {
-  const { stages } = reader.run.program;
-  const of = (stage: number): CheckedGroup[] => groups.filter((group) => group.stage === stage);
-  const { cut } = reader.task(k);
-  const entered = of(0)[0]?.leaves.filter((leaf) => leaf.op === 0).reduce((sum, leaf) => sum + leaf.counts.in, 0) ?? 0;
-  if (entered !== cut.count) report(`task 0/${k}`, `its cut allots ${cut.count} candidates, its leaves take ${entered}`);
-  counts.candidates += cut.count;
-  for (let stage = 1; stage < stages.length; stage++) {
-    const taken: { group: CheckedGroup; frames: Awaited<ReturnType<RunReader['frames']>> }[] = [];
-    for (const group of of(stage)) {
-      const frames = await reader.frames(stage, group.partition, k);
-      counts.frames += frames.length;
-      taken.push({ group, frames });
-    }
-    checkFrames(of(stage - 1), taken, report);
-  }
-  for (const group of of(stages.length - 1)) {
-    const task = await reader.published(group.partition, k);
-    checkPublished(group, task, report);
-    counts.accepted += task.records.length;
-    for (const drop of task.drops) {
-      if (drop.kind === 'rejected') counts.rejected++;
-      else if (drop.kind === 'failed') counts.failed++;
-      else counts.duplicates++;
-    }
+/** A control log that was changed may no longer tell where the run ends; then the change is the finding. */
+async function openReader(log: Log, run: DeployedRun, list: ProblemList): Promise<RunReader | undefined> {
+  try {
+    return await RunReader.open(log, run);
+  } catch (error) {
+    if (list.problems.length === 0) throw error;
+    list.report('control', messageOf(error));
+    return undefined;
   }
 }
 
-async function lastCheckpoint(log: Log, topics: RunTopics, open: (note: Uint8Array) => Checkpoint, report: Report): Promise<Checkpoint | undefined> {
-  let last: Checkpoint | undefined;
-  for await (const entry of readAll(log, topics.checkpoints, 0)) {
+/** Lists and maps were checked against their digests when the run was read; here, that all are there. */
+function checkData(run: DeployedRun, list: ProblemList): void {
+  const there = new Set<string>(run.data.map((set) => set.digest));
+  for (const [name, { digest }] of Object.entries(run.program.data)) {
+    if (!there.has(digest)) list.report('program', `data set '${name}' (${digest.slice(0, 12)}…) is not on the log`);
+  }
+}
+
+class Verification {
+  private readonly log: Log;
+  private readonly deployed: DeployedRun;
+  private readonly list: ProblemList;
+  private readonly signatures: SignatureFacts;
+  private readonly tree: TreeCheck;
+  private readonly topics: RunTopics;
+  private readonly digest: Uint8Array;
+  private readonly leaves: LeafCheck;
+  private readonly states: StateCheck;
+  private readonly source: SourceReader;
+  private readonly tally = new Tally();
+  private sourceRecords = 0;
+
+  constructor(log: Log, run: DeployedRun, list: ProblemList, signatures: SignatureFacts, tree: TreeCheck) {
+    this.log = log;
+    this.deployed = run;
+    this.list = list;
+    this.signatures = signatures;
+    this.tree = tree;
+    this.topics = new RunTopics(run.run);
+    this.digest = fromHex(run.digest);
+    this.leaves = new LeafCheck(run.program, this.digest);
+    this.states = new StateCheck(log, this.topics);
+    this.source = new SourceReader(log, this.topics.source);
+  }
+
+  checks(): VerifyReport['checks'] {
+    const { tally, tree } = this;
+    return [
+      { name: 'signatures', count: this.signatures.count, detail: 'control entries, results and attestations' },
+      { name: 'checkpoints', count: tree.signed, detail: 'signed heads are prefixes of one tree' },
+      { name: 'tree', count: tree.size, detail: 'leaves make the signed root, in canonical order' },
+      { name: 'tiles', count: tree.files, detail: 'tile files are those of the tree' },
+      { name: 'source', count: this.sourceRecords, detail: 'source records are those the leaves and the program commit to' },
+      { name: 'frames', count: tally.frames, detail: 'records between stages are those the leaves commit to' },
+      { name: 'published', count: tally.accepted, detail: 'verified records are those the leaves commit to' },
+      { name: 'accounted', count: tally.candidates, detail: 'candidates = accepted + rejected + duplicates + failed' },
+    ];
+  }
+
+  async run(reader: RunReader): Promise<void> {
+    const { report } = this.list;
+    for (let k = 0; k <= reader.facts.last; k++) {
+      try {
+        await this.task(reader, k);
+      } catch (error) {
+        // What follows can't be read any more, and everything that would be said of it is a consequence.
+        report(`task ${k}`, messageOf(error));
+        return;
+      }
+    }
+    await this.tree.finish();
+    if (this.list.problems.length === 0) await this.leftover(reader);
+    await this.attempt('source', async () => {
+      this.sourceRecords = await checkSourceDigest(this.log, this.topics, this.deployed.program, report);
+    });
+    checkEnd(this.deployed.program, reader.facts, this.tally, report);
+    await checkSummary(this.log, this.topics, this.tally, this.tree, report);
+  }
+
+  private async leftover(reader: RunReader): Promise<void> {
+    await this.attempt('published topics', async () => {
+      const left = await reader.leftover();
+      if (left !== undefined)
+        this.list.report(`published topics, partition ${left.partition}`, `they hold records of task ${left.k}, which the tree does not`);
+    });
+  }
+
+  private async attempt(where: string, check: () => Promise<void>): Promise<void> {
     try {
-      const checkpoint = open(entry.value);
-      if (last !== undefined && checkpoint.size < last.size) report('checkpoint', `a head of ${checkpoint.size} leaves was signed after one of ${last.size}`);
-      last = checkpoint;
+      await check();
     } catch (error) {
-      report(`${topics.checkpoints}, offset ${entry.offset}`, messageOf(error));
+      this.list.report(where, messageOf(error));
     }
   }
-  if (last === undefined) report('checkpoint', 'the run has no signed checkpoint under this key');
-  return last;
-}
 
-/** The run's own summary must say what the log shows. */
-async function checkSummary(log: Log, topics: RunTopics, counts: Counts, tree: CompactRange, report: Report): Promise<void> {
-  const end = await log.end(topics.control, 0);
-  const { entries } = end === 0 ? { entries: [] } : await log.read(topics.control, 0, offset(Math.max(0, end - 1)));
-  const last = entries.at(-1);
-  if (last === undefined) return;
-  const { body } = JSON.parse(fromUtf8(last.value)) as { body: { type: string; summary?: Partial<Totals> & { root?: string; treeSize?: number } } };
-  if (body.type !== 'close' || body.summary === undefined) {
-    report('summary', 'the run is not closed');
-    return;
-  }
-  const { summary } = body;
-  const said = { candidates: summary.candidates, accepted: summary.accepted, duplicates: summary.duplicates, failed: summary.failed, treeSize: summary.treeSize, root: summary.root };
-  const seen = { candidates: counts.candidates, accepted: counts.accepted, duplicates: counts.duplicates, failed: counts.failed, treeSize: tree.size, root: toHex(tree.root()) };
-  for (const name of Object.keys(seen) as (keyof typeof seen)[]) if (said[name] !== seen[name]) report('summary', `${name}: the run says ${said[name]}, the log shows ${seen[name]}`);
-}
-
-/** Compares the stored tile files with those that the leaves make. */
-class TileCheck {
-  private readonly builder = new TileBuilder();
-  private readonly stored: ReadonlyMap<string, Uint8Array>;
-  private readonly report: Report;
-  files = 0;
-
-  private constructor(stored: ReadonlyMap<string, Uint8Array>, report: Report) {
-    this.stored = stored;
-    this.report = report;
+  private async task(reader: RunReader, k: number): Promise<void> {
+    const { program } = this.deployed;
+    const { report } = this.list;
+    const facts = reader.task(k);
+    const { cut } = facts;
+    checkCut(program, k, facts, report);
+    const logged = await reader.leaves(k);
+    for (const group of logged) for (const leaf of group.leaves) this.tree.append(leaf);
+    const groups = logged.map((group) => this.leaves.group(group, k, cut.count, report));
+    for (const group of logged) if (group.stage === 0) this.checkResult(k, group.leaves);
+    this.tally.candidates += cut.count;
+    const range = cut.ranges[0];
+    const records = range === undefined ? undefined : await this.source.range(range[1], range[2]);
+    for (const group of groups) if (group.stage === 0) checkSource(program, this.digest, facts, records, group.leaves, report);
+    await this.frames(reader, k, groups);
+    for (const group of groups) if (group.stage > 0) await this.states.step(group, k, report);
+    const parts: PublishedTask[] = [];
+    for (const group of groups) {
+      if (group.stage !== program.stages.length - 1) continue;
+      const part = await reader.published(group.partition, k);
+      checkPublished(group, part, report);
+      parts.push(part);
+    }
+    checkEachOnce(k, cut.count, parts, report);
+    checkDropCounts(k, groups, parts, report);
+    this.tally.add(groups, parts);
   }
 
-  static async open(log: Log, topics: RunTopics, report: Report): Promise<TileCheck> {
-    const stored = new Map<string, Uint8Array>();
-    for await (const entry of readAll(log, topics.tiles, 0)) stored.set(fromUtf8(entry.key ?? new Uint8Array(0)), entry.value);
-    return new TileCheck(stored, report);
+  /** The leaves are those that the node signed for. */
+  private checkResult(k: number, leaves: readonly Uint8Array[]): void {
+    const signed = this.signatures.leaves.get(k);
+    if (signed !== undefined && signed !== toHex(sha256(encodeLeaves(leaves)))) {
+      this.list.report(`task 0/${k}`, 'its leaves are not those that the accepted result signs');
+    }
   }
 
-  append(leaf: Uint8Array): void {
-    for (const file of this.builder.append(leaf)) this.compare(file.path, file.bytes);
-  }
-
-  finish(): void {
-    for (const file of this.builder.finish()) this.compare(file.path, file.bytes);
-  }
-
-  private compare(path: string, bytes: Uint8Array): void {
-    this.files++;
-    const stored = this.stored.get(path);
-    if (stored === undefined) this.report(path, 'the tile file is missing');
-    else if (!equalBytes(stored, bytes)) this.report(path, 'the tile file is not the one that the leaves make');
+  private async frames(reader: RunReader, k: number, groups: readonly CheckedGroup[]): Promise<void> {
+    const { stages } = this.deployed.program;
+    for (let stage = 1; stage < stages.length; stage++) {
+      const taken: TakenFrames[] = [];
+      for (const group of groups) {
+        if (group.stage !== stage) continue;
+        const frames = await reader.frames(stage, group.partition, k);
+        this.tally.frames += frames.length;
+        taken.push({ group, frames });
+      }
+      checkFrames(
+        groups.filter((group) => group.stage === stage - 1),
+        taken,
+        this.list.report,
+      );
+    }
   }
 }

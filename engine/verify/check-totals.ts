@@ -1,0 +1,90 @@
+/** The sums of a run: every candidate accounted for (law 5, P16), the end that the program prescribes (P4), and the run's own summary. */
+import { messageOf } from '../contract/errors.ts';
+import { offset } from '../contract/ids.ts';
+import type { Log } from '../contract/log.ts';
+import type { Program } from '../contract/program.ts';
+import { OVER_COUNT } from '../datavm/accept-op.ts';
+import { decodeControl } from '../dispatch/control-entry.ts';
+import { canonicalJson } from '../proof/jcs.ts';
+import { candidateLimit } from '../runtime/run-context.ts';
+import { readSummary } from '../runtime/summary.ts';
+import type { RunTopics } from '../runtime/topics.ts';
+import type { CheckedGroup } from './check-leaves.ts';
+import type { Report } from './report.ts';
+import type { RunFacts } from './run-reader.ts';
+import type { PublishedTask } from './topic-merge.ts';
+
+export class Tally {
+  candidates = 0;
+  accepted = 0;
+  duplicates = 0;
+  failed = 0;
+  readonly rejected: Record<string, number> = {};
+  gas = 0;
+  frames = 0;
+
+  add(groups: readonly CheckedGroup[], parts: readonly PublishedTask[]): void {
+    for (const { leaves } of groups) for (const leaf of leaves) this.gas += leaf.gas;
+    for (const { records, drops } of parts) {
+      this.accepted += records.length;
+      for (const drop of drops) {
+        if (drop.kind === 'duplicate') this.duplicates++;
+        else if (drop.kind === 'failed') this.failed++;
+        else {
+          const name = drop.rule === OVER_COUNT ? OVER_COUNT : drop.step;
+          this.rejected[name] = (this.rejected[name] ?? 0) + 1;
+        }
+      }
+    }
+  }
+}
+
+export function checkEnd(program: Program, facts: RunFacts, tally: Tally, report: Report): void {
+  const rejected = Object.values(tally.rejected).reduce((sum, count) => sum + count, 0);
+  if (tally.candidates !== tally.accepted + rejected + tally.duplicates + tally.failed) {
+    report(
+      'counts',
+      `${tally.candidates} candidates are not ${tally.accepted} accepted + ${rejected} rejected + ${tally.duplicates} duplicates + ${tally.failed} failed`,
+    );
+  }
+  const limit = candidateLimit(program);
+  const wanted = program.accept;
+  if (facts.reason === 'accepted' && tally.accepted !== wanted) {
+    report('counts', `the run says that it reached the exact count of ${wanted ?? '(none)'}, and ${tally.accepted} records are published`);
+  }
+  if (facts.reason === 'exhausted' && tally.candidates !== limit) {
+    report('counts', `the run says that it used up its ${limit} candidates, and ${tally.candidates} are in the tree`);
+  }
+  if (facts.reason === 'exhausted' && wanted !== undefined && tally.accepted >= wanted) {
+    report('counts', `the run says that it used up its candidates, but it reached the exact count of ${wanted}`);
+  }
+}
+
+/** The run's own summary, its last control entry, must say what the log shows. */
+export async function checkSummary(
+  log: Log,
+  topics: RunTopics,
+  tally: Tally,
+  tree: { readonly size: number; readonly root: string },
+  report: Report,
+): Promise<void> {
+  const end = await log.end(topics.control, 0);
+  const { entries } = await log.read(topics.control, 0, offset(Math.max(0, end - 1)));
+  const last = entries.at(-1);
+  try {
+    const body = last === undefined ? undefined : decodeControl(last.value).body;
+    if (body?.type !== 'close') {
+      report('summary', 'the run is not closed: its last control entry is no summary');
+      return;
+    }
+    const said = readSummary(body.summary);
+    const { candidates, accepted, duplicates, failed, rejected, gas } = tally;
+    const seen = { candidates, accepted, duplicates, failed, rejected, gas, treeSize: tree.size, root: tree.root };
+    for (const name of Object.keys(seen) as (keyof typeof seen)[]) {
+      const [run, shown] = [canonicalJson(said[name]), canonicalJson(seen[name])];
+      if (run !== shown) report('summary', `${name}: the run says ${run}, the log shows ${shown}`);
+    }
+  } catch (error) {
+    report(`${topics.control}, offset ${last?.offset ?? 0}`, messageOf(error));
+  }
+}

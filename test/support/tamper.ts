@@ -1,0 +1,136 @@
+/**
+ * Changes entries of an embedded log behind its back, each with a valid check sum of the storage, as somebody with write access to the
+ * file would: so it is the proofs, and not the storage, that must find it.
+ */
+import { cpSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { type DeployedRun, type Log, readRun } from '#engine';
+import { openLog } from '#topologies';
+import { entryChecksum, rowChecksum } from '../../connectors/embedded/checksum.ts';
+import { PARTITION_LIMIT_ENTRIES } from '../../connectors/embedded/limits.ts';
+import { quickFolder } from './run-support.ts';
+
+export interface StoredEntry {
+  readonly key: Uint8Array | undefined;
+  readonly value: Uint8Array;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface Place {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+interface TopicRow {
+  readonly name: string;
+  readonly partitions: number;
+  readonly slot: number;
+}
+
+export class Tamper {
+  private readonly db: DatabaseSync;
+  private readonly topics: ReadonlyMap<string, TopicRow>;
+
+  constructor(directory: string) {
+    this.db = new DatabaseSync(join(directory, 'log.db'));
+    this.db.exec('PRAGMA synchronous = OFF');
+    const rows = this.db.prepare('SELECT name, partitions, slot FROM topics').all();
+    const topics = rows.map((row) => ({ name: String(row['name']), partitions: Number(row['partitions']), slot: Number(row['slot']) }));
+    this.topics = new Map(topics.map((row) => [row.name, row]));
+  }
+
+  close(): void {
+    this.db.close();
+  }
+
+  /** Partitions that hold entries. */
+  places(): Place[] {
+    const all = [...this.topics.values()].flatMap(({ name, partitions }) =>
+      Array.from({ length: partitions }, (_, partition) => ({ topic: name, partition })),
+    );
+    return all.filter((place) => this.read(place).length > 0);
+  }
+
+  read(place: Place): StoredEntry[] {
+    const first = this.first(place);
+    const rows = this.db.prepare('SELECT key, value, headers FROM entries WHERE id >= ? AND id < ? ORDER BY id');
+    return rows.all(first, first + PARTITION_LIMIT_ENTRIES).map((row) => ({
+      key: row['key'] === null ? undefined : Uint8Array.from(row['key'] as Uint8Array),
+      value: Uint8Array.from(row['value'] as Uint8Array),
+      headers: row['headers'] === '' ? {} : (JSON.parse(String(row['headers'])) as Record<string, string>),
+    }));
+  }
+
+  /** Puts these entries in place of all that a partition held. */
+  write(place: Place, entries: readonly StoredEntry[]): void {
+    const first = this.first(place);
+    const { topic, partition } = place;
+    this.db.prepare('DELETE FROM entries WHERE id >= ? AND id < ?').run(first, first + PARTITION_LIMIT_ENTRIES);
+    const insert = this.db.prepare('INSERT INTO entries (id, crc, headers, key, value) VALUES (?, ?, ?, ?, ?)');
+    entries.forEach(({ key, value, headers }, at) => {
+      const text = Object.keys(headers).length === 0 ? '' : JSON.stringify(headers);
+      insert.run(first + at, entryChecksum(topic, partition, at, key, value, text), text, key ?? null, value);
+    });
+    const slot = first / PARTITION_LIMIT_ENTRIES;
+    this.db
+      .prepare('UPDATE heads SET head = ?, crc = ? WHERE slot = ?')
+      .run(entries.length, rowChecksum('head', slot, entries.length), slot);
+  }
+
+  /** Puts another list of entries in place of a partition's. */
+  change(place: Place, edit: (entries: StoredEntry[]) => StoredEntry[]): void {
+    this.write(place, edit(this.read(place)));
+  }
+
+  /** Changes one entry. */
+  edit(place: Place, at: number, change: (entry: StoredEntry) => Partial<StoredEntry>): void {
+    this.change(place, (entries) => entries.map((entry, n) => (n === at ? { ...entry, ...change(entry) } : entry)));
+  }
+
+  /** Flips bits of one byte of a value; a negative place counts from the end. */
+  flip(place: Place, at: number, byte: number, bits = 1): void {
+    this.edit(place, at, ({ value }) => ({ value: flipped(value, byte < 0 ? value.length + byte : byte, bits) }));
+  }
+
+  private first({ topic, partition }: Place): number {
+    const row = this.topics.get(topic);
+    if (row === undefined || partition >= row.partitions) throw new RangeError(`no ${topic}/${partition}`);
+    return (row.slot + partition) * PARTITION_LIMIT_ENTRIES;
+  }
+}
+
+export function flipped(bytes: Uint8Array, at: number, bits = 1): Uint8Array {
+  const out = Uint8Array.from(bytes);
+  const before = out[at];
+  if (before === undefined) throw new RangeError(`no byte ${at} of ${bytes.length}`);
+  out[at] = before ^ bits;
+  return out;
+}
+
+/** Makes a copy of a log, changes it, and gives it to `use`, opened read-only. */
+export async function withTampered<T>(
+  directory: string,
+  change: (tamper: Tamper) => void | Promise<void>,
+  use: (log: Log, run: () => Promise<DeployedRun>) => Promise<T>,
+  name = 'w',
+): Promise<T> {
+  const copy = quickFolder();
+  try {
+    cpSync(directory, copy, { recursive: true });
+    const tamper = new Tamper(copy);
+    try {
+      await change(tamper);
+    } finally {
+      tamper.close();
+    }
+    const log = await openLog(copy, { readOnly: true });
+    try {
+      return await use(log, () => readRun(log, name));
+    } finally {
+      await log.close();
+    }
+  } finally {
+    rmSync(copy, { recursive: true, force: true });
+  }
+}

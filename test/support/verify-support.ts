@@ -1,0 +1,84 @@
+/** Runs for the suites of the auditor: each is made once, then read, changed and checked by many tests. */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll } from 'vitest';
+import { openEmbeddedLog, openLocalStorage } from '#connectors/embedded';
+import { type DeployedRun, type Gateway, type Log, type Registry, type ReplayReport, replayRun, type RunSummary, readRun } from '#engine';
+import { openLog, registry, WORKER_URL } from '#topologies';
+import type { PlainWorkflow } from './oracle.ts';
+import { workflowFiles } from './random-workflow.ts';
+import { quickFolder, type RunSettings, runCompiled, withWorkflow } from './run-support.ts';
+import { COUNTED, STREAMED } from './run-support-workflows.ts';
+
+/** Every record is rejected. */
+const REJECTED: PlainWorkflow = {
+  ...STREAMED,
+  verify: [{ op: 'length', id: 'long', params: { field: 'body', codepoints: [100, 200] }, flag: false }],
+};
+/** One candidate: the smallest run there is, as a source without records is refused. */
+const SINGLE: PlainWorkflow = { ...STREAMED, source: (STREAMED.source ?? []).slice(0, 1) };
+/** Published from eight partitions, with corrected and flagged records and no keyed op before the publication. */
+const PLAIN: PlainWorkflow = {
+  ...COUNTED,
+  partitions: 8,
+  budget: 60,
+  verify: COUNTED.verify.slice(0, 3),
+};
+
+export const RUNS = { counted: COUNTED, streamed: STREAMED, rejected: REJECTED, single: SINGLE, plain: withoutCount(PLAIN) };
+
+function withoutCount({ accept: _, ...rest }: PlainWorkflow): PlainWorkflow {
+  return rest;
+}
+
+export interface MadeRun {
+  /** Folder of its log. */
+  readonly directory: string;
+  readonly summary: RunSummary;
+}
+
+/** Runs a workflow on a new log, named `w`, and closes the log. Removed when the test file is done. */
+export async function makeRun(workflow: PlainWorkflow, settings: Partial<RunSettings> = {}): Promise<MadeRun> {
+  return makeRunOf(workflowFiles(workflow), settings);
+}
+
+export async function makeRunOf(files: Readonly<Record<string, string>>, settings: Partial<RunSettings> = {}): Promise<MadeRun> {
+  const directory = quickFolder();
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+  const log = await openEmbeddedLog({ directory });
+  try {
+    const summary = await withWorkflow(files, (workflow) => runCompiled(workflow, { order: 1, ...settings, log }));
+    return { directory, summary };
+  } finally {
+    await log.close();
+  }
+}
+
+/** Opens a run that was made, to read. */
+export async function withRun<T>({ directory }: MadeRun, use: (log: Log, run: DeployedRun) => Promise<T>): Promise<T> {
+  const log = await openLog(directory, { readOnly: true });
+  try {
+    return await use(log, await readRun(log, 'w'));
+  } finally {
+    await log.close();
+  }
+}
+
+export interface ReplaySettings {
+  readonly tasks?: { readonly from: number; readonly to: number };
+  readonly gateway?: Gateway;
+  readonly registry?: Registry;
+  readonly workers?: number;
+}
+
+export async function replayed(log: Log, run: DeployedRun, settings: ReplaySettings = {}): Promise<ReplayReport> {
+  const folder = quickFolder();
+  const local = openLocalStorage(join(folder, 'local'));
+  try {
+    const { workers = 1, ...rest } = settings;
+    return await replayRun({ log, run, registry, local, workerUrl: WORKER_URL, workers, signal: new AbortController().signal, ...rest });
+  } finally {
+    await local.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
