@@ -67,9 +67,11 @@ function addAuthorCommands(program: Command, run: RunAction): void {
       .argument('[name]', 'an operator')
       .description('List the operators, or show one with its parameters and examples'),
     false,
-  ).action((name: string | undefined, options: CommonOptions) =>
-    run(options, async (context) => (await import('./commands/operators.ts')).operators(context, name)),
-  );
+  )
+    .option('--markdown', 'print the reference of all operators and data engines as Markdown')
+    .action((name: string | undefined, options: CommonOptions & { markdown?: boolean }) =>
+      run(options, async (context) => (await import('./commands/operators.ts')).operators(context, name, options)),
+    );
 }
 
 export interface SetOptions {

@@ -2,14 +2,14 @@
 import type { GoldenCase, Json, Operator } from '#engine';
 import { MizuError, nearest } from '#engine';
 import { registry } from '#topologies';
-import { z } from 'zod';
 import type { Context, Outcome } from '../context.ts';
 import { columns } from '../format.ts';
+import { kindText, outcomeText, type ParamsSchema, paramsSchemaOf, referenceMarkdown, typeText } from '../operator-reference.ts';
 import { showValue } from '../show-value.ts';
 
-export async function operators(context: Context, name: string | undefined): Promise<Outcome> {
+export async function operators(context: Context, name: string | undefined, options: { readonly markdown?: boolean }): Promise<Outcome> {
   if (name === undefined) {
-    await context.out.text(listText(registry.operators));
+    await context.out.text(options.markdown === true ? referenceMarkdown(registry).trimEnd() : listText(registry.operators));
     return { result: { operators: registry.operators.map(({ name: op, group, kind, summary }) => ({ name: op, group, kind, summary })) } };
   }
   const operator = registry.operators.find((candidate) => candidate.name === name);
@@ -17,7 +17,7 @@ export async function operators(context: Context, name: string | undefined): Pro
     const known = registry.operators.map((candidate) => candidate.name);
     throw new MizuError('NOT_FOUND', `There is no operator '${name}'`, { hint: nearest(name, known) ?? `There are: ${known.join(', ')}.` });
   }
-  const schema: JsonSchema = z.toJSONSchema(operator.params, { io: 'input', unrepresentable: 'any' });
+  const schema = paramsSchemaOf(operator.params);
   await context.out.text(referenceText(context, operator, schema));
   const { group, kind, version, summary, description, gas } = operator;
   return { result: { name, group, kind, version, summary, description, gas: { ...gas }, params: schema as Json } };
@@ -31,9 +31,7 @@ function listText(all: readonly Operator[]): string {
   return `${columns(rows)}\n\nOne of them with parameters and examples: mizu operators NAME`;
 }
 
-type JsonSchema = z.core.JSONSchema.JSONSchema;
-
-function referenceText(context: Context, operator: Operator, schema: JsonSchema): string {
+function referenceText(context: Context, operator: Operator, schema: ParamsSchema): string {
   const { out } = context;
   const lines = [
     out.style('bold', operator.name),
@@ -41,7 +39,7 @@ function referenceText(context: Context, operator: Operator, schema: JsonSchema)
     '',
     ...wrapped(operator.description, '  '),
     '',
-    `  ${operator.group} · ${operator.kind === 'row' ? 'each record by itself' : operator.kind === 'keyed' ? 'over all records' : 'asks outside'} · version ${operator.version} · gas ${operator.gas.perRecord} per record, ${operator.gas.per64Bytes} per 64 bytes`,
+    `  ${operator.group} · ${kindText(operator.kind)} · version ${operator.version} · gas ${operator.gas.perRecord} per record, ${operator.gas.per64Bytes} per 64 bytes`,
     '',
     out.style('bold', 'Parameters'),
     ...parameterLines(schema),
@@ -52,7 +50,7 @@ function referenceText(context: Context, operator: Operator, schema: JsonSchema)
   return lines.join('\n').trimEnd();
 }
 
-function parameterLines(schema: JsonSchema): string[] {
+function parameterLines(schema: ParamsSchema): string[] {
   const properties = schema.properties ?? {};
   const lines: string[] = [];
   for (const [name, property] of Object.entries(properties)) {
@@ -70,37 +68,10 @@ function parameterLines(schema: JsonSchema): string[] {
   return lines.length === 0 ? ['  none'] : lines;
 }
 
-function typeText(property: JsonSchema): string {
-  const { anyOf } = property;
-  if (anyOf !== undefined) return anyOf.map((one) => (typeof one === 'boolean' ? 'anything' : typeText(one))).join(' or ');
-  if (property.enum !== undefined) return property.enum.map((value) => JSON.stringify(value)).join(' | ');
-  if (property.const !== undefined) return JSON.stringify(property.const);
-  const names: Readonly<Record<string, string>> = {
-    string: 'text',
-    integer: 'whole number',
-    number: 'number',
-    boolean: 'true or false',
-    array: 'list',
-    object: 'map',
-    null: 'null',
-  };
-  return typeof property.type === 'string' ? (names[property.type] ?? property.type) : '';
-}
-
 function exampleLines(name: string, example: GoldenCase): string[] {
   const lines = [`  ${example.title}`, `    - ${name}: ${JSON.stringify(example.params)}`];
   example.input.forEach((row, n) => void lines.push(`    ${showValue(row)}`, `      → ${outcomeText(example.output[n])}`));
   return [...lines, ''];
-}
-
-function outcomeText(output: GoldenCase['output'][number] | undefined): string {
-  if (output === undefined) return 'nothing';
-  if ('row' in output) return showValue(output.row);
-  if ('rejected' in output) {
-    const { measured, limit } = output.rejected;
-    return `rejected${measured === undefined ? '' : `, measured ${measured}`}${limit === undefined ? '' : `, limit ${limit}`}`;
-  }
-  return 'failed' in output ? `failed: ${output.failed}` : `duplicate of candidate ${output.duplicate.i}`;
 }
 
 const TEXT_COLUMNS = 96;
