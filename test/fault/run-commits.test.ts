@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { type Log, MizuError, type RunSummary } from '#engine';
 import type { CompiledFile } from '#topologies';
 import { CRASH_KINDS, type CrashKind, CrashingLog } from '../support/crashing-log.ts';
+import { text } from '../support/log-tools.ts';
 import { type PlainWorkflow, runOracle } from '../support/oracle.ts';
 import { workflowFiles } from '../support/random-workflow.ts';
 import { runCompiled, withQuickLog, withWorkflow } from '../support/run-support.ts';
@@ -32,11 +33,13 @@ async function runToOutcome(compiled: CompiledFile, log: Log, how: { order: numb
   return { summary, bytes };
 }
 
+type Moment = ConstructorParameters<typeof CrashingLog>[1];
+
 /** Runs until the crash; gives whether it was reached. */
 async function crash(
   compiled: CompiledFile,
   log: Log,
-  at: number,
+  at: Moment,
   kind: CrashKind,
   how: { order: number; nodes?: number },
 ): Promise<boolean> {
@@ -45,7 +48,7 @@ async function crash(
     (reason: unknown) => reason,
   );
   if (!crashing.crashed) return false;
-  expect(error, `the run ends when commit ${at} breaks`).toBeInstanceOf(Error);
+  expect(error, `the run ends when a commit breaks (${kind}, ${crashing.commits})`).toBeInstanceOf(Error);
   if (error instanceof MizuError) expect(error.code, error.message).not.toBe('INTERRUPTED');
   return true;
 }
@@ -74,6 +77,22 @@ describe('a run that crashes at any of its commits goes on to the same result', 
 
   it.each(['before', 'after', 'lost'] as const)('with published partitions, %s', async (kind) => {
     expect(await walkCommits(STREAMED, kind)).toBeGreaterThan(15);
+  });
+
+  it.each(CRASH_KINDS)('when it signs its tree, ends and closes, %s', async (kind) => {
+    const holds =
+      (topic: string, word: string): Moment =>
+      (appends) =>
+        appends.some((append) => append.topic === `w.1.${topic}` && text(append.value).includes(word));
+    await withWorkflow(workflowFiles(COUNTED), async (compiled) => {
+      const undisturbed = await withQuickLog((log) => runToOutcome(compiled, log, { order: 1 }));
+      for (const moment of [holds('control', '"finish"'), holds('checkpoints', ''), holds('control', '"close"')]) {
+        await withQuickLog(async (log) => {
+          expect(await crash(compiled, log, moment, kind, { order: 1 })).toBe(true);
+          expect(await runToOutcome(compiled, log, { order: 2 })).toEqual(undisturbed);
+        });
+      }
+    });
   });
 
   it.each(['before', 'after', 'lost'] as const)('while it copies its source, %s', async (kind) => {

@@ -19,15 +19,15 @@ export class Crash extends Error {
 
 export class CrashingLog implements Log {
   private readonly log: Log;
-  private readonly at: number;
+  private readonly at: number | ((appends: readonly Append[]) => boolean);
   private readonly kind: CrashKind;
   /** Commits asked for so far, over all writers; empty ones are not counted. */
   commits = 0;
   /** Whether the n-th commit was reached. */
   crashed = false;
 
-  /** @param at number of the commit, from 1; Infinity never crashes and only counts. */
-  constructor(log: Log, at: number, kind: CrashKind = 'before') {
+  /** @param at number of the commit, from 1, or what it must hold; Infinity never crashes and only counts. */
+  constructor(log: Log, at: number | ((appends: readonly Append[]) => boolean), kind: CrashKind = 'before') {
     this.log = log;
     this.at = at;
     this.kind = kind;
@@ -84,9 +84,11 @@ export class CrashingLog implements Log {
 
   private async commit(writer: LogWriter, appends: readonly Append[]): Promise<CommitOutcome> {
     if (this.crashed) return { status: 'aborted', writerDead: true, error: new Crash(`Commit of '${writer.owner}' after the crash`) };
-    if (appends.length === 0 || ++this.commits < this.at) return writer.commit(appends);
+    if (appends.length === 0) return writer.commit(appends);
+    this.commits++;
+    if (typeof this.at === 'number' ? this.commits < this.at : !this.at(appends)) return writer.commit(appends);
     this.crashed = true;
-    const error = new Crash(`Crash ${this.kind} commit ${this.at}, of '${writer.owner}'`);
+    const error = new Crash(`Crash ${this.kind} commit ${this.commits}, of '${writer.owner}'`);
     switch (this.kind) {
       case 'before':
         throw error;
