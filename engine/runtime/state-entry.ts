@@ -20,11 +20,14 @@ export function encodeStateEntry(entry: StateEntry): Uint8Array {
   return writer.take();
 }
 
+/** @throws BYTES_INVALID for anything that `encodeStateEntry` would not write. */
 export function decodeStateEntry(bytes: Uint8Array): StateEntry {
   const reader = new ByteReader(bytes);
   const head = { k: reader.long(), resumeAt: reader.long() };
   const deltas: Uint8Array[] = [];
-  for (let count = reader.long(); count > 0; count = reader.long()) for (let n = 0; n < count; n++) deltas.push(reader.bytes());
+  let count = reader.long();
+  for (; count > 0; count = reader.long()) for (let n = 0; n < count; n++) deltas.push(reader.bytes());
+  if (count !== 0) throw new MizuError('BYTES_INVALID', `State of step ${head.k}: a block of deltas in a form that is never written`);
   if (!reader.done) throw new MizuError('BYTES_INVALID', `State of step ${head.k} has bytes left over`);
   return { ...head, deltas };
 }

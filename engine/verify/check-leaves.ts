@@ -2,7 +2,6 @@
  * The leaves of one task: exactly those that the program prescribes, in canonical order, each with the digest of its op, counts that
  * account for every record (law 5), and an input that is the output of the op before it (law 2).
  */
-import { messageOf, MizuError } from '../contract/errors.ts';
 import type { Program, StageSpec } from '../contract/program.ts';
 import { acceptPlace } from '../compile/accept-place.ts';
 import { opDigest } from '../compile/op-digest.ts';
@@ -14,6 +13,7 @@ import { decodeLeaf } from '../proof/leaf.ts';
 import { equalBytes, sha256 } from '../proof/sha256.ts';
 import type { LeafGroup } from '../runtime/leaf-stream.ts';
 import type { Report } from './report.ts';
+import { readAt } from './report.ts';
 
 export interface CheckedGroup {
   readonly stage: number;
@@ -49,10 +49,12 @@ export class LeafCheck {
     this.stages = program.stages.map((stage) => expectedOps(program, stage));
   }
 
-  /** `candidates`: as control cut the task. @throws BYTES_INVALID for a leaf that can't be read. */
+  /** `candidates`: as control cut the task. @throws LOG_CORRUPT for a leaf that can't be read. */
   group(group: LeafGroup, k: number, candidates: number, report: Report): CheckedGroup {
     const { stage, partition } = group;
-    const leaves = group.leaves.map((bytes, n) => decodeAt(bytes, `stage ${stage}, partition ${partition}, task ${k}, leaf ${n}`));
+    const leaves = group.leaves.map((bytes, n) =>
+      readAt(`stage ${stage}, partition ${partition}, task ${k}, leaf ${n}`, () => decodeLeaf(bytes)),
+    );
     const expected = this.expected(stage, candidates);
     if (leaves.length !== expected.length) {
       report(`stage ${stage}, partition ${partition}, task ${k}`, `it has ${leaves.length} leaves, ${expected.length} were expected`);
@@ -80,14 +82,6 @@ export class LeafCheck {
     const blocks = Math.max(1, Math.ceil(candidates / this.program.block));
     const inBlocks = Array.from({ length: blocks }, (_, block) => ops.slice(0, -1).map((op) => ({ block, ...op })));
     return [...inBlocks.flat(), ...ops.slice(-1).map((op) => ({ block: blocks, ...op }))];
-  }
-}
-
-function decodeAt(bytes: Uint8Array, where: string): Leaf {
-  try {
-    return decodeLeaf(bytes);
-  } catch (error) {
-    throw new MizuError('BYTES_INVALID', `${where}: ${messageOf(error)}`, { cause: error });
   }
 }
 

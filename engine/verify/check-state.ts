@@ -9,6 +9,7 @@ import type { RunTopics } from '../runtime/topics.ts';
 import type { CheckedGroup } from './check-leaves.ts';
 import { placeOf } from './check-leaves.ts';
 import type { Report } from './report.ts';
+import { readAt } from './report.ts';
 
 interface Chain {
   readonly cursor: LogCursor;
@@ -33,7 +34,7 @@ export class StateCheck {
     const where = `${cursor.topic}, partition ${cursor.partition}`;
     const entry = await cursor.take();
     if (entry === undefined) throw new MizuError('LOG_CORRUPT', `unavailable: ${where}, task ${k}`);
-    const { k: stored, deltas } = decodeStateEntry(entry.value);
+    const { k: stored, deltas } = readAt(`${where}, offset ${entry.offset}`, () => decodeStateEntry(entry.value));
     if (stored !== k) report(`${where}, offset ${entry.offset}`, `the deltas are of task ${stored}, those of task ${k} were expected`);
     const keyed = group.leaves.filter((leaf) => leaf.state !== undefined);
     if (keyed.length !== deltas.length)

@@ -3,17 +3,20 @@
  * every leaf and every published record (law 3). Trusts no node: keyed stages take the frames that this replay made. The first
  * difference is named by task, op and, where bytes tell, record.
  */
-import { messageOf, MizuError } from '../contract/errors.ts';
+import { invariant, messageOf, MizuError } from '../contract/errors.ts';
+import { formatRecordId } from '../contract/ids.ts';
 import type { Gateway } from '../contract/inference.ts';
 import type { Log } from '../contract/log.ts';
 import type { Registry } from '../contract/operator.ts';
-import type { StageSpec } from '../contract/program.ts';
+import type { Json, StageSpec } from '../contract/program.ts';
 import type { LocalStorage } from '../contract/storage.ts';
 import type { StepOutput } from '../datavm/step-machine.ts';
 import { StepMachine } from '../datavm/step-machine.ts';
 import type { TaskOutput } from '../datavm/task-machine.ts';
 import type { Frame } from '../proof/frame.ts';
 import { decodeFrame } from '../proof/frame.ts';
+import { canonicalJson } from '../proof/jcs.ts';
+import type { Leaf } from '../proof/leaf.ts';
 import { decodeLeaf } from '../proof/leaf.ts';
 import { equalBytes } from '../proof/sha256.ts';
 import type { DeployedRun } from '../runtime/deploy.ts';
@@ -22,8 +25,12 @@ import { LogCursor } from '../runtime/log-cursor.ts';
 import { loadContext } from '../runtime/run-context.ts';
 import { SourceReader } from '../runtime/source-store.ts';
 import { decodeStateEntry } from '../runtime/state-entry.ts';
+import { readSummary } from '../runtime/summary.ts';
 import { WorkerPool } from '../runtime/worker-pool.ts';
 import { placeOf } from './check-leaves.ts';
+import type { Fates } from './replay-diff.ts';
+import { fatesInFrames, fatesPublished, firstDifference } from './replay-diff.ts';
+import { readAt } from './report.ts';
 import { RunReader } from './run-reader.ts';
 
 export interface ReplayOptions {
@@ -89,7 +96,9 @@ function recorded(options: ReplayOptions): Gateway {
 
 function rangeOf(options: ReplayOptions, last: number): { readonly from: number; readonly to: number } {
   const { from, to } = options.tasks ?? { from: 0, to: last };
-  if (from < 0 || to > last || from > to + (options.tasks === undefined ? 1 : 0)) {
+  const whole = options.tasks === undefined;
+  const inRange = Number.isSafeInteger(from) && Number.isSafeInteger(to) && from >= 0 && to <= last && (whole || from <= to);
+  if (!inRange) {
     throw new MizuError('USAGE', `Tasks ${from}..${to} are not in the run`, {
       hint: last < 0 ? 'The run has no tasks.' : `The run's tasks are 0..${last}.`,
     });
@@ -132,6 +141,8 @@ class Replay {
         if (mismatch !== undefined) return { ...this.figures(done), ok: false, mismatch };
         this.options.onProgress?.(done, to - from + 1);
       }
+      const mismatch = to === this.reader.facts.last ? this.compareReports() : undefined;
+      if (mismatch !== undefined) return { ...this.figures(done), ok: false, mismatch };
     } finally {
       for (const stage of this.machines) for (const machine of stage) machine.close();
     }
@@ -157,107 +168,130 @@ class Replay {
 
   private async task(k: number, output: TaskOutput): Promise<Mismatch | undefined> {
     const groups = await this.reader.leaves(k);
-    const frames = output.frames.map(decodeFrame);
-    const first = groups.find((group) => group.stage === 0);
-    const differs = await this.compareLeaves(first, output.leaves, k, frames);
-    if (differs !== undefined) return differs;
-    let sent: Frame[][] = [frames];
+    let sent = output.frames.map(decodeFrame);
+    const wrong = this.compareLeaves(
+      groups.find((group) => group.stage === 0),
+      output.leaves,
+    );
+    if (wrong !== undefined) return { ...wrong, record: await this.wrongRecord(k, () => this.fatesSent(1, 0, k), fatesInFrames(sent)) };
+    let rows = [sent];
     for (const stage of this.options.run.program.stages.slice(1)) {
       const passed: Frame[][] = [];
       for (let partition = 0; partition < stage.partitions; partition++) {
-        const machine = this.machines[stage.index]?.[partition] as StepMachine;
+        const machine = this.machines[stage.index]?.[partition];
+        invariant(machine !== undefined, `stage ${stage.index} has a partition ${partition}`);
         const step = await machine.execute(
           k,
-          sent.map((row) => row[partition] as Frame),
+          rows.map((row) => frameTo(row, partition)),
         );
-        passed.push(step.frames.map(decodeFrame));
+        sent = step.frames.map(decodeFrame);
+        passed.push(sent);
         const group = groups.find((candidate) => candidate.stage === stage.index && candidate.partition === partition);
-        const mismatch = (await this.compareLeaves(group, step.leaves, k, [])) ?? (await this.comparePublished(stage, partition, step));
+        const mismatch = await this.compareStep(stage, step, sent, group);
         if (mismatch !== undefined) return mismatch;
       }
-      sent = passed;
+      rows = passed;
     }
     return undefined;
   }
 
-  private async compareLeaves(
+  private async compareStep(
+    stage: StageSpec,
+    step: StepOutput,
+    sent: readonly Frame[],
     group: LeafGroup | undefined,
-    leaves: readonly Uint8Array[],
-    k: number,
-    frames: readonly Frame[],
   ): Promise<Mismatch | undefined> {
+    const { k } = step;
+    const wrong = this.compareLeaves(group, step.leaves);
+    const partition = group?.partition ?? 0;
+    if (stage.shuffle !== undefined) {
+      return (
+        wrong && { ...wrong, record: await this.wrongRecord(k, () => this.fatesSent(stage.index + 1, partition, k), fatesInFrames(sent)) }
+      );
+    }
+    if (wrong !== undefined) {
+      return {
+        ...wrong,
+        record: await this.wrongRecord(k, () => this.fatesLogged(partition, k), fatesPublished(step.published, step.drops)),
+      };
+    }
+    return this.comparePublished(stage, partition, step);
+  }
+
+  private compareLeaves(group: LeafGroup | undefined, leaves: readonly Uint8Array[]): Mismatch | undefined {
     for (const [n, mine] of leaves.entries()) {
       const theirs = group?.leaves[n];
       this.leaves++;
       if (theirs !== undefined && equalBytes(mine, theirs)) continue;
       const leaf = decodeLeaf(mine);
-      return {
-        task: leaf.partition === -1 ? `${leaf.stage}/${k}` : `${leaf.stage}/${leaf.partition}/${k}`,
-        step: leaf.step,
-        block: leaf.block,
-        record: frames.length === 0 ? undefined : await this.firstRecord(k, frames),
-        message:
-          theirs === undefined
-            ? `${placeOf(leaf)}: the log has no such leaf`
-            : `${placeOf(leaf)}: executed again, it has another effect than the log says`,
-      };
+      const said = theirs === undefined ? 'the log has no such leaf' : 'executed again, it has another effect than the log says';
+      return { task: taskOf(leaf), step: leaf.step, block: leaf.block, record: undefined, message: `${placeOf(leaf)}: ${said}` };
     }
-    if (group !== undefined && group.leaves.length > leaves.length) {
-      return {
-        task: `${group.stage}/${k}`,
-        step: '',
-        block: undefined,
-        record: undefined,
-        message: `the log has ${group.leaves.length} leaves, ${leaves.length} were made`,
-      };
-    }
-    return undefined;
+    const [extra] = group?.leaves.slice(leaves.length) ?? [];
+    const last = leaves.at(-1);
+    if (extra === undefined || last === undefined) return undefined;
+    const leaf = decodeLeaf(last);
+    return {
+      task: taskOf(leaf),
+      step: leaf.step,
+      block: leaf.block,
+      record: undefined,
+      message: `${placeOf(leaf)}: the log has leaves after this one, which is the last`,
+    };
   }
 
-  /** The first record whose bytes on the log are not those executed again. */
-  private async firstRecord(k: number, mine: readonly Frame[]): Promise<string | undefined> {
-    let first: number | undefined;
-    for (const [partition, frame] of mine.entries()) {
-      const [theirs] = await this.reader.frames(1, partition, k).catch(() => []);
-      const i = theirs === undefined ? undefined : firstDifference(frame, theirs);
-      if (i !== undefined && (first === undefined || i < first)) first = i;
-    }
-    return first === undefined ? undefined : this.recordId(k, first);
+  /** What the log says that a task or step sent to the stage. */
+  private async fatesSent(stage: number, from: number, k: number): Promise<Fates> {
+    const frames: Frame[] = [];
+    const partitions = this.options.run.program.stages[stage]?.partitions ?? 0;
+    for (let to = 0; to < partitions; to++) frames.push(frameTo(await this.reader.frames(stage, to, k), from));
+    return fatesInFrames(frames);
+  }
+
+  private async fatesLogged(partition: number, k: number): Promise<Fates> {
+    const { records, drops } = await this.reader.published(partition, k);
+    return fatesPublished(records, drops);
+  }
+
+  /** The record in which a wrong leaf shows, if the log can still be read there and its bytes tell. */
+  private async wrongRecord(k: number, logged: () => Promise<Fates>, mine: Fates): Promise<string | undefined> {
+    const theirs = await logged().catch(() => undefined);
+    const i = theirs === undefined ? undefined : firstDifference(mine, theirs);
+    return i === undefined ? undefined : this.recordId(k, i);
   }
 
   private recordId(k: number, i: number): string {
-    const { run } = this.options.run;
-    return `${run.name}/${run.generation}/${k}.${i}`;
+    return formatRecordId({ ...this.options.run.run, k, i });
   }
 
   private async comparePublished(stage: StageSpec, partition: number, step: StepOutput): Promise<Mismatch | undefined> {
-    if (stage.shuffle !== undefined) return undefined;
-    const logged = (await this.reader.published(partition, step.k)).records;
-    for (const [n, mine] of step.published.entries()) {
-      const theirs = logged[n];
-      this.records++;
-      if (theirs !== undefined && theirs.i === mine.i && equalBytes(theirs.record, mine.record)) continue;
-      return this.publishMismatch(
-        stage,
-        partition,
-        step.k,
-        this.recordId(step.k, mine.i),
-        'the published record on the log is another one',
-      );
-    }
-    const extra = logged[step.published.length];
-    if (extra === undefined) return undefined;
-    return this.publishMismatch(
-      stage,
-      partition,
-      step.k,
-      this.recordId(step.k, extra.i),
-      'the log holds a published record that was never made',
-    );
+    const { records, drops } = await this.reader.published(partition, step.k);
+    this.records += step.published.length;
+    const i = firstDifference(fatesPublished(step.published, step.drops), fatesPublished(records, drops));
+    const whole = records.length === step.published.length && drops.length === step.drops.length;
+    if (i === undefined && whole) return undefined;
+    return {
+      task: `${stage.index}/${partition}/${step.k}`,
+      step: 'publish',
+      block: 0,
+      record: i === undefined ? undefined : this.recordId(step.k, i),
+      message:
+        i === undefined ? 'a record stands on the log twice' : 'the record on the log, published or dropped, is not the one that was made',
+    };
   }
 
-  private publishMismatch(stage: StageSpec, partition: number, k: number, record: string, message: string): Mismatch {
-    return { task: `${stage.index}/${partition}/${k}`, step: 'publish', block: 0, record, message };
+  /** What aggregates report at the end is what the run's summary says. */
+  private compareReports(): Mismatch | undefined {
+    const { summary } = this.reader.facts;
+    if (summary === undefined) return undefined;
+    const said = readSummary(summary).reports;
+    const mine: Record<string, Json> = Object.assign({}, ...this.machines.flat().map((machine) => machine.reports()));
+    for (const step of new Set([...Object.keys(mine), ...Object.keys(said)])) {
+      if (canonicalJson(mine[step] ?? null) === canonicalJson(said[step] ?? null)) continue;
+      const message = `the summary of the run reports another result of '${step}'`;
+      return { task: 'summary', step, block: undefined, record: undefined, message };
+    }
+    return undefined;
   }
 
   /** Keyed stages start from the state that the log says they had before the range; their leaves chain it, so a wrong one shows. */
@@ -270,13 +304,7 @@ class Replay {
       for (let partition = 0; stage.kind !== 'source' && partition < stage.partitions; partition++) {
         const machine = await StepMachine.open(context, run.digest, stage.index, partition);
         const cursor = new LogCursor(log, this.reader.topics.state(stage.index), partition);
-        while (machine.next < from) {
-          const entry = await cursor.take();
-          if (entry === undefined)
-            throw new MizuError('LOG_CORRUPT', `unavailable: ${cursor.topic}, partition ${partition}, task ${machine.next}`);
-          const state = decodeStateEntry(entry.value);
-          machine.restore(state.k, state.deltas);
-        }
+        while (machine.next < from) await restoreNext(machine, cursor);
         row.push(machine);
       }
       machines.push(row);
@@ -285,16 +313,23 @@ class Replay {
   }
 }
 
-function firstDifference(mine: Frame, theirs: Frame): number | undefined {
-  const differing: number[] = [];
-  const digestsOf = (frame: Frame): Map<number, Uint8Array> =>
-    new Map([...frame.candidates].map((i, n) => [i, frame.digests.subarray(n * 32, n * 32 + 32)]));
-  const a = digestsOf(mine);
-  const b = digestsOf(theirs);
-  for (const i of new Set([...a.keys(), ...b.keys()])) {
-    const x = a.get(i);
-    const y = b.get(i);
-    if (x === undefined || y === undefined || !equalBytes(x, y)) differing.push(i);
-  }
-  return differing.length === 0 ? undefined : Math.min(...differing);
+function frameTo(row: readonly Frame[], partition: number): Frame {
+  const frame = row[partition];
+  invariant(frame !== undefined, `a frame was sent to or from partition ${partition}`);
+  return frame;
+}
+
+function taskOf({ stage, partition, k }: Leaf): string {
+  return partition === -1 ? `${stage}/${k}` : `${stage}/${partition}/${k}`;
+}
+
+async function restoreNext(machine: StepMachine, cursor: LogCursor): Promise<void> {
+  const entry = await cursor.take();
+  const where = `${cursor.topic}, partition ${cursor.partition}`;
+  if (entry === undefined) throw new MizuError('LOG_CORRUPT', `unavailable: ${where}, task ${machine.next}`);
+  const place = `${where}, offset ${entry.offset}`;
+  const state = readAt(place, () => decodeStateEntry(entry.value));
+  if (state.k !== machine.next)
+    throw new MizuError('LOG_CORRUPT', `${place}: the deltas are of task ${state.k}, those of task ${machine.next} were expected`);
+  readAt(place, () => machine.restore(state.k, state.deltas));
 }

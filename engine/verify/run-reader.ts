@@ -5,6 +5,7 @@
 import { MizuError } from '../contract/errors.ts';
 import { offset } from '../contract/ids.ts';
 import type { Log } from '../contract/log.ts';
+import type { Json } from '../contract/program.ts';
 import type { ControlBody, CutEntry } from '../dispatch/control-entry.ts';
 import { decodeControl } from '../dispatch/control-entry.ts';
 import type { Frame } from '../proof/frame.ts';
@@ -14,6 +15,7 @@ import type { LeafGroup } from '../runtime/leaf-stream.ts';
 import { LeafStream } from '../runtime/leaf-stream.ts';
 import { readAll } from '../runtime/log-cursor.ts';
 import { RunTopics } from '../runtime/topics.ts';
+import { readableAt } from './report.ts';
 import type { PublishedTask } from './topic-merge.ts';
 import { PublishedReader } from './topic-merge.ts';
 
@@ -32,6 +34,8 @@ export interface RunFacts {
   readonly finished: boolean;
   /** Why the run ended; undefined while it did not. */
   readonly reason: 'accepted' | 'exhausted' | undefined;
+  /** Of the run's last entry; undefined while it is not closed. */
+  readonly summary: Json | undefined;
 }
 
 const NEVER = AbortSignal.abort();
@@ -40,6 +44,7 @@ const NEVER = AbortSignal.abort();
 export async function readFacts(log: Log, topics: RunTopics): Promise<RunFacts> {
   const tasks = new Map<number, { cut: CutEntry; attempt: number; poison: number[]; accepted: boolean }>();
   let finish: Extract<ControlBody, { type: 'finish' }> | undefined;
+  let summary: Json | undefined;
   for await (const entry of readAll(log, topics.control, 0)) {
     const { body } = decodeControl(entry.value);
     if (body.type === 'cut') tasks.set(body.k, { cut: body, attempt: 0, poison: [], accepted: false });
@@ -50,8 +55,9 @@ export async function readFacts(log: Log, topics: RunTopics): Promise<RunFacts> 
     }
     if (body.type === 'poison') task?.poison.push(body.i);
     if (body.type === 'finish') finish ??= body;
+    if (body.type === 'close') summary = body.summary;
   }
-  return { last: finish?.last ?? -1, tasks, finished: finish !== undefined, reason: finish?.reason };
+  return { last: finish?.last ?? -1, tasks, finished: finish !== undefined, reason: finish?.reason, summary };
 }
 
 export class RunReader {
@@ -109,10 +115,11 @@ export class RunReader {
   async frames(stage: number, partition: number, k: number): Promise<Frame[]> {
     const inbox = this.inboxes[stage]?.[partition];
     const upstream = stage === 1 ? 1 : (this.run.program.stages[stage - 1]?.partitions ?? 1);
+    const attempt = stage === 1 ? this.task(k).attempt : 0;
+    const where = `${this.topics.frames(stage)}, partition ${partition}, task ${k}`;
     const frames: Frame[] = [];
     for (let from = 0; from < upstream; from++) {
-      const frame = await inbox?.frame(k, stage === 1 ? this.task(k).attempt : 0, from, NEVER);
-      const where = `${this.topics.frames(stage)}, partition ${partition}, task ${k}`;
+      const frame = await readableAt(where, async () => inbox?.frame(k, attempt, from, NEVER));
       if (frame === undefined) throw new MizuError('LOG_CORRUPT', `unavailable: ${where}`);
       if (frame.k !== k || frame.from !== from || frame.to !== partition) {
         throw new MizuError('LOG_CORRUPT', `${where}: the frame says that it is of task ${frame.k}, from ${frame.from} to ${frame.to}`);

@@ -7,6 +7,7 @@ import { readConfluentFrame } from '../proof/framing.ts';
 import { fromUtf8 } from '../proof/sha256.ts';
 import { LogCursor } from '../runtime/log-cursor.ts';
 import type { RunTopics } from '../runtime/topics.ts';
+import { readAt } from './report.ts';
 
 export interface PublishedEntry {
   readonly i: number;
@@ -59,6 +60,10 @@ class Peeked {
   take(): void {
     this.head = undefined;
   }
+
+  place(entry: LogEntry): string {
+    return `${this.cursor.topic}, partition ${this.cursor.partition}, offset ${entry.offset}`;
+  }
 }
 
 function parseKey(entry: LogEntry, title: string, cursor: LogCursor): { readonly k: number; readonly i: number } {
@@ -108,7 +113,8 @@ export class PublishedReader {
     const records: PublishedEntry[] = [];
     const entries: EntryFrame[] = [];
     for (let head = await this.verified.peek(); head?.k === k; head = await this.verified.peek()) {
-      const { schemaId, body } = readConfluentFrame(head.entry.value);
+      const { value } = head.entry;
+      const { schemaId, body } = readAt(this.verified.place(head.entry), () => readConfluentFrame(value));
       records.push({ i: head.i, record: body });
       entries.push({ i: head.i, task: head.entry.headers['task'], schemaId });
       this.verified.take();
@@ -116,7 +122,8 @@ export class PublishedReader {
     const drops: Drop[] = [];
     for (const { kind, source } of this.dropped) {
       for (let head = await source.peek(); head?.k === k; head = await source.peek()) {
-        const drop = decodeDrop(head.entry.value);
+        const { value } = head.entry;
+        const drop = readAt(source.place(head.entry), () => decodeDrop(value));
         if (drop.i !== head.i)
           throw new MizuError('LOG_CORRUPT', `Task ${k}: a dropped record says it is candidate ${drop.i}, its key says ${head.i}`);
         if (drop.kind !== kind)
