@@ -85,6 +85,10 @@ export class Committer {
       });
     }
     if (outcome.error instanceof MizuError) throw outcome.error;
-    throw new MizuError('LOG_FENCED', `Another process took over '${this.writer.owner}': ${outcome.error.message}`, { cause: outcome.error });
+    const what = outcome.writerDead ? 'Another process may have taken over' : 'The log refused a commit of';
+    throw new MizuError(outcome.writerDead ? 'LOG_FENCED' : 'LOG_UNAVAILABLE', `${what} '${this.writer.owner}': ${outcome.error.message}`, {
+      cause: outcome.error,
+      hint: 'Nothing committed is lost: the same command with the same --log goes on where it stopped.',
+    });
   }
 }
