@@ -20,7 +20,10 @@ export interface NodeLoad {
 export function assignNode(nodes: readonly NodeLoad[], k: number, attempt: number): number {
   const capable = nodes.filter((node) => node.capable);
   const total = capable.reduce((sum, node) => sum + node.weight, 0);
-  if (total === 0) throw new MizuError('ATTEMPTS_EXHAUSTED', `No node can take task ${k}`, { hint: 'Start a node with the capabilities that the program needs.' });
+  if (total === 0)
+    throw new MizuError('ATTEMPTS_EXHAUSTED', `No node can take task ${k}`, {
+      hint: 'Start a node with the capabilities that the program needs.',
+    });
   let best: NodeLoad | undefined;
   for (let i = 0; i < ASSIGN_CHOICES; i++) {
     const node = drawNode(capable, total, `${k}/${attempt}/${i}`);

@@ -3,7 +3,8 @@
  * {"body": …, "sig": base64}, signed over its body, so that anyone can recompute every decision and see who made it.
  * Results are written by nodes in the same form.
  */
-import { MizuError } from '../contract/errors.ts';
+import { MizuError, messageOf } from '../contract/errors.ts';
+import type { LogEntry } from '../contract/log.ts';
 import type { Json } from '../contract/program.ts';
 import type { Signer } from '../contract/signer.ts';
 import { toJson } from '../compile/to-json.ts';
@@ -33,11 +34,24 @@ export type ControlBody =
   | { readonly type: 'tick'; readonly tick: number }
   | { readonly type: 'accept'; readonly k: number; readonly attempt: number; readonly node: number; readonly result: string }
   | { readonly type: 'dead'; readonly k: number; readonly attempt: number; readonly reason: string }
+  /** Candidates [from, to) of a task that died are executed alone, to find who kills workers (P9); nothing of it is committed. */
+  | {
+      readonly type: 'probe';
+      readonly k: number;
+      readonly probe: number;
+      readonly from: number;
+      readonly to: number;
+      readonly node: number;
+    }
+  | { readonly type: 'probed'; readonly k: number; readonly probe: number; readonly outcome: ProbeOutcome }
   | { readonly type: 'poison'; readonly k: number; readonly i: number }
   /** The pool is finished: `last` is the last task that counts, −1 if there is none. */
   | { readonly type: 'finish'; readonly last: number; readonly reason: 'accepted' | 'exhausted' }
   /** The run is closed: every record is published, the tree is signed. */
   | { readonly type: 'close'; readonly summary: Json };
+
+/** `unreachable`: nothing was learned. */
+export type ProbeOutcome = 'survived' | 'died' | 'unreachable';
 
 export interface TaskResult {
   readonly type: 'task';
@@ -79,7 +93,17 @@ export interface FailedAttempt {
   readonly message: string;
 }
 
-export type ResultBody = TaskResult | StepResult | FailedAttempt;
+/** What became of a probe. `code` and `message` are empty if it survived. */
+export interface ProbeResult {
+  readonly type: 'probe-result';
+  readonly k: number;
+  readonly probe: number;
+  readonly node: number;
+  readonly code: string;
+  readonly message: string;
+}
+
+export type ResultBody = TaskResult | StepResult | FailedAttempt | ProbeResult;
 
 export type SigningContext = 'mizu-control-v1' | 'mizu-result-v1';
 
@@ -112,14 +136,38 @@ export function decodeResult(bytes: Uint8Array): SignedEntry<ResultBody> {
   return { body, signature };
 }
 
+/** Reads an entry where it stands. @throws LOG_CORRUPT naming topic, partition and offset. */
+export function readEntry<T>(
+  decode: (bytes: Uint8Array) => SignedEntry<T>,
+  topic: string,
+  partition: number,
+  entry: LogEntry,
+): SignedEntry<T> {
+  try {
+    return decode(entry.value);
+  } catch (error) {
+    throw new MizuError('LOG_CORRUPT', `${topic}, partition ${partition}, offset ${entry.offset}: ${messageOf(error)}`, {
+      cause: error,
+      component: topic,
+      hint: 'Use the version of Mizu that wrote the run; if it is this one, the log was changed by someone else.',
+    });
+  }
+}
+
 function decodeEnvelope(bytes: Uint8Array): SignedEntry<Json> {
   const json = parseStrictJson(bytes);
   if (!isPlainObject(json)) throw new MizuError('BYTES_INVALID', 'A control or result entry is no JSON object');
   const { body, sig } = json;
-  if (body === undefined || typeof sig !== 'string') throw new MizuError('BYTES_INVALID', 'A control or result entry has no body or signature');
+  if (body === undefined || typeof sig !== 'string')
+    throw new MizuError('BYTES_INVALID', 'A control or result entry has no body or signature');
   return { body, signature: fromBase64(sig) };
 }
 
-export function verifySigned(context: SigningContext, run: string, entry: SignedEntry<ControlBody | ResultBody>, publicKey: Uint8Array): boolean {
+export function verifySigned(
+  context: SigningContext,
+  run: string,
+  entry: SignedEntry<ControlBody | ResultBody>,
+  publicKey: Uint8Array,
+): boolean {
   return verifyStrict(publicKey, signedBytes(context, run, toJson(entry.body)), entry.signature);
 }

@@ -2,22 +2,44 @@
  * The state of a run as a pure fold over its control log (P1): cuts, attempts, accepts, leases, ticks, the end. Every role keeps
  * its own copy; equal prefixes give equal states. Tasks below the low mark are forgotten, so memory is bounded by the window (law 6).
  */
+import type { Bisection, Part } from './bisection.ts';
+import { bisectionStatus, DEAD_ATTEMPT_LIMIT, FRUITLESS_BISECTION_LIMIT, startBisection, takeProbe } from './bisection.ts';
 import type { ControlBody, CutEntry } from './control-entry.ts';
 
 export interface AttemptState {
   readonly attempt: number;
   readonly node: number;
+  /** Tick after which it is late. */
   readonly deadline: number;
+}
+
+export interface ProbeState extends Part {
+  readonly probe: number;
+  readonly node: number;
 }
 
 export interface TaskState {
   readonly cut: CutEntry;
-  /** The newest attempt that is not dead. */
-  current: AttemptState | undefined;
+  /** Attempts that were assigned and are not over, oldest first. */
+  live: AttemptState[];
+  /** Attempts so far; the next one has this number. */
   attempts: number;
-  dead: number;
+  /** Attempts below this one began before the poison was known: their results don't count (P9). */
+  validFrom: number;
+  /** Attempts whose worker died, and those that reached no upstream, since the task last began anew. */
+  died: number;
+  unreachable: number;
   accepted: { readonly attempt: number; readonly node: number; readonly result: string } | undefined;
+  /** Candidates that control declared poisonous. An input of the task like its cut: it changes the leaves, the same way for everyone (P9). */
   poison: number[];
+  /** While the task's killers are searched for. */
+  bisection: Bisection | undefined;
+  /** The probe that runs. */
+  probe: ProbeState | undefined;
+  /** Probes so far; the next one has this number. */
+  probes: number;
+  /** Bisections that found nobody. */
+  fruitless: number;
 }
 
 export class ControlFold {
@@ -34,48 +56,19 @@ export class ControlFold {
   /** Nodes ever employed are numbered below this: their results may stand in as many partitions. */
   nodes = 0;
   finish: { readonly last: number; readonly reason: 'accepted' | 'exhausted' } | undefined;
-  close: ControlBody & { readonly type: 'close' } | undefined;
+  close: (ControlBody & { readonly type: 'close' }) | undefined;
   private low = 0;
 
   apply(body: ControlBody): void {
     switch (body.type) {
       case 'open':
-        this.opens++;
-        this.owner = body.owner;
-        if (!this.keys.includes(body.key)) this.keys.push(body.key);
+        this.takeOver(body);
         return;
       case 'cut':
         this.nextCut = body.k + 1;
         this.candidates += body.count;
-        if (body.k >= this.low) this.tasks.set(body.k, { cut: body, current: undefined, attempts: 0, dead: 0, accepted: undefined, poison: [] });
+        if (body.k >= this.low) this.tasks.set(body.k, newTask(body));
         return;
-      case 'assign': {
-        this.nodes = Math.max(this.nodes, body.node + 1);
-        const task = this.tasks.get(body.k);
-        if (task === undefined) return;
-        task.current = { attempt: body.attempt, node: body.node, deadline: body.deadline };
-        task.attempts = body.attempt + 1;
-        return;
-      }
-      case 'dead': {
-        const task = this.tasks.get(body.k);
-        if (task === undefined) return;
-        task.dead++;
-        if (task.current?.attempt === body.attempt) task.current = undefined;
-        return;
-      }
-      case 'accept': {
-        const task = this.tasks.get(body.k);
-        if (task !== undefined && task.accepted === undefined) task.accepted = { attempt: body.attempt, node: body.node, result: body.result };
-        return;
-      }
-      case 'poison': {
-        const task = this.tasks.get(body.k);
-        if (task === undefined) return;
-        task.poison.push(body.i);
-        task.dead = 0;
-        return;
-      }
       case 'lease':
         this.nodes = Math.max(this.nodes, body.node + 1);
         this.leases.set(`${body.stage}/${body.partition}`, { epoch: body.epoch, node: body.node });
@@ -89,6 +82,33 @@ export class ControlFold {
       case 'close':
         this.close = body;
         return;
+      case 'assign':
+      case 'probe':
+        this.nodes = Math.max(this.nodes, body.node + 1);
+        break;
+      case 'dead':
+      case 'accept':
+      case 'probed':
+      case 'poison':
+        break;
+    }
+    const task = this.tasks.get(body.k);
+    if (task !== undefined) applyToTask(task, body);
+  }
+
+  /** Attempts and probes of the orchestrator before are over; how far a search for killers came is kept, unless it had failed. */
+  private takeOver(body: ControlBody & { readonly type: 'open' }): void {
+    this.opens++;
+    this.owner = body.owner;
+    if (!this.keys.includes(body.key)) this.keys.push(body.key);
+    for (const task of this.tasks.values()) {
+      task.live = [];
+      task.probe = undefined;
+      task.died = 0;
+      task.unreachable = 0;
+      if (!searchFailed(task)) continue;
+      task.bisection = undefined;
+      task.fruitless = 0;
     }
   }
 
@@ -109,4 +129,70 @@ export class ControlFold {
     if (this.finish !== undefined) return 'finished';
     return this.nextCut < Math.min(limit.published + limit.window, limit.total) ? 'open' : 'blocked';
   }
+}
+
+/** Whether the search for the killers of a task has ended without an answer that may be acted on. */
+export function searchFailed(task: TaskState): boolean {
+  return task.fruitless >= FRUITLESS_BISECTION_LIMIT || (task.bisection !== undefined && bisectionStatus(task.bisection) === 'hopeless');
+}
+
+function newTask(cut: CutEntry): TaskState {
+  return {
+    cut,
+    live: [],
+    attempts: 0,
+    validFrom: 0,
+    died: 0,
+    unreachable: 0,
+    accepted: undefined,
+    poison: [],
+    bisection: undefined,
+    probe: undefined,
+    probes: 0,
+    fruitless: 0,
+  };
+}
+
+type TaskBody = Extract<ControlBody, { readonly type: 'assign' | 'dead' | 'accept' | 'probe' | 'probed' | 'poison' }>;
+
+function applyToTask(task: TaskState, body: TaskBody): void {
+  switch (body.type) {
+    case 'assign':
+      // An attempt after a whole search that named nobody.
+      if (task.bisection !== undefined) beginAnew(task);
+      task.live.push({ attempt: body.attempt, node: body.node, deadline: body.deadline });
+      task.attempts = body.attempt + 1;
+      return;
+    case 'dead':
+      task.live = task.live.filter(({ attempt }) => attempt !== body.attempt);
+      if (body.reason === 'UPSTREAM_UNREACHABLE') task.unreachable++;
+      else task.died++;
+      if (task.died >= DEAD_ATTEMPT_LIMIT) task.bisection ??= startBisection(task.cut.count);
+      return;
+    case 'accept':
+      task.accepted ??= { attempt: body.attempt, node: body.node, result: body.result };
+      return;
+    case 'probe':
+      task.probe = { probe: body.probe, node: body.node, from: body.from, to: body.to };
+      task.probes = body.probe + 1;
+      return;
+    case 'probed':
+      task.probe = undefined;
+      if (body.outcome === 'unreachable') task.unreachable++;
+      else if (task.bisection !== undefined) task.bisection = takeProbe(task.bisection, body.outcome === 'died');
+      if (task.bisection?.open.length === 0 && task.bisection.found.length === 0) task.fruitless++;
+      return;
+    case 'poison':
+      if (!task.poison.includes(body.i)) task.poison.push(body.i);
+      task.validFrom = task.attempts;
+      task.live = [];
+      beginAnew(task);
+      return;
+  }
+}
+
+function beginAnew(task: TaskState): void {
+  task.died = 0;
+  task.unreachable = 0;
+  task.bisection = undefined;
 }

@@ -21,6 +21,8 @@ const CONTROL = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('tick'), tick: whole }),
   z.strictObject({ type: z.literal('accept'), k: whole, attempt: whole, node: whole, result: hex }),
   z.strictObject({ type: z.literal('dead'), k: whole, attempt: whole, reason: z.string() }),
+  z.strictObject({ type: z.literal('probe'), k: whole, probe: whole, from: whole, to: whole, node: whole }),
+  z.strictObject({ type: z.literal('probed'), k: whole, probe: whole, outcome: z.enum(['survived', 'died', 'unreachable']) }),
   z.strictObject({ type: z.literal('poison'), k: whole, i: whole }),
   z.strictObject({ type: z.literal('finish'), last: z.number().int().min(-1), reason: z.enum(['accepted', 'exhausted']) }),
   z.strictObject({ type: z.literal('close'), summary: z.json() }),
@@ -55,6 +57,7 @@ const RESULT = z.discriminatedUnion('type', [
     reached: z.boolean(),
   }),
   z.strictObject({ type: z.literal('failed-attempt'), k: whole, attempt: whole, node: whole, code: z.string(), message: z.string() }),
+  z.strictObject({ type: z.literal('probe-result'), k: whole, probe: whole, node: whole, code: z.string(), message: z.string() }),
 ]);
 
 export function isControlBody(body: Json): body is Json & ControlBody {

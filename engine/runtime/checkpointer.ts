@@ -6,7 +6,7 @@
 import type { Observable } from 'rxjs';
 import type { Append } from '../contract/log.ts';
 import type { ControlBody } from '../dispatch/control-entry.ts';
-import { decodeControl } from '../dispatch/control-entry.ts';
+import { decodeControl, readEntry } from '../dispatch/control-entry.ts';
 import { formatCheckpoint } from '../proof/checkpoint.ts';
 import { CompactRange } from '../proof/compact-range.ts';
 import { leafHash } from '../proof/merkle.ts';
@@ -61,7 +61,7 @@ export class Checkpointer {
     for await (const entry of readAll(context.log, context.topics.tiles, 0)) written.add(fromUtf8(entry.key ?? new Uint8Array(0)));
     const self = new Checkpointer(context, control, committer, written);
     control.listen((body) => self.take(body));
-    for await (const entry of readAll(context.log, context.topics.control, 0)) self.take(decodeControl(entry.value).body);
+    for await (const entry of readAll(context.log, context.topics.control, 0)) self.take(readEntry(decodeControl, context.topics.control, 0, entry).body);
     return self;
   }
 

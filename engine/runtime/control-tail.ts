@@ -2,7 +2,7 @@
 import type { Log } from '../contract/log.ts';
 import { ControlFold } from '../dispatch/control-fold.ts';
 import type { ControlBody } from '../dispatch/control-entry.ts';
-import { decodeControl } from '../dispatch/control-entry.ts';
+import { decodeControl, readEntry } from '../dispatch/control-entry.ts';
 import { LogCursor } from './log-cursor.ts';
 
 export class ControlTail {
@@ -33,7 +33,7 @@ export class ControlTail {
 
   private async foldCommitted(): Promise<void> {
     for (let entry = await this.cursor.take(); entry !== undefined; entry = await this.cursor.take()) {
-      const { body } = decodeControl(entry.value);
+      const { body } = readEntry(decodeControl, this.cursor.topic, 0, entry);
       this.fold.apply(body);
       if (body.type === 'finish') this.finished.abort();
       for (const listener of this.listeners) listener(body);

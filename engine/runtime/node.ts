@@ -6,9 +6,12 @@ import type { Observable } from 'rxjs';
 import { EMPTY, Subject } from 'rxjs';
 import { MizuError, messageOf } from '../contract/errors.ts';
 import type { Append } from '../contract/log.ts';
-import type { TaskOutput } from '../datavm/task-machine.ts';
-import type { ControlBody, FailedAttempt, TaskResult } from '../dispatch/control-entry.ts';
+import type { TaskInput, TaskOutput } from '../datavm/task-machine.ts';
+import type { Part } from '../dispatch/bisection.ts';
+import { outsideOf } from '../dispatch/bisection.ts';
+import type { ControlBody, ResultBody, TaskResult } from '../dispatch/control-entry.ts';
 import { encodeSigned } from '../dispatch/control-entry.ts';
+import type { TaskState } from '../dispatch/control-fold.ts';
 import { sha256, toHex, utf8 } from '../proof/sha256.ts';
 import { Committer } from './committer.ts';
 import type { ControlTail } from './control-tail.ts';
@@ -53,7 +56,9 @@ export class Node {
   run(): Observable<AttemptDone> {
     this.control.listen((body) => this.take(body));
     for (const [k, task] of this.control.fold.tasks) {
-      if (task.accepted === undefined && task.current?.node === this.id) this.start(k, task.current.attempt);
+      if (task.accepted !== undefined) continue;
+      for (const { attempt, node } of task.live) if (node === this.id) this.start(k, this.attempt(k, attempt));
+      if (task.probe?.node === this.id) this.start(k, this.probe(k, task.probe.probe, task.probe));
     }
     return this.control.fold.finish === undefined ? this.done : EMPTY;
   }
@@ -65,12 +70,13 @@ export class Node {
   }
 
   private take(body: ControlBody): void {
-    if (body.type === 'assign' && body.node === this.id) this.start(body.k, body.attempt);
+    if (body.type === 'assign' && body.node === this.id) this.start(body.k, this.attempt(body.k, body.attempt));
+    if (body.type === 'probe' && body.node === this.id) this.start(body.k, this.probe(body.k, body.probe, body));
     if (body.type === 'finish') this.done.complete();
   }
 
-  private start(k: number, attempt: number): void {
-    const work = this.attempt(k, attempt).then(
+  private start(k: number, running: Promise<void>): void {
+    const work = running.then(
       () => this.done.next({ k, node: this.id }),
       (error: unknown) => {
         if (!this.context.signal.aborted) this.done.error(error);
@@ -83,20 +89,38 @@ export class Node {
   private async attempt(k: number, attempt: number): Promise<void> {
     const task = this.control.fold.tasks.get(k);
     if (task === undefined) return;
-    const { cut } = task;
-    const range = cut.ranges[0];
     let output: TaskOutput;
     try {
-      const records = range === undefined ? undefined : await this.read(range[1], range[2]);
-      const input = { k, first: cut.first, count: cut.count, poison: task.poison, ...(records === undefined ? {} : { records }) };
-      output = await this.pool.execute(input);
+      output = await this.pool.execute(await this.input(task, [...task.poison]));
     } catch (error) {
-      if (this.context.signal.aborted || this.control.fold.finish !== undefined) return;
-      await this.report(k, attempt, error);
+      if (!this.idle) await this.report({ type: 'failed-attempt', k, attempt, node: this.id, ...failureOf(error) });
       return;
     }
-    if (this.context.signal.aborted || this.control.fold.finish !== undefined) return;
-    await this.committer.commit(this.appends(attempt, output));
+    if (!this.idle) await this.committer.commit(this.appends(attempt, output));
+  }
+
+  /** Executes a part of a task that died, alone, and says no more than whether it lived (P9). */
+  private async probe(k: number, probe: number, part: Part): Promise<void> {
+    const task = this.control.fold.tasks.get(k);
+    if (task === undefined) return;
+    let failure = { code: '', message: '' };
+    try {
+      await this.pool.execute(await this.input(task, [...new Set([...task.poison, ...outsideOf(part, task.cut.count)])]), true);
+    } catch (error) {
+      failure = failureOf(error);
+    }
+    if (!this.idle) await this.report({ type: 'probe-result', k, probe, node: this.id, ...failure });
+  }
+
+  /** Nothing that is done now counts any more. */
+  private get idle(): boolean {
+    return this.context.signal.aborted || this.control.fold.finish !== undefined;
+  }
+
+  private async input({ cut }: TaskState, poison: readonly number[]): Promise<TaskInput> {
+    const [range] = cut.ranges;
+    const records = range === undefined ? undefined : await this.read(range[1], range[2]);
+    return { k: cut.k, first: cut.first, count: cut.count, poison, ...(records === undefined ? {} : { records }) };
   }
 
   private read(from: number, to: number): Promise<Uint8Array[]> {
@@ -132,17 +156,14 @@ export class Node {
     return appends;
   }
 
-  private async report(k: number, attempt: number, error: unknown): Promise<void> {
+  private async report(body: ResultBody): Promise<void> {
     const { topics, title, signer } = this.context;
-    const body: FailedAttempt = {
-      type: 'failed-attempt',
-      k,
-      attempt,
-      node: this.id,
-      code: error instanceof MizuError ? error.code : 'INTERNAL',
-      message: messageOf(error),
-    };
-    await this.committer.commit([{ topic: topics.results, partition: this.id, value: encodeSigned('mizu-result-v1', title, body, signer) }]);
+    await this.committer.commit([
+      { topic: topics.results, partition: this.id, value: encodeSigned('mizu-result-v1', title, body, signer) },
+    ]);
   }
 }
 
+function failureOf(error: unknown): { readonly code: string; readonly message: string } {
+  return { code: error instanceof MizuError ? error.code : 'INTERNAL', message: messageOf(error) };
+}

@@ -6,18 +6,18 @@ import type { Observable } from 'rxjs';
 import { EMPTY } from 'rxjs';
 import { MizuError } from '../contract/errors.ts';
 import type { Json } from '../contract/program.ts';
-import type { NodeLoad } from '../dispatch/assign.ts';
-import { assignNode } from '../dispatch/assign.ts';
-import type { ControlBody, FailedAttempt, ResultBody, StepResult, TaskResult } from '../dispatch/control-entry.ts';
-import { decodeResult, encodeSigned } from '../dispatch/control-entry.ts';
+import type { ControlBody, FailedAttempt, ProbeResult, ResultBody, TaskResult } from '../dispatch/control-entry.ts';
+import { decodeResult, encodeSigned, readEntry } from '../dispatch/control-entry.ts';
 import type { TaskState } from '../dispatch/control-fold.ts';
+import type { DispatchPlan } from '../dispatch/next-entries.ts';
+import { nextEntries } from '../dispatch/next-entries.ts';
 import { sha256, toHex } from '../proof/sha256.ts';
 import { Committer } from './committer.ts';
 import type { ControlTail } from './control-tail.ts';
 import { LogCursor } from './log-cursor.ts';
 import { pulled } from './pull.ts';
 import type { RunContext } from './run-context.ts';
-import { candidateLimit, DEAD_ATTEMPT_LIMIT, taskLimit, TICK_MS } from './run-context.ts';
+import { candidateLimit, taskLimit, TICK_MS } from './run-context.ts';
 import { RunTotals } from './run-totals.ts';
 
 export interface OrchestratorOptions {
@@ -27,6 +27,8 @@ export interface OrchestratorOptions {
   readonly window: number;
   /** Process name for people: host:pid. */
   readonly owner: string;
+  /** Emits every TICK_MS; turns that are late make up for it with one tick. */
+  readonly ticks: Observable<unknown>;
 }
 
 export class Orchestrator {
@@ -38,8 +40,8 @@ export class Orchestrator {
   private readonly deadlineTicks: number;
   readonly totals: RunTotals;
   private ticksDue = 0;
-  /** Reads what was left by an orchestrator before, whose failed attempts are over: each of their tasks gets a new one. */
-  private takingOver = true;
+  /** What the last dead attempt said, for people; control has only its code. */
+  private lastFailure: string | undefined;
   private wake: () => void = () => {};
 
   private constructor(context: RunContext, options: OrchestratorOptions, committer: Committer, control: ControlTail) {
@@ -48,7 +50,10 @@ export class Orchestrator {
     this.committer = committer;
     this.control = control;
     // A run that goes on with fewer nodes still reads what the others left.
-    this.results = Array.from({ length: Math.max(options.nodes, control.fold.nodes) }, (_, node) => new LogCursor(context.log, context.topics.results, node));
+    this.results = Array.from(
+      { length: Math.max(options.nodes, control.fold.nodes) },
+      (_, node) => new LogCursor(context.log, context.topics.results, node),
+    );
     this.deadlineTicks = Math.max(1, Math.ceil(context.deployment.deadlineMs / TICK_MS));
     this.totals = new RunTotals(context.program);
   }
@@ -61,9 +66,7 @@ export class Orchestrator {
     if (control.fold.close === undefined) {
       await self.write([{ type: 'open', owner: options.owner, key: toHex(context.signer.publicKey) }, ...self.missingLeases()]);
       await self.drainResults();
-      await self.restartAttempts();
     }
-    self.takingOver = false;
     return self;
   }
 
@@ -79,18 +82,18 @@ export class Orchestrator {
   /** Turns until the pool is finished. Each emission is one turn. */
   run(): Observable<number> {
     const { signal } = this.context;
-    // An aborted signal fires no more: nothing would stop the timer, nor let the process end.
+    // An aborted signal fires no more: nothing would stop the ticks, nor let the process end.
     if (signal.aborted) return EMPTY;
-    const timer = setInterval(() => {
+    const ticks = this.options.ticks.subscribe(() => {
       this.ticksDue++;
       this.wake();
-    }, TICK_MS);
-    signal.addEventListener('abort', () => clearInterval(timer), { once: true });
+    });
+    signal.addEventListener('abort', () => ticks.unsubscribe(), { once: true });
     return pulled(async () => {
       if (signal.aborted) return undefined;
       if (this.control.fold.finish === undefined) await this.turn();
       if (this.control.fold.finish !== undefined) {
-        clearInterval(timer);
+        ticks.unsubscribe();
         return undefined;
       }
       await this.waitForWork();
@@ -99,17 +102,11 @@ export class Orchestrator {
   }
 
   private async turn(): Promise<void> {
-    await this.drainResults();
-    const bodies: ControlBody[] = [];
-    if (this.ticksDue > 0) {
-      this.ticksDue = 0;
-      bodies.push({ type: 'tick', tick: this.control.fold.tick + 1 });
-      bodies.push(...this.lateAttempts());
-    }
+    const ticks: ControlBody[] = this.ticksDue > 0 ? [{ type: 'tick', tick: this.control.fold.tick + 1 }] : [];
+    this.ticksDue = 0;
+    await this.drainResults(ticks);
     const end = this.totals.end(taskLimit(this.context.program));
-    if (end !== undefined) bodies.push({ type: 'finish', ...end });
-    else bodies.push(...this.newTasks());
-    await this.write(bodies);
+    await this.write(end === undefined ? this.decide() : [{ type: 'finish', ...end }]);
   }
 
   /** Waits for a result, a tick, or the end. */
@@ -131,7 +128,11 @@ export class Orchestrator {
     if (bodies.length === 0) return;
     const { context } = this;
     await this.committer.commit(
-      bodies.map((body) => ({ topic: context.topics.control, partition: 0, value: encodeSigned('mizu-control-v1', context.title, body, context.signer) })),
+      bodies.map((body) => ({
+        topic: context.topics.control,
+        partition: 0,
+        value: encodeSigned('mizu-control-v1', context.title, body, context.signer),
+      })),
     );
     await this.control.catchUp();
   }
@@ -148,109 +149,97 @@ export class Orchestrator {
     return bodies;
   }
 
-  /** Attempts of an orchestrator before this one have no node any more: each gets a new one. */
-  private async restartAttempts(): Promise<void> {
-    const bodies: ControlBody[] = [];
-    for (const [k, task] of this.control.fold.tasks) {
-      if (task.accepted === undefined) bodies.push(this.assignment(k, task.attempts));
-    }
-    await this.write(bodies);
-  }
-
-  private async drainResults(): Promise<void> {
-    const bodies: ControlBody[] = [];
+  /** Takes what nodes committed and writes the facts that follow from it; what to do about them is decided afterwards. */
+  private async drainResults(more: readonly ControlBody[] = []): Promise<void> {
+    const facts: ControlBody[] = [];
     for (const cursor of this.results) {
       for (let entry = await cursor.take(); entry !== undefined; entry = await cursor.take()) {
-        const { body } = decodeResult(entry.value);
-        const decision = this.judge(body, entry.value);
-        if (decision !== undefined) bodies.push(...decision);
+        const { body } = readEntry(decodeResult, cursor.topic, cursor.partition, entry);
+        const fact = this.judge(body, entry.value);
+        if (fact !== undefined) facts.push(fact);
       }
     }
-    await this.write(bodies);
+    await this.write([...facts, ...more]);
     this.control.fold.forgetBelow(this.totals.published);
   }
 
-  private judge(body: ResultBody, bytes: Uint8Array): ControlBody[] | undefined {
-    if (body.type === 'step') return this.takeStep(body);
-    if (body.type === 'failed-attempt') return this.takeFailure(body);
-    return this.takeTask(body, bytes);
+  private judge(body: ResultBody, bytes: Uint8Array): ControlBody | undefined {
+    switch (body.type) {
+      case 'step':
+        this.totals.addStep(body);
+        return undefined;
+      case 'task':
+        return this.takeTask(body, bytes);
+      case 'failed-attempt':
+        return this.takeFailure(body);
+      case 'probe-result':
+        return this.takeProbe(body);
+    }
   }
 
-  private takeStep(body: StepResult): undefined {
-    this.totals.addStep(body);
-    return undefined;
-  }
-
-  private takeTask(body: TaskResult, bytes: Uint8Array): ControlBody[] | undefined {
+  private takeTask(body: TaskResult, bytes: Uint8Array): ControlBody | undefined {
     const task = this.control.fold.tasks.get(body.k);
     if (task === undefined) return undefined;
     if (task.accepted !== undefined) {
       if (task.accepted.attempt === body.attempt) this.totals.addTask(body);
       return undefined;
     }
-    if (this.totals.hasTask(body.k)) return undefined;
+    if (body.attempt < task.validFrom || this.totals.hasTask(body.k)) return undefined;
     this.totals.addTask(body);
-    return [{ type: 'accept', k: body.k, attempt: body.attempt, node: body.node, result: toHex(sha256(bytes)) }];
+    return { type: 'accept', k: body.k, attempt: body.attempt, node: body.node, result: toHex(sha256(bytes)) };
   }
 
-  private takeFailure(body: FailedAttempt): ControlBody[] | undefined {
-    const task = this.control.fold.tasks.get(body.k);
-    if (this.takingOver || task === undefined || task.accepted !== undefined || task.current?.attempt !== body.attempt) return undefined;
-    if (body.code !== 'WORKER_DIED' && body.code !== 'UPSTREAM_UNREACHABLE') {
-      throw new MizuError('ATTEMPTS_EXHAUSTED', `Task ${body.k} failed: ${body.message}`, { component: `0/${body.k}`, hint: 'Nothing committed is lost; mend the cause and run again with the same log.' });
-    }
-    if (task.dead + 1 >= DEAD_ATTEMPT_LIMIT) {
-      throw new MizuError('ATTEMPTS_EXHAUSTED', `Task ${body.k} died ${DEAD_ATTEMPT_LIMIT} times, at last: ${body.message}`, {
-        component: `0/${body.k}`,
-        hint: 'Nothing committed is lost; mend the cause and run again with the same log.',
+  private takeFailure(body: FailedAttempt): ControlBody | undefined {
+    const task = this.waitingFor(body.k);
+    if (!task?.live.some(({ attempt }) => attempt === body.attempt)) return undefined;
+    outcomeOf(body);
+    this.lastFailure = body.message;
+    return { type: 'dead', k: body.k, attempt: body.attempt, reason: body.code };
+  }
+
+  private takeProbe(body: ProbeResult): ControlBody | undefined {
+    if (this.waitingFor(body.k)?.probe?.probe !== body.probe) return undefined;
+    return { type: 'probed', k: body.k, probe: body.probe, outcome: body.code === '' ? 'survived' : outcomeOf(body) };
+  }
+
+  /** A task that no result was taken for yet. */
+  private waitingFor(k: number): TaskState | undefined {
+    const task = this.control.fold.tasks.get(k);
+    return task === undefined || task.accepted !== undefined || this.totals.hasTask(k) ? undefined : task;
+  }
+
+  private decide(): ControlBody[] {
+    try {
+      return nextEntries(this.control.fold, this.plan());
+    } catch (error) {
+      if (!(error instanceof MizuError) || error.component === undefined || this.lastFailure === undefined) throw error;
+      throw new MizuError(error.code, `${error.message}. At last: ${this.lastFailure}`, {
+        cause: error,
+        component: error.component,
+        ...(error.hint === undefined ? {} : { hint: error.hint }),
       });
     }
-    return [{ type: 'dead', k: body.k, attempt: body.attempt, reason: body.code }, this.assignment(body.k, body.attempt + 1)];
   }
 
-  /** A late attempt is not wrong (law 8): another one is started beside it, and the first result counts. */
-  private lateAttempts(): ControlBody[] {
-    const now = this.control.fold.tick + 1;
-    const bodies: ControlBody[] = [];
-    for (const [k, task] of this.control.fold.tasks) {
-      if (task.accepted === undefined && task.current !== undefined && task.current.deadline < now) bodies.push(this.assignment(k, task.attempts));
-    }
-    return bodies;
-  }
-
-  private newTasks(): ControlBody[] {
+  private plan(): DispatchPlan {
     const { program } = this.context;
-    const { fold } = this.control;
-    const total = candidateLimit(program);
-    const bodies: ControlBody[] = [];
-    const end = Math.min(this.totals.published + this.options.window, taskLimit(program));
-    const added = new Map<number, number>();
-    for (let k = fold.nextCut; k < end; k++) {
-      const first = k * program.task.size;
-      const count = Math.min(program.task.size, total - first);
-      bodies.push({ type: 'cut', k, branch: 0, first, count, ranges: program.source === undefined ? [] : [[0, first, first + count]] });
-      bodies.push(this.assignment(k, 0, added));
-    }
-    return bodies;
-  }
-
-  private assignment(k: number, attempt: number, added: Map<number, number> = new Map()): ControlBody {
-    const node = assignNode(this.loads(added), k, attempt);
-    added.set(node, (added.get(node) ?? 0) + 1);
-    return { type: 'assign', k, attempt, node, deadline: this.control.fold.tick + 1 + this.deadlineTicks };
-  }
-
-  private loads(added: ReadonlyMap<number, number>): NodeLoad[] {
-    const loads = new Array<number>(this.options.nodes).fill(0);
-    for (const task of this.control.fold.tasks.values()) {
-      const node = inFlightNode(task);
-      // Nodes of a run before this one may have been more; they take nothing any longer.
-      if (node !== undefined && node < loads.length) loads[node] = (loads[node] ?? 0) + 1;
-    }
-    return loads.map((load, node) => ({ node, weight: 1, load: load + (added.get(node) ?? 0), capable: true }));
+    return {
+      nodes: this.options.nodes,
+      deadlineTicks: this.deadlineTicks,
+      cutEnd: Math.min(this.totals.published + this.options.window, taskLimit(program)),
+      taskSize: program.task.size,
+      candidates: candidateLimit(program),
+      source: program.source !== undefined,
+    };
   }
 }
 
-function inFlightNode(task: TaskState): number | undefined {
-  return task.accepted === undefined ? task.current?.node : undefined;
+/** @throws ATTEMPTS_EXHAUSTED for a failure that another attempt would only repeat. */
+function outcomeOf(failure: FailedAttempt | ProbeResult): 'died' | 'unreachable' {
+  if (failure.code === 'WORKER_DIED') return 'died';
+  if (failure.code === 'UPSTREAM_UNREACHABLE') return 'unreachable';
+  throw new MizuError('ATTEMPTS_EXHAUSTED', `Task ${failure.k} failed: ${failure.message}`, {
+    component: `0/${failure.k}`,
+    hint: 'Nothing committed is lost; mend the cause and run again with the same log.',
+  });
 }

@@ -13,8 +13,10 @@ import type { RunName, RunTopics } from './topics.ts';
 export const TICK_MS = 1000;
 /** Tasks cut and not yet published, per worker thread: keeps workers busy, bounds what is held (law 6). */
 export const WINDOW_PER_WORKER = 6;
-/** Attempts at a task that may die before its candidates are tried one by one (P9). */
-export const DEAD_ATTEMPT_LIMIT = 3;
+/** A worker thread that computes and says nothing for this many task deadlines is ended, and its attempt is dead (law 11). */
+export const SILENT_DEADLINES = 3;
+/** But not before this, milliseconds: starting a thread and loading a program take their time, whatever the deadline. */
+export const SILENCE_FLOOR_MS = 10_000;
 
 export interface RunContext {
   readonly log: Log;

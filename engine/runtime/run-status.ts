@@ -1,6 +1,6 @@
 /** Where a run stands, read from its log alone, as anyone can: nothing is written, and a live run is not disturbed. */
 import type { Log } from '../contract/log.ts';
-import { decodeResult } from '../dispatch/control-entry.ts';
+import { decodeResult, readEntry } from '../dispatch/control-entry.ts';
 import { ControlTail } from './control-tail.ts';
 import type { DeployedRun } from './deploy.ts';
 import { readAll } from './log-cursor.ts';
@@ -46,7 +46,7 @@ export async function readStatus(log: Log, deployed: DeployedRun): Promise<RunSt
   const totals = new RunTotals(program);
   for (let node = 0; node < NODE_LIMIT; node++) {
     for await (const entry of readAll(log, topics.results, node)) {
-      const { body } = decodeResult(entry.value);
+      const { body } = readEntry(decodeResult, topics.results, node, entry);
       if (body.type === 'step') totals.addStep(body);
       else if (body.type === 'task' && acceptedAttempts.get(body.k) === body.attempt) totals.addTask(body);
     }

@@ -4,7 +4,8 @@
  * the same log it goes on where it stopped (laws 2, 4).
  */
 import { hostname } from 'node:os';
-import { merge, Observable, tap } from 'rxjs';
+import type { Observable } from 'rxjs';
+import { interval, merge, tap } from 'rxjs';
 import { MizuError } from '../contract/errors.ts';
 import type { Gateway } from '../contract/inference.ts';
 import type { Log } from '../contract/log.ts';
@@ -21,7 +22,7 @@ import { Node } from './node.ts';
 import { Orchestrator } from './orchestrator.ts';
 import { pulled } from './pull.ts';
 import type { RunContext } from './run-context.ts';
-import { WINDOW_PER_WORKER } from './run-context.ts';
+import { SILENCE_FLOOR_MS, SILENT_DEADLINES, TICK_MS, WINDOW_PER_WORKER } from './run-context.ts';
 import type { Totals } from './run-totals.ts';
 import { StepRunner } from './step-runner.ts';
 import type { RunSummary } from './summary.ts';
@@ -48,6 +49,8 @@ export interface RunOptions {
   readonly gateway?: Gateway | undefined;
   /** Ends the run early; what is committed stays, and the run can be resumed. */
   readonly signal: AbortSignal;
+  /** Each emission is a tick of the control log. Default: one every TICK_MS. */
+  readonly ticks?: Observable<unknown> | undefined;
   /** Called at most once per commit. */
   readonly onProgress?: (progress: Progress) => void;
 }
@@ -75,6 +78,7 @@ export async function runToEnd(options: RunOptions): Promise<RunSummary> {
     url: options.workerUrl,
     size: options.workers,
     setup: { program: run.program, digest: run.digest, data: run.data },
+    silenceMs: Math.max(SILENCE_FLOOR_MS, run.deployment.deadlineMs * SILENT_DEADLINES),
     ask: (questions) => Promise.all(questions.map((question) => gatewayOf(options).ask(question, signal))),
   });
   const closers: (() => Promise<void>)[] = [];
@@ -97,7 +101,7 @@ async function runRoles(
 ): Promise<RunSummary> {
   const { signal, program } = context;
   const window = Math.max(4, options.workers * WINDOW_PER_WORKER);
-  const orchestrator = await Orchestrator.open(context, { nodes: options.nodes, window, owner: processName() }, control);
+  const orchestrator = await Orchestrator.open(context, { nodes: options.nodes, window, owner: processName(), ticks: options.ticks ?? interval(TICK_MS) }, control);
   closers.push(() => orchestrator.close());
   const steps: StepRunner[] = [];
   for (const stage of program.stages) {

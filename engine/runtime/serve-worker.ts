@@ -7,6 +7,7 @@ import type { LocalStorage } from '../contract/storage.ts';
 import { TaskMachine } from '../datavm/task-machine.ts';
 import { globalStorage } from './global-storage.ts';
 import type { WorkerReply, WorkerRequest, WorkerSetup } from './worker-protocol.ts';
+import { exactQuestion, packOutput, unpackInput } from './worker-protocol.ts';
 
 /** Row ops have no keyed state, so a worker thread has no local storage to give. */
 export const NO_LOCAL_STORAGE: LocalStorage = {
@@ -29,22 +30,24 @@ export function serveWorker(registry: Registry): void {
     { program: setup.program, registry, storage: globalStorage(setup.data), local: NO_LOCAL_STORAGE, expectedRecords: 0 },
     setup.digest,
   );
-  machine.catch(() => undefined);
   const pending = new Map<number, Pending>();
   let nextAsk = 0;
-  const reply = (message: WorkerReply): void => port.postMessage(message);
+  const reply = (message: WorkerReply, transfer: readonly ArrayBuffer[] = []): void => port.postMessage(message, transfer);
+  const ready = (): void => reply({ type: 'ready' });
+  machine.then(ready, ready);
 
   const execute = async (id: number, input: Extract<WorkerRequest, { type: 'execute' }>['input']): Promise<void> => {
     try {
-      const ready = await machine;
-      const output = await ready.execute(input, (questions) => {
+      const opened = await machine;
+      const output = await opened.execute(unpackInput(input), (questions) => {
         const ask = nextAsk++;
         return new Promise((resolve, reject) => {
           pending.set(ask, { resolve, reject });
-          reply({ type: 'ask', id, ask, questions });
+          reply({ type: 'ask', id, ask, questions: questions.map(exactQuestion) });
         });
       });
-      reply({ type: 'done', id, output });
+      const packed = packOutput(output);
+      reply({ type: 'done', id, output: packed }, [packed.parts.buffer]);
     } catch (error) {
       const known = error instanceof MizuError ? error : undefined;
       reply({ type: 'failed', id, code: known?.code ?? 'INTERNAL', message: messageOf(error), hint: known?.hint });

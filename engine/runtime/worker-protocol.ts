@@ -1,9 +1,11 @@
-/** Messages between a worker pool and its threads. Structured-clone data only. */
+/** Messages between a worker pool and its threads. Structured-clone data only; bytes travel packed. */
 import type { ErrorCode } from '../contract/errors.ts';
 import type { Answer, Question } from '../contract/inference.ts';
 import type { Program } from '../contract/program.ts';
 import type { DataSet } from '../contract/storage.ts';
 import type { TaskInput, TaskOutput } from '../datavm/task-machine.ts';
+import type { PackedBytes } from './packed-bytes.ts';
+import { exactBytes, packBytes, unpackBytes } from './packed-bytes.ts';
 
 export interface WorkerSetup {
   readonly program: Program;
@@ -12,12 +14,53 @@ export interface WorkerSetup {
   readonly data: readonly DataSet[];
 }
 
+export type PackedInput = Omit<TaskInput, 'records'> & { readonly records: PackedBytes | undefined };
+
+export type PackedOutput = Omit<TaskOutput, 'frames' | 'leaves'> & {
+  /** The first so many parts are frames, the others leaves. */
+  readonly frames: number;
+  readonly parts: PackedBytes;
+};
+
 export type WorkerRequest =
-  | { readonly type: 'execute'; readonly id: number; readonly input: TaskInput }
+  | { readonly type: 'execute'; readonly id: number; readonly input: PackedInput }
   | { readonly type: 'answers'; readonly id: number; readonly ask: number; readonly answers: readonly Answer[] }
   | { readonly type: 'unanswered'; readonly id: number; readonly ask: number; readonly code: ErrorCode; readonly message: string };
 
 export type WorkerReply =
+  /** The program is loaded, or refused; in either case the thread can answer for itself. */
+  | { readonly type: 'ready' }
   | { readonly type: 'ask'; readonly id: number; readonly ask: number; readonly questions: readonly Question[] }
-  | { readonly type: 'done'; readonly id: number; readonly output: TaskOutput }
-  | { readonly type: 'failed'; readonly id: number; readonly code: ErrorCode; readonly message: string; readonly hint?: string | undefined };
+  | { readonly type: 'done'; readonly id: number; readonly output: PackedOutput }
+  | {
+      readonly type: 'failed';
+      readonly id: number;
+      readonly code: ErrorCode;
+      readonly message: string;
+      readonly hint?: string | undefined;
+    };
+
+export function packInput({ records, ...input }: TaskInput): PackedInput {
+  return { ...input, records: records === undefined ? undefined : packBytes(records) };
+}
+
+export function unpackInput({ records, ...input }: PackedInput): TaskInput {
+  return records === undefined ? input : { ...input, records: unpackBytes(records) };
+}
+
+export function packOutput({ frames, leaves, ...output }: TaskOutput): PackedOutput {
+  return { ...output, frames: frames.length, parts: packBytes([...frames, ...leaves]) };
+}
+
+export function unpackOutput({ frames, parts, ...output }: PackedOutput): TaskOutput {
+  const all = unpackBytes(parts);
+  return { ...output, frames: all.slice(0, frames), leaves: all.slice(frames) };
+}
+
+export function exactQuestion(question: Question): Question {
+  return { ...question, opDigest: exactBytes(question.opDigest), request: exactBytes(question.request) };
+}
+
+export function exactAnswer(answer: Answer): Answer {
+  return { ...answer, response: exactBytes(answer.response) };
+}

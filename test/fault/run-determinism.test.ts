@@ -61,6 +61,7 @@ describe('an attempt that is late', () => {
         await withQuickLog(async (log) => {
           const { verifierKey: _other, ...summary } = await runCompiled(compiled, {
             log,
+            nodes: 2,
             executor: (run) => new TwinExecutor(new LocalExecutor(run), 2, winner),
           });
           const read = await readOutcome(log);
