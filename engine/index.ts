@@ -68,7 +68,8 @@ export { readAttestations, recordedGateway, type RecordedAttestation, type Recor
 export { type DropView, listDrops, type PublishedRow, publishedRecords } from './verify/read-published.ts';
 export { type Mismatch, type ReplayOptions, type ReplayReport, replayRun } from './verify/replay-run.ts';
 export { type VerifyOptions, type VerifyReport, verifyRun } from './verify/verify-run.ts';
-export { type ProofReport, proveRecord, type RecordProof, verifyProof } from './verify/prove-record.ts';
+export { proveRecord, type RecordProof } from './verify/prove-record.ts';
+export { type ProofReport, verifyProof } from './verify/verify-proof.ts';
 export { recordStory, type Story, type StoryOptions, type StoryStep } from './verify/record-story.ts';
 export { tileFiles } from './verify/tile-store.ts';
 export { verifierKeyOf } from './verify/verifier-key.ts';

@@ -1,20 +1,21 @@
 /** The tree's tile files as the log keeps them, and as a static folder that any C2SP client can read. */
 import { MizuError } from '../contract/errors.ts';
 import type { Log } from '../contract/log.ts';
+import { parseCheckpoint } from '../proof/checkpoint.ts';
+import { parseNote } from '../proof/note.ts';
 import { fromUtf8 } from '../proof/sha256.ts';
 import type { ReadTile } from '../proof/tile-reader.ts';
-import type { TileFile } from '../proof/tiles.ts';
+import type { TileFile, TileId } from '../proof/tiles.ts';
 import { parseTilePath, TILE_WIDTH } from '../proof/tiles.ts';
 import type { DeployedRun } from '../runtime/deploy.ts';
 import { readAll } from '../runtime/log-cursor.ts';
 import { RunTopics } from '../runtime/topics.ts';
 
-/** The newest signed checkpoint of a run, as its C2SP note. @throws CHECK_FAILED when there is none yet. */
+/** The newest checkpoint of a run, as its C2SP note; its signature is for the caller to check. @throws CHECK_FAILED when there is none yet, PROOF_INVALID. */
 export async function newestCheckpoint(log: Log, topics: RunTopics): Promise<{ readonly note: string; readonly size: number }> {
-  let found: { note: string; size: number } | undefined;
-  for await (const entry of readAll(log, topics.checkpoints, 0))
-    found = { note: fromUtf8(entry.value), size: Number(entry.headers['size']) };
-  if (found !== undefined) return found;
+  let note: string | undefined;
+  for await (const entry of readAll(log, topics.checkpoints, 0)) note = fromUtf8(entry.value);
+  if (note !== undefined) return { note, size: Number(parseCheckpoint(parseNote(note).text).size) };
   throw new MizuError('CHECK_FAILED', `${topics.checkpoints}: nothing is signed yet`, { hint: 'Let the run finish, then try again.' });
 }
 
@@ -44,13 +45,14 @@ export async function* tileFiles(log: Log, run: DeployedRun): AsyncGenerator<Til
     const tile = parseTilePath(path);
     if (tile === undefined)
       throw new MizuError('LOG_CORRUPT', `${topics.tiles}, offset ${entry.offset}: '${path.slice(0, 80)}' is no tile path`);
-    if (tile.width === TILE_WIDTH || tile.width === widthAt(size, tile.level === 'entries' ? 0 : tile.level))
-      yield { path, bytes: entry.value };
+    if (isOfTree(tile, size)) yield { path, bytes: entry.value };
   }
   yield { path: 'checkpoint', bytes: Buffer.from(note, 'utf8') };
 }
 
-/** Width of the last, partial tile of a level in a tree of `size` leaves. */
-function widthAt(size: number, level: number): number {
-  return Math.floor(size / TILE_WIDTH ** level) % TILE_WIDTH;
+/** Whether a tile is full, or the last and partial one of its level in a tree of `size` leaves. */
+function isOfTree(tile: TileId, size: number): boolean {
+  if (tile.width === TILE_WIDTH) return true;
+  const atLevel = Math.floor(size / TILE_WIDTH ** (tile.level === 'entries' ? 0 : tile.level));
+  return tile.width === atLevel % TILE_WIDTH && tile.index === Math.floor(atLevel / TILE_WIDTH);
 }
