@@ -86,11 +86,13 @@ export class TreeCheck {
   async finish(): Promise<void> {
     const { report } = this.options;
     await this.nameLeaf();
-    if (this.newest === undefined) report('checkpoint', 'the run has no signed checkpoint under this key');
-    else if (this.newest.checkpoint.size !== BigInt(this.size)) {
-      report(this.newest.where, `the newest checkpoint signs ${this.newest.checkpoint.size} leaves, the log has ${this.size}`);
+    const size = this.newest?.checkpoint.size;
+    if (size === undefined) report('checkpoint', 'the run has no signed checkpoint under this key');
+    else if (size !== BigInt(this.size)) {
+      report(this.newest?.where ?? 'checkpoint', `the newest checkpoint signs ${size} leaves, the log has ${this.size}`);
+    } else {
+      for (const [path, file] of this.stored) if (!file.seen) report(path, 'the tile file is of no signed tree of this run');
     }
-    for (const [path, file] of this.stored) if (!file.seen) report(path, 'the tile file is of no signed tree of this run');
   }
 
   private compareHeads(): void {

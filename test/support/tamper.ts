@@ -5,10 +5,23 @@
 import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { type DeployedRun, type Log, readRun } from '#engine';
+import {
+  type DeployedRun,
+  formatCheckpoint,
+  type Log,
+  parseCheckpoint,
+  parseNote,
+  readRun,
+  type Signer,
+  sha256,
+  signNote,
+  toHex,
+  utf8,
+} from '#engine';
 import { openLog } from '#topologies';
 import { entryChecksum, rowChecksum } from '../../connectors/embedded/checksum.ts';
 import { PARTITION_LIMIT_ENTRIES } from '../../connectors/embedded/limits.ts';
+import { type ControlBody, decodeControl, decodeResult, encodeSigned } from '../../engine/dispatch/control-entry.ts';
 import { quickFolder } from './run-support.ts';
 
 export interface StoredEntry {
@@ -93,6 +106,11 @@ export class Tamper {
     this.edit(place, at, ({ value }) => ({ value: flipped(value, byte < 0 ? value.length + byte : byte, bits) }));
   }
 
+  /** Deletes a row without a trace in the head: what a damaged file looks like. */
+  drop(place: Place, at: number): void {
+    this.db.prepare('DELETE FROM entries WHERE id = ?').run(this.first(place) + at);
+  }
+
   private first({ topic, partition }: Place): number {
     const row = this.topics.get(topic);
     if (row === undefined || partition >= row.partitions) throw new RangeError(`no ${topic}/${partition}`);
@@ -133,4 +151,47 @@ export async function withTampered<T>(
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }
+}
+
+export const CONTROL: Place = { topic: 'w.1.control', partition: 0 };
+export const CHECKPOINTS: Place = { topic: 'w.1.checkpoints', partition: 0 };
+
+/** What becomes of one control entry: none, one or several. */
+export type ControlEdit = (body: ControlBody) => readonly ControlBody[];
+
+/** Signs every entry of the control log again, after `edit`. */
+export function resignControl(tamper: Tamper, signer: Signer, edit: ControlEdit = (body) => [body]): void {
+  tamper.change(CONTROL, (entries) =>
+    entries.flatMap((entry) =>
+      edit(decodeControl(entry.value).body).map((body) => ({ ...entry, value: encodeSigned('mizu-control-v1', 'w/1', body, signer) })),
+    ),
+  );
+}
+
+/** Signs every result again, and control accordingly: what somebody would do who wants to have made the run himself. */
+export function resignAll(tamper: Tamper, signer: Signer): void {
+  const accepted = new Map<string, string>();
+  for (const place of tamper.places().filter(({ topic }) => topic === 'w.1.results')) {
+    tamper.change(place, (entries) =>
+      entries.map((entry) => {
+        const { body } = decodeResult(entry.value);
+        const value = encodeSigned('mizu-result-v1', 'w/1', body, signer);
+        if (body.type === 'task') accepted.set(`${body.k}/${body.attempt}`, toHex(sha256(value)));
+        return { ...entry, value };
+      }),
+    );
+  }
+  resignControl(tamper, signer, (body) => {
+    if (body.type === 'open') return [{ ...body, key: toHex(signer.publicKey) }];
+    return [body.type === 'accept' ? { ...body, result: accepted.get(`${body.k}/${body.attempt}`) ?? body.result } : body];
+  });
+  tamper.change(CHECKPOINTS, (entries) => entries.map((entry) => ({ ...entry, value: signedAs(entry.value, signer) })));
+}
+
+/** A checkpoint under another signature and, if one is given, of another origin. */
+export function signedAs(note: Uint8Array, signer: Signer, origin?: string): Uint8Array {
+  const { text } = parseNote(note);
+  const checkpoint = parseCheckpoint(text);
+  const named = origin ?? checkpoint.origin;
+  return utf8(signNote(formatCheckpoint({ ...checkpoint, origin: named }), [{ name: named, signer }]));
 }

@@ -25,7 +25,17 @@ const PLAIN: PlainWorkflow = {
   verify: COUNTED.verify.slice(0, 3),
 };
 
-export const RUNS = { counted: COUNTED, streamed: STREAMED, rejected: REJECTED, single: SINGLE, plain: withoutCount(PLAIN) };
+/** The exact count is reached in the middle of a task. */
+const REACHED: PlainWorkflow = { ...COUNTED, accept: 5 };
+
+export const RUNS = {
+  reached: REACHED,
+  counted: COUNTED,
+  streamed: STREAMED,
+  rejected: REJECTED,
+  single: SINGLE,
+  plain: withoutCount(PLAIN),
+};
 
 function withoutCount({ accept: _, ...rest }: PlainWorkflow): PlainWorkflow {
   return rest;
