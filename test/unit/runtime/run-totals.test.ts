@@ -1,0 +1,119 @@
+/** Totals don't depend on the order in which results arrive, and hold nothing of tasks beyond the one that reached the count (P15, P16). */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Program, StageSpec } from '#engine';
+import type { StepResult, TaskResult } from '../../../engine/dispatch/control-entry.ts';
+import { RunTotals } from '../../../engine/runtime/run-totals.ts';
+
+const SEED = Number(process.env['MIZU_SEED'] ?? Date.now() % 1_000_000);
+const TASKS = 7;
+
+function stage(index: number, kind: StageSpec['kind'], partitions: number): StageSpec {
+  return { index, kind, partitions, input: [], ops: [], output: [] };
+}
+
+/** Stage 1 with two partitions, and a publishing one with one. */
+const PROGRAM: Program = {
+  mizu: 1,
+  seed: 0,
+  accept: 10,
+  budget: {},
+  task: { size: 4 },
+  block: 4,
+  data: {},
+  stages: [stage(0, 'source', 1), stage(1, 'keyed', 2), stage(2, 'last', 1)],
+  published: [],
+};
+const { accept: _accept, ...ENDLESS } = PROGRAM;
+
+const task = (k: number): TaskResult => ({
+  type: 'task',
+  k,
+  attempt: 0,
+  node: 0,
+  candidates: 4,
+  corrected: k % 3,
+  gas: 10 + k,
+  localBytes: 100,
+  globalBytes: 7,
+  leaves: 'a'.repeat(64),
+});
+
+function step(stageIndex: number, partition: number, k: number, reached = false): StepResult {
+  const counts = { accepted: 2, duplicates: 1, failed: k % 2, rejected: k % 2 === 0 ? { short: 1 } : { long: 1, short: 0 } };
+  return { type: 'step', stage: stageIndex, partition, k, epoch: 0, node: 0, ...counts, gas: 1, globalBytes: 3, reached };
+}
+
+const resultsOf = (k: number, reached = false): (TaskResult | StepResult)[] => [
+  task(k),
+  step(1, 0, k),
+  step(1, 1, k),
+  step(2, 0, k, reached),
+];
+
+function totalsOf(program: Program, results: readonly (TaskResult | StepResult)[]): RunTotals {
+  const totals = new RunTotals(program);
+  for (const result of results) {
+    if (result.type === 'task') totals.addTask(result);
+    else totals.addStep(result);
+  }
+  return totals;
+}
+
+describe('totals of a run', () => {
+  it('are the same in whatever order results arrive, and however often', () => {
+    const all = Array.from({ length: TASKS }, (_, k) => resultsOf(k)).flat();
+    const inOrder = totalsOf(ENDLESS, all);
+    expect(inOrder.sum).toEqual({
+      candidates: 28,
+      accepted: 14,
+      corrected: 6,
+      duplicates: 7,
+      failed: 3,
+      rejected: { short: 4, long: 3 },
+      gas: 91 + 3 * TASKS,
+      localBytes: 700,
+      globalBytes: (7 + 9) * TASKS,
+    });
+    fc.assert(
+      fc.property(fc.shuffledSubarray([...all, ...all], { minLength: 2 * all.length, maxLength: 2 * all.length }), (shuffled) => {
+        const totals = totalsOf(ENDLESS, shuffled);
+        expect(totals.sum).toEqual(inOrder.sum);
+        expect(totals.published).toBe(TASKS);
+      }),
+      { seed: SEED },
+    );
+  });
+
+  it('never hold tasks beyond the one that reached the count, whenever those arrive', () => {
+    const reachedAt = 3;
+    const all = Array.from({ length: TASKS }, (_, k) => resultsOf(k, k >= reachedAt)).flat();
+    const upTo = totalsOf(PROGRAM, Array.from({ length: reachedAt + 1 }, (_, k) => resultsOf(k, k === reachedAt)).flat());
+    fc.assert(
+      fc.property(fc.shuffledSubarray(all, { minLength: all.length, maxLength: all.length }), (shuffled) => {
+        const totals = totalsOf(PROGRAM, shuffled);
+        expect(totals.sum).toEqual(upTo.sum);
+        expect(totals.end(100)).toEqual({ last: reachedAt, reason: 'accepted' });
+      }),
+      { seed: SEED },
+    );
+  });
+
+  it('count a task only once all its steps are there', () => {
+    const results = resultsOf(0);
+    for (const missing of results) {
+      const totals = totalsOf(
+        ENDLESS,
+        results.filter((result) => result !== missing),
+      );
+      expect(totals.published).toBe(0);
+      expect(totals.sum.candidates).toBe(0);
+    }
+  });
+
+  it('say that a run is exhausted when its last task is complete, and not before', () => {
+    expect(totalsOf(PROGRAM, resultsOf(0)).end(2)).toBeUndefined();
+    expect(totalsOf(PROGRAM, [...resultsOf(0), ...resultsOf(1)]).end(2)).toEqual({ last: 1, reason: 'exhausted' });
+    expect(totalsOf(PROGRAM, []).end(0)).toEqual({ last: -1, reason: 'exhausted' });
+  });
+});

@@ -1,0 +1,132 @@
+/** A source on the log is the source that was compiled, copied once and read in any order (P13). */
+import { createHash } from 'node:crypto';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { digestHex, type Log, type RecordStream } from '#engine';
+import { ingest, lengthPrefixed, SourceReader } from '../../../engine/runtime/source-store.ts';
+import { codeOf, readAll, rejection, text } from '../../support/log-tools.ts';
+import { withQuickLog } from '../../support/run-support.ts';
+
+const SEED = Number(process.env['MIZU_SEED'] ?? Date.now() % 1_000_000);
+const TOPIC = 'w.1.source';
+const NEVER = new AbortController().signal;
+/** More than two entries' worth. */
+const RECORDS: readonly string[] = Array.from({ length: 2_500 }, (_, n) => `record ${n}${'.'.repeat(n % 7)}`);
+
+function streamOf(lines: readonly string[], compiled: readonly string[] = lines): RecordStream & { readonly asked: number[] } {
+  const hash = createHash('sha256');
+  for (const line of compiled) hash.update(lengthPrefixed(Buffer.from(line)));
+  const asked: number[] = [];
+  return {
+    asked,
+    info: { format: 'text', records: compiled.length, digest: digestHex(hash.digest('hex')) },
+    async *records(from) {
+      asked.push(from);
+      for (const line of lines.slice(from)) yield Buffer.from(line);
+    },
+  };
+}
+
+async function withSource<T>(use: (log: Log) => Promise<T>): Promise<T> {
+  return withQuickLog(async (log) => {
+    await log.createTopic({ name: TOPIC, partitions: 1, cleanup: 'keep' });
+    return use(log);
+  });
+}
+
+const copy = (log: Log, source: RecordStream, signal: AbortSignal = NEVER): Promise<void> =>
+  ingest(log, TOPIC, 'w/1/ingest', source, signal);
+
+/** Stops the copy after so many records. */
+function stopping(source: RecordStream, after: number): { source: RecordStream; signal: AbortSignal } {
+  const stop = new AbortController();
+  return {
+    signal: stop.signal,
+    source: {
+      info: source.info,
+      async *records(from) {
+        let given = 0;
+        for await (const record of source.records(from)) {
+          if (given++ === after) stop.abort();
+          yield record;
+        }
+      },
+    },
+  };
+}
+
+describe('a copied source', () => {
+  it('gives any range in any order, also a step back', async () => {
+    await withSource(async (log) => {
+      await copy(log, streamOf(RECORDS));
+      const reader = new SourceReader(log, TOPIC);
+      const range = fc
+        .tuple(fc.nat(RECORDS.length), fc.nat(60))
+        .map(([from, size]) => [from, Math.min(from + size, RECORDS.length)] as const);
+      await fc.assert(
+        fc.asyncProperty(fc.array(range, { minLength: 1, maxLength: 6 }), async (ranges) => {
+          for (const [from, to] of ranges) expect((await reader.range(from, to)).map(text)).toEqual(RECORDS.slice(from, to));
+        }),
+        { seed: SEED, numRuns: 30 },
+      );
+    });
+  });
+
+  it('says which records are missing beyond its end', async () => {
+    await withSource(async (log) => {
+      await copy(log, streamOf(RECORDS.slice(0, 10)));
+      const error = await rejection(new SourceReader(log, TOPIC).range(8, 12));
+      expect(error.code).toBe('SOURCE_UNAVAILABLE');
+      expect(error.message).toContain('records 10 to 12');
+    });
+  });
+
+  it('goes on where an interrupted copy stopped, and is the same in the end', async () => {
+    await withSource(async (log) => {
+      const first = stopping(streamOf(RECORDS), 1_700);
+      expect(codeOf(await rejection(copy(log, first.source, first.signal)))).toBe('INTERRUPTED');
+      const committed = (await readAll(log, TOPIC, 0)).reduce((sum, entry) => sum + Number(entry.headers['count']), 0);
+      expect(committed).toBe(1_000);
+      const again = streamOf(RECORDS);
+      await copy(log, again);
+      expect(again.asked).toEqual([committed]);
+      expect((await new SourceReader(log, TOPIC).range(0, RECORDS.length)).map(text)).toEqual(RECORDS);
+      await copy(log, streamOf(RECORDS));
+      const entries = await readAll(log, TOPIC, 0);
+      expect(entries.reduce((sum, entry) => sum + Number(entry.headers['count']), 0)).toBe(RECORDS.length);
+    });
+  });
+
+  it('that changed is refused: other bytes, fewer records, more records, and a change between two halves of a copy', async () => {
+    const compiled = RECORDS.slice(0, 1_200);
+    const changed = [...compiled.slice(0, 7), 'other', ...compiled.slice(8)];
+    for (const lines of [changed, compiled.slice(0, -1), [...compiled, 'one more']]) {
+      await withSource(async (log) => {
+        expect(codeOf(await rejection(copy(log, streamOf(lines, compiled))))).toBe('SOURCE_UNAVAILABLE');
+      });
+    }
+    await withSource(async (log) => {
+      const first = stopping(streamOf(changed, compiled), 1_100);
+      await rejection(copy(log, first.source, first.signal));
+      expect(codeOf(await rejection(copy(log, streamOf(compiled))))).toBe('SOURCE_UNAVAILABLE');
+    });
+  });
+
+  it('keeps records of no bytes', async () => {
+    await withSource(async (log) => {
+      await copy(log, streamOf(['', 'a', '']));
+      expect((await new SourceReader(log, TOPIC).range(0, 3)).map(text)).toEqual(['', 'a', '']);
+    });
+  });
+
+  it('whose entry ends in the middle of a record is corrupt, at its offset', async () => {
+    await withSource(async (log) => {
+      const writer = await log.openWriter('test');
+      await writer.commit([{ topic: TOPIC, partition: 0, value: Uint8Array.of(0, 0, 0, 9, 65), headers: { from: '0', count: '1' } }]);
+      await writer.waitVisible();
+      const error = await rejection(new SourceReader(log, TOPIC).range(0, 1));
+      expect(error.code).toBe('LOG_CORRUPT');
+      expect(error.message).toMatch(/w\.1\.source, partition 0, offset \d+: /);
+    });
+  });
+});
