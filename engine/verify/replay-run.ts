@@ -26,6 +26,7 @@ import { loadContext } from '../runtime/run-context.ts';
 import { SourceReader } from '../runtime/source-store.ts';
 import { decodeStateEntry } from '../runtime/state-entry.ts';
 import { readSummary } from '../runtime/summary.ts';
+import type { TaskExecutor } from '../runtime/worker-pool.ts';
 import { WorkerPool } from '../runtime/worker-pool.ts';
 import { placeOf } from './check-leaves.ts';
 import type { Fates } from './replay-diff.ts';
@@ -39,7 +40,10 @@ export interface ReplayOptions {
   readonly registry: Registry;
   readonly local: LocalStorage;
   readonly workerUrl: URL;
+  /** Worker threads, 1 to 64. */
   readonly workers: number;
+  /** Executes tasks in place of worker threads; `workers` then only sets how many tasks are in flight. Closed at the end. */
+  readonly executor?: TaskExecutor | undefined;
   /** Tasks from … to, both included; default: all. */
   readonly tasks?: { readonly from: number; readonly to: number } | undefined;
   /** Answers from recorded attestations; needed for programs with external ops. */
@@ -76,12 +80,14 @@ const AHEAD_PER_WORKER = 2;
 export async function replayRun(options: ReplayOptions): Promise<ReplayReport> {
   const reader = await RunReader.open(options.log, options.run);
   const range = rangeOf(options, reader.facts.last);
-  const pool = new WorkerPool({
-    url: options.workerUrl,
-    size: options.workers,
-    setup: { program: options.run.program, digest: options.run.digest, data: options.run.data },
-    ask: (questions) => Promise.all(questions.map((question) => recorded(options).ask(question, options.signal))),
-  });
+  const pool =
+    options.executor ??
+    new WorkerPool({
+      url: options.workerUrl,
+      size: options.workers,
+      setup: { program: options.run.program, digest: options.run.digest, data: options.run.data },
+      ask: (questions) => Promise.all(questions.map((question) => recorded(options).ask(question, options.signal))),
+    });
   try {
     return await new Replay(options, reader, pool).compare(range.from, range.to);
   } finally {
@@ -109,14 +115,14 @@ function rangeOf(options: ReplayOptions, last: number): { readonly from: number;
 class Replay {
   private readonly options: ReplayOptions;
   private readonly reader: RunReader;
-  private readonly pool: WorkerPool;
+  private readonly pool: TaskExecutor;
   private readonly source: SourceReader;
   private machines: StepMachine[][] = [];
   private leaves = 0;
   private candidates = 0;
   private records = 0;
 
-  constructor(options: ReplayOptions, reader: RunReader, pool: WorkerPool) {
+  constructor(options: ReplayOptions, reader: RunReader, pool: TaskExecutor) {
     this.options = options;
     this.reader = reader;
     this.pool = pool;

@@ -338,7 +338,7 @@ describe('a tree that is not the whole one', () => {
     const short = await findings('reached', (log) =>
       resignControl(log, signer, (body) => [body.type === 'finish' ? { ...body, last: body.last - 1 } : body]),
     );
-    expect(short.join('\n')).toContain('the run says that it reached the exact count of 5, and ');
+    expect(short.join('\n')).toContain('the run says that it reached the exact count of 9, and ');
   });
 
   const atFive = (body: ControlBody): boolean => 'k' in body && body.k === 5;

@@ -7,7 +7,7 @@ import { type DeployedRun, type Gateway, type Log, type Registry, type ReplayRep
 import { openLog, registry, WORKER_URL } from '#topologies';
 import type { PlainWorkflow } from './oracle.ts';
 import { workflowFiles } from './random-workflow.ts';
-import { quickFolder, type RunSettings, runCompiled, withWorkflow } from './run-support.ts';
+import { LocalExecutor, quickFolder, type RunSettings, runCompiled, withWorkflow } from './run-support.ts';
 import { COUNTED, STREAMED } from './run-support-workflows.ts';
 
 /** Every record is rejected. */
@@ -26,7 +26,7 @@ const PLAIN: PlainWorkflow = {
 };
 
 /** The exact count is reached in the middle of a task. */
-const REACHED: PlainWorkflow = { ...COUNTED, accept: 5 };
+const REACHED: PlainWorkflow = { ...COUNTED, accept: 9 };
 
 export const RUNS = {
   reached: REACHED,
@@ -78,6 +78,7 @@ export interface ReplaySettings {
   readonly tasks?: { readonly from: number; readonly to: number };
   readonly gateway?: Gateway;
   readonly registry?: Registry;
+  /** Threads; default: none, the tasks are executed in this process. */
   readonly workers?: number;
 }
 
@@ -85,8 +86,10 @@ export async function replayed(log: Log, run: DeployedRun, settings: ReplaySetti
   const folder = quickFolder();
   const local = openLocalStorage(join(folder, 'local'));
   try {
-    const { workers = 1, ...rest } = settings;
-    return await replayRun({ log, run, registry, local, workerUrl: WORKER_URL, workers, signal: new AbortController().signal, ...rest });
+    const { workers, ...rest } = settings;
+    const executor = workers === undefined ? new LocalExecutor(run, settings.registry ?? registry) : undefined;
+    const signal = new AbortController().signal;
+    return await replayRun({ log, run, registry, local, workerUrl: WORKER_URL, workers: workers ?? 1, executor, signal, ...rest });
   } finally {
     await local.close();
     rmSync(folder, { recursive: true, force: true });
