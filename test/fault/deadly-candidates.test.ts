@@ -1,10 +1,12 @@
 /** A candidate that kills every worker is found and failed by name; everything else of the run is as it would be anyway (P9, laws 1, 5). */
+import { rmSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { Log, RunSummary } from '#engine';
+import { openLocalStorage } from '#connectors/embedded';
+import { type Log, type RunSummary, replayRun, verifyRun } from '#engine';
 import type { CompiledFile } from '#topologies';
 import { DEADLY_REGISTRY, DEADLY_WORKER_URL, DeadlyExecutor, compileDeadly, holds } from '../support/deadly.ts';
 import { rejection } from '../support/log-tools.ts';
-import { LocalExecutor, runCompiled, withQuickLog } from '../support/run-support.ts';
+import { LocalExecutor, quickFolder, runCompiled, withQuickLog } from '../support/run-support.ts';
 import { readOutcome, type RunRead } from '../support/run-support-read.ts';
 import { COUNTED } from '../support/run-support-workflows.ts';
 
@@ -55,6 +57,29 @@ describe('a candidate that kills its workers', () => {
     expect(deadly.summary.root).not.toBe(harmless.summary.root);
     const { candidates, accepted, duplicates, failed, rejected } = deadly.summary;
     expect(candidates).toBe(accepted + duplicates + failed + Object.values(rejected).reduce((sum, count) => sum + count, 0));
+  });
+
+  it('leaves a run that an auditor verifies and replays without dying', async () => {
+    const compiled = await compileDeadly(COUNTED, []);
+    await withQuickLog(async (log) => {
+      const { summary, read } = await here(compiled, log);
+      expect(await verifyRun(log, read.run, { verifierKey: summary.verifierKey })).toMatchObject({
+        ok: true,
+        problems: [],
+        root: summary.root,
+      });
+      const folder = quickFolder();
+      const local = openLocalStorage(folder);
+      const executor = new DeadlyExecutor(new LocalExecutor(read.run, DEADLY_REGISTRY), (input) =>
+        KILLERS.some((candidate) => holds(input, candidate)),
+      );
+      const { signal } = new AbortController();
+      const settings = { log, run: read.run, registry: DEADLY_REGISTRY, local, workerUrl: DEADLY_WORKER_URL, workers: 1, executor, signal };
+      const report = await replayRun(settings);
+      expect(report).toMatchObject({ ok: true, leaves: summary.treeSize });
+      await local.close();
+      rmSync(folder, { recursive: true, force: true });
+    });
   });
 
   it('gives the same run when its search is interrupted at any probe and gone on with', async () => {
