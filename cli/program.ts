@@ -128,7 +128,7 @@ function addProofCommands(program: Command, run: RunAction): void {
       run(options, async (context) => (await import('./commands/replay.ts')).replay(context, name, options)),
     );
   recordCommand(program.command('prove'))
-    .description('Write a portable proof that a record was published')
+    .description('Write a portable proof that a record was published, or dropped and why')
     .option('--out <file>', 'file to write (default: NAME-GENERATION-K.I.tlog-proof)')
     .action((id: string, options: CommonOptions & { out?: string }) =>
       run(options, async (context) => (await import('./commands/prove.ts')).prove(context, id, options)),

@@ -69,7 +69,11 @@ export function checkBounds(spec: WorkflowSpec, plan: PlanResult, locate: Locate
 function unkept(spec: WorkflowSpec, at: (path: string, message: string, details: ProblemDetails) => Problem): Problem[] {
   const problems: Problem[] = [];
   if (spec.budget.tokens !== undefined) {
-    problems.push(at('budget.tokens', 'A budget of tokens is not kept by this version', { hint: 'bound the cost with budget.candidates and the steps\' maxTokens' }));
+    problems.push(
+      at('budget.tokens', 'A budget of tokens is not kept by this version', {
+        hint: "bound the cost with budget.candidates and the steps' maxTokens",
+      }),
+    );
   }
   if (spec.publish.storage !== 'global') {
     problems.push(at('publish.storage', 'Published records always go to global storage', { expected: 'global', hint: 'leave it out' }));

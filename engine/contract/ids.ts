@@ -9,12 +9,8 @@ type Brand<T, B extends string> = T & { readonly [brand]: B };
 
 /** SHA-256 in lower-case hexadecimal: names programs, ops and data. */
 export type DigestHex = Brand<string, 'DigestHex'>;
-/** Sequence number of a task, from 0 in each generation. */
-export type TaskNumber = Brand<number, 'TaskNumber'>;
 /** Position in a partition; increases, may have gaps. */
 export type Offset = Brand<number, 'Offset'>;
-/** A counted mark in the control log. */
-export type Tick = Brand<number, 'Tick'>;
 
 const DIGEST_PATTERN = /^[0-9a-f]{64}$/;
 
@@ -25,9 +21,7 @@ export function digestHex(text: string): DigestHex {
   return text as DigestHex;
 }
 
-export const taskNumber = (k: number): TaskNumber => wholeNumber(k, 'task number') as TaskNumber;
 export const offset = (n: number): Offset => wholeNumber(n, 'offset') as Offset;
-export const tick = (n: number): Tick => wholeNumber(n, 'tick') as Tick;
 
 function wholeNumber(n: number, what: string): number {
   if (!Number.isSafeInteger(n) || n < 0) throw new MizuError('BYTES_INVALID', `Not a ${what}: ${n}`);

@@ -30,7 +30,12 @@ export interface GoldenCase {
   readonly models?: readonly string[];
   readonly answers?: readonly ({ readonly response: Json } | { readonly failure: string; readonly message: string })[];
   /** One per input row: the row afterwards, or why it was dropped. */
-  readonly output: readonly ({ readonly row: Row } | { readonly rejected: { readonly measured?: Measured; readonly limit?: Measured } } | { readonly failed: string } | { readonly duplicate: Winner })[];
+  readonly output: readonly (
+    | { readonly row: Row }
+    | { readonly rejected: { readonly measured?: Measured; readonly limit?: Measured } }
+    | { readonly failed: string }
+    | { readonly duplicate: Winner }
+  )[];
 }
 
 /** What the compiler tells an operator about the place it stands in. */
@@ -183,7 +188,7 @@ export interface BlockView {
   text(field: string, row: number): string;
   /** Any field as plain JavaScript. */
   value(field: string, row: number): Value;
-  /** The fields that the op reads, as one object with lazily read properties. */
+  /** The fields that the op declared as read, as one plain object. */
   row(row: number): Row;
 }
 
@@ -224,7 +229,10 @@ export interface KeyedBatch {
 
 export interface KeyedSink {
   duplicate(row: number, winner: Winner): void;
-  reject(row: number, why: { readonly rule?: string; readonly measured?: Measured | undefined; readonly limit?: Measured | undefined }): void;
+  reject(
+    row: number,
+    why: { readonly rule?: string; readonly measured?: Measured | undefined; readonly limit?: Measured | undefined },
+  ): void;
   charge(gas: number): void;
 }
 

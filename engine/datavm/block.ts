@@ -142,7 +142,8 @@ export function decodeRecords(first: number, indices: Uint32Array, schema: Schem
   for (let row = 0; row < length; row++) {
     const reader = new ByteReader(record(row));
     for (const target of targets) target.read(reader, row);
-    if (!reader.done) throw new MizuError('BYTES_INVALID', `Record of candidate ${first + (indices[row] ?? 0)} has bytes left over after its last field`);
+    if (!reader.done)
+      throw new MizuError('BYTES_INVALID', `Record of candidate ${first + (indices[row] ?? 0)} has bytes left over after its last field`);
   }
   for (const target of targets) block.put(target.field, target.finish());
   return block;

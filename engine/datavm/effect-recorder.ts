@@ -17,7 +17,6 @@ import type { Block } from './block.ts';
 import type { Column } from './column.ts';
 import { BytesBuilder, ColumnPatch, mergeColumn, sameAt, sliceOf } from './column.ts';
 
-
 /** Longest error message kept in a drop, characters. */
 const MESSAGE_LIMIT = 500;
 
@@ -104,7 +103,8 @@ export class EffectRecorder implements EffectSink {
     try {
       const writer = new ByteWriter();
       valueCodec(type).encode(writer, value);
-      if (this.patch(field).layout !== 'encoded') throw new MizuError('BYTES_INVALID', `a value of another type was given: ${JSON.stringify(value)?.slice(0, 80)}`);
+      if (this.patch(field).layout !== 'encoded')
+        throw new MizuError('BYTES_INVALID', `a value of another type was given: ${JSON.stringify(value)?.slice(0, 80)}`);
       this.patch(field).setBytes(row, writer.take());
     } catch (error) {
       this.fail(row, 'VALUE_UNFIT', `Field '${field}': ${messageOf(error)}`);
@@ -165,7 +165,14 @@ export class EffectRecorder implements EffectSink {
     }, new Uint8Array(before.length));
     block.drop(gone);
     const flaggedRows = [...this.why].filter(([, why]) => why.kind === 'flagged').map(([row]) => row);
-    const effect: Effect = { verdicts, drops, changes, answers: Buffer.concat(this.answers), delta: new Uint8Array(0), charge: this.charged };
+    const effect: Effect = {
+      verdicts,
+      drops,
+      changes,
+      answers: Buffer.concat(this.answers),
+      delta: new Uint8Array(0),
+      charge: this.charged,
+    };
     return { effect, drops, changedRows: [...changedRows], flaggedRows, madeBytes };
   }
 
@@ -212,7 +219,12 @@ export class EffectRecorder implements EffectSink {
     block.put(FLAGS_FIELD, builder.finish('encoded'));
   }
 
-  private applyField(field: Field, gone: Uint8Array, before: Uint32Array, changedRows: Set<number>): { readonly change: FieldChange } | undefined {
+  private applyField(
+    field: Field,
+    gone: Uint8Array,
+    before: Uint32Array,
+    changedRows: Set<number>,
+  ): { readonly change: FieldChange } | undefined {
     if (field.name === FLAGS_FIELD.name && this.op.onFail === 'flag') return undefined;
     const { block } = this;
     const isNew = !block.has(field.name);
@@ -222,7 +234,8 @@ export class EffectRecorder implements EffectSink {
     const column = patch.finish();
     if (isNew) {
       const set = new Set(patch.rows);
-      for (const row of before) invariant(gone[row] === 1 || set.has(row), `step '${this.op.id}' left the new field '${field.name}' of row ${row} unset`);
+      for (const row of before)
+        invariant(gone[row] === 1 || set.has(row), `step '${this.op.id}' left the new field '${field.name}' of row ${row} unset`);
     }
     const rows = patch.rows.filter((row) => gone[row] === 0 && (old === undefined || !sameAt(old, column, row)));
     if (old !== undefined) for (const row of rows) changedRows.add(row);

@@ -39,11 +39,17 @@ export async function runGoldenCase(registry: Registry, operator: Operator, gold
   const schema = golden.schema ?? schemaOf(golden.input);
   const data = new Map(Object.entries(golden.data ?? {}).map(([name, value]) => [name, dataSetOf(name, value)]));
   const records = golden.input.map((row) => encode(schema, row));
-  const block = decodeRecords(0, Uint32Array.from(golden.input, (_, row) => row), schema, (row) => records[row] ?? new Uint8Array(0));
+  const block = decodeRecords(
+    0,
+    Uint32Array.from(golden.input, (_, row) => row),
+    schema,
+    (row) => records[row] ?? new Uint8Array(0),
+  );
   const params = operator.params.parse(golden.params);
   const problems: string[] = [];
   const plans = operator.plan(params, planContext(registry, schema, data, golden, problems));
-  if (problems.length > 0) throw new MizuError('WORKFLOW_INVALID', `Golden case '${golden.title}' of '${operator.name}': ${problems.join('; ')}`);
+  if (problems.length > 0)
+    throw new MizuError('WORKFLOW_INVALID', `Golden case '${golden.title}' of '${operator.name}': ${problems.join('; ')}`);
   const drops: Drop[] = [];
   for (const [index, plan] of plans.entries()) {
     const name = plan.op ?? operator.name;
@@ -62,7 +68,13 @@ export async function runGoldenCase(registry: Registry, operator: Operator, gold
     };
     const op = await load(registry, executing, spec, index, [...data.values()]);
     if ('step' in op.executor) {
-      const kept = runKeyed(op, golden.input.map((_, row) => row).filter((row) => block.rows.includes(row)), schema, records, drops);
+      const kept = runKeyed(
+        op,
+        golden.input.map((_, row) => row).filter((row) => block.rows.includes(row)),
+        schema,
+        records,
+        drops,
+      );
       const gone = new Uint8Array(block.length).fill(1);
       for (const row of kept) gone[row] = 0;
       block.drop(gone);
@@ -71,7 +83,13 @@ export async function runGoldenCase(registry: Registry, operator: Operator, gold
       drops.push(...result.drops);
     }
   }
-  return golden.input.map((_, row) => outcomeOf(block.rows.includes(row), () => showRow(block, row), drops.find((drop) => drop.i === row)));
+  return golden.input.map((_, row) =>
+    outcomeOf(
+      block.rows.includes(row),
+      () => showRow(block, row),
+      drops.find((drop) => drop.i === row),
+    ),
+  );
 }
 
 function outcomeOf(kept: boolean, row: () => Row, drop: Drop | undefined): GoldenOutcome {
@@ -79,7 +97,10 @@ function outcomeOf(kept: boolean, row: () => Row, drop: Drop | undefined): Golde
   if (drop.kind === 'failed') return { failed: drop.code };
   if (drop.kind === 'duplicate') return { duplicate: drop.winner ?? { k: 0, i: 0 } };
   return {
-    rejected: { ...(drop.measured === undefined ? {} : { measured: drop.measured }), ...(drop.limit === undefined ? {} : { limit: drop.limit }) },
+    rejected: {
+      ...(drop.measured === undefined ? {} : { measured: drop.measured }),
+      ...(drop.limit === undefined ? {} : { limit: drop.limit }),
+    },
   };
 }
 
@@ -92,10 +113,19 @@ function runKeyed(op: LoadedOp, rows: readonly number[], schema: Schema, records
   if (!('step' in op.executor)) return [...rows];
   const by = op.operator.keyed?.by(op.spec.params) ?? [];
   const builder = new FrameBuilder(1);
-  const block = decodeRecords(0, Uint32Array.from(records, (_, row) => row), schema, (row) => records[row] ?? new Uint8Array(0));
+  const block = decodeRecords(
+    0,
+    Uint32Array.from(records, (_, row) => row),
+    schema,
+    (row) => records[row] ?? new Uint8Array(0),
+  );
   const writer = new ByteWriter();
   for (const row of rows) {
-    block.encodeRow(writer, by.map((name) => ({ name, type: block.typeOf(name) })), row);
+    block.encodeRow(
+      writer,
+      by.map((name) => ({ name, type: block.typeOf(name) })),
+      row,
+    );
     builder.addRecord(row, records[row] ?? new Uint8Array(0), by.length === 0 ? undefined : sha256(writer.take()));
     writer.clear();
   }
@@ -118,7 +148,14 @@ async function load(registry: Registry, operator: Operator, spec: OpSpec, index:
       return set;
     },
   };
-  const env = { storage, local: MEMORY_STORAGE, draws: seededDraws(GOLDEN_SEED, spec.id), engines: registry.engines, opDigest: digest, program: { accept: undefined, expectedRecords: 1000 } };
+  const env = {
+    storage,
+    local: MEMORY_STORAGE,
+    draws: seededDraws(GOLDEN_SEED, spec.id),
+    engines: registry.engines,
+    opDigest: digest,
+    program: { accept: undefined, expectedRecords: 1000 },
+  };
   return { spec, operator, executor: await operator.open(spec, env), digest, index, stage: 0 };
 }
 
@@ -129,7 +166,8 @@ const MEMORY_STORAGE: LocalStorage = {
     const index: KeyIndex = {
       get: (key) => winners.get(Buffer.from(key).toString('hex')),
       addAll: (keys, ks, is) => {
-        for (let n = 0; n < ks.length; n++) winners.set(Buffer.from(keys.subarray(n * 32, n * 32 + 32)).toString('hex'), { k: ks[n] ?? 0, i: is[n] ?? 0 });
+        for (let n = 0; n < ks.length; n++)
+          winners.set(Buffer.from(keys.subarray(n * 32, n * 32 + 32)).toString('hex'), { k: ks[n] ?? 0, i: is[n] ?? 0 });
       },
       get size() {
         return winners.size;
@@ -151,7 +189,15 @@ function encode(schema: Schema, row: Row): Uint8Array {
 function schemaOf(rows: readonly Row[]): Schema {
   const [first] = rows;
   if (first === undefined) return [];
-  return Object.keys(first).map((name): Field => ({ name, type: typeOf(rows.map((row) => row[name] ?? null), name) }));
+  return Object.keys(first).map(
+    (name): Field => ({
+      name,
+      type: typeOf(
+        rows.map((row) => row[name] ?? null),
+        name,
+      ),
+    }),
+  );
 }
 
 function typeOf(values: readonly Value[], what: string): FieldType {
@@ -185,7 +231,13 @@ function answerOf(golden: GoldenCase, n: number): Answer {
   return { kind: 'failure', code: answer.failure, message: answer.message, response: new Uint8Array(0) };
 }
 
-function planContext(registry: Registry, schema: Schema, data: ReadonlyMap<string, DataSet>, golden: GoldenCase, problems: string[]): PlanContext {
+function planContext(
+  registry: Registry,
+  schema: Schema,
+  data: ReadonlyMap<string, DataSet>,
+  golden: GoldenCase,
+  problems: string[],
+): PlanContext {
   const report = (at: string, message: string): undefined => {
     problems.push(`${at}: ${message}`);
     return undefined;

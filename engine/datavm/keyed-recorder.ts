@@ -26,7 +26,10 @@ export class KeyedRecorder implements KeyedSink {
     this.drop(row, { kind: 'duplicate', rule: '', measured: undefined, limit: undefined, winner });
   }
 
-  reject(row: number, why: { readonly rule?: string; readonly measured?: Measured | undefined; readonly limit?: Measured | undefined }): void {
+  reject(
+    row: number,
+    why: { readonly rule?: string; readonly measured?: Measured | undefined; readonly limit?: Measured | undefined },
+  ): void {
     this.drop(row, { kind: 'rejected', rule: why.rule ?? this.place.rule, measured: why.measured, limit: why.limit, winner: undefined });
   }
 

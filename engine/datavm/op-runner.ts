@@ -42,7 +42,8 @@ export type AskAll = (questions: readonly Question[]) => Promise<readonly Answer
 function estimateGas(op: LoadedOp, block: Block): number {
   const { perRecord, per64Bytes } = op.operator.gas;
   let bytes = 0;
-  if (per64Bytes > 0) for (const field of new Set(op.spec.reads.map(headOf))) if (block.has(field)) bytes += columnBytes(block.column(field), block.rows);
+  if (per64Bytes > 0)
+    for (const field of new Set(op.spec.reads.map(headOf))) if (block.has(field)) bytes += columnBytes(block.column(field), block.rows);
   return perRecord * block.rows.length + per64Bytes * Math.ceil(bytes / GAS_UNIT_BYTES);
 }
 
@@ -74,7 +75,12 @@ export async function runOp(op: LoadedOp, block: Block, ask: AskAll): Promise<Op
   return { effectHash: sha256(encodeEffect(applied.effect)), applied, drops: applied.drops, gas: gas + applied.effect.charge, in: live };
 }
 
-async function answerAll(executor: Extract<Executor, { question: unknown }>, block: Block, recorder: EffectRecorder, ask: AskAll): Promise<void> {
+async function answerAll(
+  executor: Extract<Executor, { question: unknown }>,
+  block: Block,
+  recorder: EffectRecorder,
+  ask: AskAll,
+): Promise<void> {
   const asked: { row: number; question: Question }[] = [];
   for (const row of block.rows) {
     const question = executor.question(block, row, recorder);

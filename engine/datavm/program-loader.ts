@@ -34,10 +34,14 @@ export async function openOps(context: LoadContext, stage: StageSpec): Promise<L
 async function openOp(context: LoadContext, stage: StageSpec, spec: OpSpec, index: number): Promise<LoadedOp> {
   const operator = context.registry.operators.find((candidate) => candidate.name === spec.op);
   if (operator === undefined || operator.version !== spec.version) {
-    throw new MizuError('NOT_FOUND', `Step '${spec.id}' needs op '${spec.op}' version ${spec.version}, which this installation ${operator === undefined ? 'does not have' : `has as version ${operator.version}`}`, {
-      component: spec.id,
-      hint: 'Run with the version of Mizu that compiled the program, or compile it again as a new generation.',
-    });
+    throw new MizuError(
+      'NOT_FOUND',
+      `Step '${spec.id}' needs op '${spec.op}' version ${spec.version}, which this installation ${operator === undefined ? 'does not have' : `has as version ${operator.version}`}`,
+      {
+        component: spec.id,
+        hint: 'Run with the version of Mizu that compiled the program, or compile it again as a new generation.',
+      },
+    );
   }
   const digest = opDigest(spec);
   const env: OpEnv = {
@@ -59,7 +63,8 @@ export function schemaBefore(program: Program, stageIndex: number, opIndex: numb
   const stage = program.stages[stageIndex];
   if (stage === undefined) throw new MizuError('NOT_FOUND', `The program has no stage ${stageIndex}`);
   let fields: Field[] = [...stage.input];
-  if (stage.kind === 'source' && program.source !== undefined) fields = [SOURCE_FIELD, ...fields.filter((f) => f.name !== SOURCE_FIELD.name)];
+  if (stage.kind === 'source' && program.source !== undefined)
+    fields = [SOURCE_FIELD, ...fields.filter((f) => f.name !== SOURCE_FIELD.name)];
   const ops = opIndex < 0 ? [] : stage.ops.slice(0, opIndex);
   for (const op of ops) {
     const writes: Field[] = [...(op.onFail === 'flag' ? [FLAGS_FIELD] : []), ...op.writes];

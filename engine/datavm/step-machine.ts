@@ -57,7 +57,15 @@ export interface StepOutput {
 }
 
 /** One op of the stage in execution order: the author's, or the exact count. */
-type Part = { readonly kind: 'row'; readonly op: LoadedOp } | { readonly kind: 'keyed'; readonly op: LoadedOp | undefined; readonly executor: KeyedExecutor; readonly id: string; readonly digest: Uint8Array };
+type Part =
+  | { readonly kind: 'row'; readonly op: LoadedOp }
+  | {
+      readonly kind: 'keyed';
+      readonly op: LoadedOp | undefined;
+      readonly executor: KeyedExecutor;
+      readonly id: string;
+      readonly digest: Uint8Array;
+    };
 
 /** State of a keyed op before its first step. */
 export const STATE_START = new Uint8Array(32);
@@ -73,7 +81,14 @@ export class StepMachine {
   /** The next k this partition takes. Owned here. */
   next = 0;
 
-  private constructor(digest: string, stage: StageSpec, taskSize: number, partition: number, parts: readonly Part[], accept: AcceptOp | undefined) {
+  private constructor(
+    digest: string,
+    stage: StageSpec,
+    taskSize: number,
+    partition: number,
+    parts: readonly Part[],
+    accept: AcceptOp | undefined,
+  ) {
     this.programDigest = fromHex(digest);
     this.stage = stage;
     this.taskSize = taskSize;
@@ -132,11 +147,18 @@ export class StepMachine {
     const roots = frames.map(frameRoot);
     const batch = new Batch(k, frames, this.stage.input, k * this.taskSize);
     const chain = new LeafChain(place, 0, 0, sha256(...roots), leaves);
-    chain.link({ step: 'collect', opDigest: kernelOpDigest('collect', null), effectHash: sha256(new Uint8Array(0)), counts: { in: batch.length, kept: batch.length }, gas: 0 });
+    chain.link({
+      step: 'collect',
+      opDigest: kernelOpDigest('collect', null),
+      effectHash: sha256(new Uint8Array(0)),
+      counts: { in: batch.length, kept: batch.length },
+      gas: 0,
+    });
     const drops: Drop[] = frames.flatMap((frame) => frame.drops);
     const deltas: Uint8Array[] = [];
     let gas = 0;
-    for (const part of this.parts) gas += part.kind === 'row' ? await this.runRow(part.op, batch, chain, drops) : this.runKeyed(part, batch, chain, drops, deltas);
+    for (const part of this.parts)
+      gas += part.kind === 'row' ? await this.runRow(part.op, batch, chain, drops) : this.runKeyed(part, batch, chain, drops, deltas);
     drops.sort((a, b) => a.i - b.i);
     this.next = k + 1;
     const leaving = this.stage.shuffle === undefined ? this.publish(batch, chain, drops) : this.shuffle(k, batch, chain, drops);
@@ -156,8 +178,14 @@ export class StepMachine {
 
   private runKeyed(part: Extract<Part, { kind: 'keyed' }>, batch: Batch, chain: LeafChain, drops: Drop[], deltas: Uint8Array[]): number {
     const live = batch.rows.length;
-    if (part.op !== undefined && part.op.spec.reads.length > 0 && part.op.operator.keyed?.scope === 'global') batch.show([...new Set(part.op.spec.reads.map(headOf))]);
-    const recorder = new KeyedRecorder(batch, { stage: this.stage.index, op: part.op?.index ?? this.stage.ops.length, step: part.id, rule: part.op?.spec.op ?? 'accept' });
+    if (part.op !== undefined && part.op.spec.reads.length > 0 && part.op.operator.keyed?.scope === 'global')
+      batch.show([...new Set(part.op.spec.reads.map(headOf))]);
+    const recorder = new KeyedRecorder(batch, {
+      stage: this.stage.index,
+      op: part.op?.index ?? this.stage.ops.length,
+      step: part.id,
+      rule: part.op?.spec.op ?? 'accept',
+    });
     const delta = part.executor.step(batch, recorder);
     part.executor.apply(delta);
     const n = deltas.length;
@@ -196,7 +224,14 @@ export class StepMachine {
     }
     for (const drop of drops) entries.push(dropEntry(drop));
     const root = rootOf(entries.map(leafHash));
-    chain.link({ step: 'publish', opDigest: publishDigest(this.stage.output), effectHash: sha256(root), counts: { in: batch.rows.length, kept: batch.rows.length }, gas: 0, root });
+    chain.link({
+      step: 'publish',
+      opDigest: publishDigest(this.stage.output),
+      effectHash: sha256(root),
+      counts: { in: batch.rows.length, kept: batch.rows.length },
+      gas: 0,
+      root,
+    });
     return { frames: [], published, drops };
   }
 

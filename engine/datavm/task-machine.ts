@@ -82,7 +82,13 @@ export class TaskMachine {
     for (let number = 0; number < blocks; number++) {
       const { block, drops, input, effectHash } = this.openBlock(task, number);
       const chain = new LeafChain(place, number, 0, input, leaves);
-      chain.link({ step: 'source', opDigest: this.sourceDigest, effectHash, counts: { in: block.length, kept: block.rows.length, failed: drops.length }, gas: 0 });
+      chain.link({
+        step: 'source',
+        opDigest: this.sourceDigest,
+        effectHash,
+        counts: { in: block.length, kept: block.rows.length, failed: drops.length },
+        gas: 0,
+      });
       for (const drop of drops) frames.addDrop(drop);
       for (const op of this.ops) {
         const result = await runOp(op, block, ask);
@@ -105,10 +111,14 @@ export class TaskMachine {
   private openBlock(task: TaskInput, number: number): { block: Block; drops: Drop[]; input: Uint8Array; effectHash: Uint8Array } {
     const from = number * this.program.block;
     const count = Math.min(this.program.block, task.count - from);
-    const block = new Block(task.first, Uint32Array.from({ length: count }, (_, row) => from + row));
+    const block = new Block(
+      task.first,
+      Uint32Array.from({ length: count }, (_, row) => from + row),
+    );
     const records: Uint8Array[] = [];
     if (this.program.source !== undefined) {
-      if (task.records?.length !== task.count) throw new MizuError('SOURCE_UNAVAILABLE', `Task ${task.k}: the records of its cut are not there`);
+      if (task.records?.length !== task.count)
+        throw new MizuError('SOURCE_UNAVAILABLE', `Task ${task.k}: the records of its cut are not there`);
       const builder = new BytesBuilder(count);
       for (let row = 0; row < count; row++) {
         const record = task.records[from + row] ?? new Uint8Array(0);

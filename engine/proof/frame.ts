@@ -56,7 +56,9 @@ export function frameEntries(frame: Frame): Uint8Array[] {
   const entries: Uint8Array[] = [];
   for (let n = 0; n < frame.candidates.length; n++) {
     const at = n * DIGEST_BYTES;
-    entries.push(recordEntry(frame.candidates[n] ?? 0, frame.keys.subarray(at, at + DIGEST_BYTES), frame.digests.subarray(at, at + DIGEST_BYTES)));
+    entries.push(
+      recordEntry(frame.candidates[n] ?? 0, frame.keys.subarray(at, at + DIGEST_BYTES), frame.digests.subarray(at, at + DIGEST_BYTES)),
+    );
   }
   for (const drop of frame.drops) entries.push(dropEntry(drop));
   return entries;
@@ -107,6 +109,7 @@ export function decodeFrame(bytes: Uint8Array): Frame {
   }
   const total = lengths.reduce((sum, length) => sum + length, 0);
   const sized = keys.length === candidates.length * DIGEST_BYTES && digests.length === keys.length && lengths.length === candidates.length;
-  if (!sized || total !== records.length || !reader.done) throw new MizuError('BYTES_INVALID', `Frame of task ${head.k}: its parts do not fit together`);
+  if (!sized || total !== records.length || !reader.done)
+    throw new MizuError('BYTES_INVALID', `Frame of task ${head.k}: its parts do not fit together`);
   return { ...head, candidates, keys, digests, lengths, records, drops };
 }

@@ -68,7 +68,8 @@ export function encodeLeaf(leaf: Leaf): Uint8Array {
   writer.raw(leaf.input);
   writer.raw(leaf.output);
   const { counts } = leaf;
-  for (const n of [counts.in, counts.kept, counts.changed, counts.rejected, counts.failed, counts.duplicates, counts.flagged]) writer.long(n);
+  for (const n of [counts.in, counts.kept, counts.changed, counts.rejected, counts.failed, counts.duplicates, counts.flagged])
+    writer.long(n);
   writer.long(leaf.gas);
   writeOptionalDigest(writer, leaf.state);
   writeOptionalDigest(writer, leaf.root);
@@ -112,9 +113,4 @@ export function decodeLeaf(bytes: Uint8Array): Leaf {
   };
   if (!reader.done) throw new MizuError('BYTES_INVALID', 'Leaf has bytes left over');
   return leaf;
-}
-
-/** Canonical order of leaves in the tree: k, stage, partition, block, op. */
-export function compareLeaves(a: Leaf, b: Leaf): number {
-  return a.k - b.k || a.stage - b.stage || a.partition - b.partition || a.block - b.block || a.op - b.op;
 }

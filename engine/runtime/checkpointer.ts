@@ -61,7 +61,8 @@ export class Checkpointer {
     for await (const entry of readAll(context.log, context.topics.tiles, 0)) written.add(fromUtf8(entry.key ?? new Uint8Array(0)));
     const self = new Checkpointer(context, control, committer, written);
     control.listen((body) => self.take(body));
-    for await (const entry of readAll(context.log, context.topics.control, 0)) self.take(readEntry(decodeControl, context.topics.control, 0, entry).body);
+    for await (const entry of readAll(context.log, context.topics.control, 0))
+      self.take(readEntry(decodeControl, context.topics.control, 0, entry).body);
     return self;
   }
 
@@ -70,7 +71,9 @@ export class Checkpointer {
     return pulled(async () => {
       if (!(await this.knows(this.next))) return undefined;
       const attempt = this.accepted.get(this.next) ?? 0;
-      const groups = await this.control.unlessBeyond(this.next, this.context.signal, (signal) => this.leaves.task(this.next, attempt, signal));
+      const groups = await this.control.unlessBeyond(this.next, this.context.signal, (signal) =>
+        this.leaves.task(this.next, attempt, signal),
+      );
       if (groups === undefined) return undefined;
       for (const group of groups) {
         for (const leaf of group.leaves) {
@@ -87,7 +90,11 @@ export class Checkpointer {
   /** Signs the head of the whole tree, once. */
   async seal(): Promise<TreeHead> {
     await this.sign();
-    return { size: this.tree.size, root: toHex(this.tree.root()), verifierKey: formatVkey(noteKey(this.origin, this.context.signer.publicKey)) };
+    return {
+      size: this.tree.size,
+      root: toHex(this.tree.root()),
+      verifierKey: formatVkey(noteKey(this.origin, this.context.signer.publicKey)),
+    };
   }
 
   async close(): Promise<void> {
@@ -117,7 +124,12 @@ export class Checkpointer {
     const note = signNote(text, [{ name: origin, signer: context.signer }]);
     const files = [...this.pending, ...this.tiles.finish()].filter((file) => !this.written.has(file.path));
     const appends: Append[] = files.map((file) => ({ topic: context.topics.tiles, partition: 0, key: utf8(file.path), value: file.bytes }));
-    appends.push({ topic: context.topics.checkpoints, partition: 0, value: utf8(note), headers: { tasks: String(this.next), size: String(tree.size) } });
+    appends.push({
+      topic: context.topics.checkpoints,
+      partition: 0,
+      value: utf8(note),
+      headers: { tasks: String(this.next), size: String(tree.size) },
+    });
     await this.committer.commit(appends);
     for (const file of files) this.written.add(file.path);
     this.pending = [];

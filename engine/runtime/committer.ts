@@ -79,10 +79,14 @@ export class Committer {
     const outcome = await this.writer.commit(appends);
     if (outcome.status === 'committed') return this.writer.waitVisible();
     if (outcome.status === 'unknown') {
-      throw new MizuError('LOG_UNKNOWN_OUTCOME', `Whether a commit of '${this.writer.owner}' succeeded is unknown: ${outcome.error.message}`, {
-        cause: outcome.error,
-        hint: 'Start the run again with the same log: it reads back what was committed and goes on.',
-      });
+      throw new MizuError(
+        'LOG_UNKNOWN_OUTCOME',
+        `Whether a commit of '${this.writer.owner}' succeeded is unknown: ${outcome.error.message}`,
+        {
+          cause: outcome.error,
+          hint: 'Start the run again with the same log: it reads back what was committed and goes on.',
+        },
+      );
     }
     if (outcome.error instanceof MizuError) throw outcome.error;
     const what = outcome.writerDead ? 'Another process may have taken over' : 'The log refused a commit of';

@@ -50,10 +50,14 @@ export async function deploy(log: Log, request: DeployRequest): Promise<RunName>
     const digest = await deployedDigest(log, latest);
     if (digest !== undefined && digest !== request.digest) {
       if (!request.newGeneration) {
-        throw new MizuError('PROGRAM_CHANGED', `'${name}' ran as program ${digest.slice(0, 12)}… (generation ${latest.generation}); this workflow is program ${request.digest.slice(0, 12)}…`, {
-          component: name,
-          hint: 'A changed program is a new generation: add --new-generation to start it beside the old one, or give it another name or another --log.',
-        });
+        throw new MizuError(
+          'PROGRAM_CHANGED',
+          `'${name}' ran as program ${digest.slice(0, 12)}… (generation ${latest.generation}); this workflow is program ${request.digest.slice(0, 12)}…`,
+          {
+            component: name,
+            hint: 'A changed program is a new generation: add --new-generation to start it beside the old one, or give it another name or another --log.',
+          },
+        );
       }
       run = { name, generation: latest.generation + 1 };
     }
@@ -61,7 +65,8 @@ export async function deploy(log: Log, request: DeployRequest): Promise<RunName>
   const topics = new RunTopics(run);
   for (const spec of topics.specs(request.program)) await log.createTopic(spec);
   await publishProgram(log, run, topics, request);
-  if (request.source !== undefined) await ingest(log, topics.source, `${run.name}/${run.generation}/ingest`, request.source, request.signal);
+  if (request.source !== undefined)
+    await ingest(log, topics.source, `${run.name}/${run.generation}/ingest`, request.source, request.signal);
   return run;
 }
 
@@ -73,7 +78,12 @@ async function publishProgram(log: Log, run: RunName, topics: RunTopics, request
     await committer.commit([
       { topic: topics.program, partition: 0, key: utf8('program'), value: encodeProgram(request.program) },
       { topic: topics.program, partition: 0, key: utf8('deployment'), value: canonicalBytes(toJson(request.deployment)) },
-      ...[...request.data].map((set) => ({ topic: topics.program, partition: 0, key: utf8(`data/${set.digest}`), value: encodeDataSet(set) })),
+      ...[...request.data].map((set) => ({
+        topic: topics.program,
+        partition: 0,
+        key: utf8(`data/${set.digest}`),
+        value: encodeDataSet(set),
+      })),
     ]);
   } finally {
     await committer.close();
@@ -106,12 +116,15 @@ export async function readRun(log: Log, name: string, generation?: number): Prom
     else if (key === 'deployment') deployment = readAs(topics.program, 'deployment', entry.value, isDeployment);
     else if (key.startsWith('data/')) {
       const set = decodeDataSet(entry.value);
-      if (set.digest !== key.slice('data/'.length)) throw new MizuError('LOG_CORRUPT', `Data set ${key.slice(5, 17)}… of '${name}' has other content than its digest says`);
+      if (set.digest !== key.slice('data/'.length))
+        throw new MizuError('LOG_CORRUPT', `Data set ${key.slice(5, 17)}… of '${name}' has other content than its digest says`);
       data.push(set);
     }
   }
   if (program === undefined || deployment === undefined) {
-    throw new MizuError('NOT_FOUND', `Run '${name}/${run.generation}' was never fully deployed`, { hint: 'Run its workflow again: deployment goes on where it stopped.' });
+    throw new MizuError('NOT_FOUND', `Run '${name}/${run.generation}' was never fully deployed`, {
+      hint: 'Run its workflow again: deployment goes on where it stopped.',
+    });
   }
   return { run, program, digest: programDigest(program), deployment, data };
 }

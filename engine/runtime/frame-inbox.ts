@@ -33,7 +33,8 @@ export class FrameInbox {
       if (entry !== undefined) {
         const { headers } = entry;
         const owner = Number(headers['k']);
-        if (owner >= k) this.held.set(`${headers['k']}/${headers['attempt']}/${headers['from']}`, { offset: entry.offset, k: owner, bytes: entry.value });
+        if (owner >= k)
+          this.held.set(`${headers['k']}/${headers['attempt']}/${headers['from']}`, { offset: entry.offset, k: owner, bytes: entry.value });
       } else if (!(await this.cursor.wait(signal))) return undefined;
     }
   }

@@ -8,7 +8,8 @@ export function globalStorage(data: Iterable<DataSet>): GlobalStorage {
   return {
     data(digest) {
       const set = sets.get(digest);
-      if (set === undefined) throw new MizuError('NOT_FOUND', `Data set ${digest.slice(0, 12)}… is named by the program and was not loaded`);
+      if (set === undefined)
+        throw new MizuError('NOT_FOUND', `Data set ${digest.slice(0, 12)}… is named by the program and was not loaded`);
       return set;
     },
   };

@@ -27,7 +27,9 @@ export class LeafStream {
     this.topic = topic;
     this.cursors = Array.from({ length: PROOF_PARTITIONS }, (_, partition) => new LogCursor(log, topic, partition));
     this.groups = program.stages.flatMap((stage) =>
-      stage.kind === 'source' ? [{ stage: 0, partition: -1 }] : Array.from({ length: stage.partitions }, (_, partition) => ({ stage: stage.index, partition })),
+      stage.kind === 'source'
+        ? [{ stage: 0, partition: -1 }]
+        : Array.from({ length: stage.partitions }, (_, partition) => ({ stage: stage.index, partition })),
     );
   }
 
@@ -51,7 +53,8 @@ export class LeafStream {
     const name = Buffer.from(key ?? new Uint8Array(0)).toString('utf8');
     const parts = name.split('/');
     const owner = Number(parts[2]);
-    if (parts.length !== 4 || !Number.isSafeInteger(owner)) throw new MizuError('LOG_CORRUPT', `${this.topic}: an entry has the key '${name.slice(0, 80)}', expected stage/partition/k/attempt`);
+    if (parts.length !== 4 || !Number.isSafeInteger(owner))
+      throw new MizuError('LOG_CORRUPT', `${this.topic}: an entry has the key '${name.slice(0, 80)}', expected stage/partition/k/attempt`);
     if (owner < k) return;
     const group = this.held.get(owner) ?? new Map<string, Uint8Array>();
     if (!group.has(name)) group.set(name, value);

@@ -15,7 +15,12 @@ export async function refuseLiveRun(context: RunContext, control: ControlTail): 
   const [host, pid] = splitOwner(owner);
   if (host === hostname() && (Number(pid) === process.pid || !processLives(Number(pid)))) return;
   const before = await context.log.end(context.topics.control, 0);
-  const moved = await context.log.waitBeyond(context.topics.control, 0, before, AbortSignal.any([AbortSignal.timeout(WATCH_MS), context.signal]));
+  const moved = await context.log.waitBeyond(
+    context.topics.control,
+    0,
+    before,
+    AbortSignal.any([AbortSignal.timeout(WATCH_MS), context.signal]),
+  );
   if (!moved) return;
   throw new MizuError('RUN_LIVE', `'${context.title}' is being run by ${owner}`, {
     component: context.title,

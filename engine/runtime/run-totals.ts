@@ -24,7 +24,17 @@ export class RunTotals {
   private readonly stepsPerTask: number;
   private readonly publishingStage: number;
   private readonly hasTarget: boolean;
-  readonly sum: Totals = { candidates: 0, accepted: 0, corrected: 0, duplicates: 0, failed: 0, rejected: {}, gas: 0, localBytes: 0, globalBytes: 0 };
+  readonly sum: Totals = {
+    candidates: 0,
+    accepted: 0,
+    corrected: 0,
+    duplicates: 0,
+    failed: 0,
+    rejected: {},
+    gas: 0,
+    localBytes: 0,
+    globalBytes: 0,
+  };
   /** Tasks 0 … published−1 are complete and counted. */
   published = 0;
   private reachedAt: number | undefined;

@@ -69,18 +69,29 @@ export async function runToEnd(options: RunOptions): Promise<RunSummary> {
   const signal = AbortSignal.any([options.signal, ended.signal]);
   const { log, run } = options;
   const title = `${run.run.name}/${run.run.generation}`;
-  const context: RunContext = { ...run, log, title, topics: new RunTopics(run.run), registry: options.registry, local: options.local, signer: options.signer, signal };
+  const context: RunContext = {
+    ...run,
+    log,
+    title,
+    topics: new RunTopics(run.run),
+    registry: options.registry,
+    local: options.local,
+    signer: options.signer,
+    signal,
+  };
   const control = new ControlTail(log, context.topics.control);
   await control.catchUp();
   if (control.fold.close !== undefined) return readSummary(control.fold.close.summary);
   await refuseLiveRun(context, control);
-  const pool = options.executor ?? new WorkerPool({
-    url: options.workerUrl,
-    size: options.workers,
-    setup: { program: run.program, digest: run.digest, data: run.data },
-    silenceMs: Math.max(SILENCE_FLOOR_MS, run.deployment.deadlineMs * SILENT_DEADLINES),
-    ask: (questions) => Promise.all(questions.map((question) => gatewayOf(options).ask(question, signal))),
-  });
+  const pool =
+    options.executor ??
+    new WorkerPool({
+      url: options.workerUrl,
+      size: options.workers,
+      setup: { program: run.program, digest: run.digest, data: run.data },
+      silenceMs: Math.max(SILENCE_FLOOR_MS, run.deployment.deadlineMs * SILENT_DEADLINES),
+      ask: (questions) => Promise.all(questions.map((question) => gatewayOf(options).ask(question, signal))),
+    });
   const closers: (() => Promise<void>)[] = [];
   try {
     return await runRoles(context, options, control, pool, closers, ended);
@@ -101,7 +112,11 @@ async function runRoles(
 ): Promise<RunSummary> {
   const { signal, program } = context;
   const window = Math.max(4, options.workers * WINDOW_PER_WORKER);
-  const orchestrator = await Orchestrator.open(context, { nodes: options.nodes, window, owner: processName(), ticks: options.ticks ?? interval(TICK_MS) }, control);
+  const orchestrator = await Orchestrator.open(
+    context,
+    { nodes: options.nodes, window, owner: processName(), ticks: options.ticks ?? interval(TICK_MS) },
+    control,
+  );
   closers.push(() => orchestrator.close());
   const steps: StepRunner[] = [];
   for (const stage of program.stages) {
@@ -121,7 +136,8 @@ async function runRoles(
   const checkpointer = await Checkpointer.open(context, control);
   closers.push(() => checkpointer.close());
 
-  const progress = (): void => options.onProgress?.({ totals: orchestrator.totals.sum, cut: control.fold.nextCut, published: orchestrator.totals.published });
+  const progress = (): void =>
+    options.onProgress?.({ totals: orchestrator.totals.sum, cut: control.fold.nextCut, published: orchestrator.totals.published });
   const tail = pulled(async () => (control.fold.finish === undefined && (await control.turn(signal)) ? true : undefined));
   const roles = merge(
     tail,
@@ -142,7 +158,9 @@ async function runRoles(
 function completion(roles: Observable<unknown>, interrupt: AbortSignal, ended: AbortController): Promise<void> {
   return new Promise((resolve, reject) => {
     const interrupted = (): MizuError =>
-      new MizuError('INTERRUPTED', 'The run was interrupted', { hint: 'Nothing committed is lost: the same command with the same --log goes on where it stopped.' });
+      new MizuError('INTERRUPTED', 'The run was interrupted', {
+        hint: 'Nothing committed is lost: the same command with the same --log goes on where it stopped.',
+      });
     if (interrupt.aborted) {
       reject(interrupted());
       return;
@@ -178,7 +196,9 @@ function checkOptions(options: RunOptions): void {
 
 function gatewayOf(options: RunOptions): Gateway {
   if (options.gateway !== undefined) return options.gateway;
-  throw new MizuError('USAGE', 'The workflow asks a model, but no gateway was given', { hint: 'Name the model under `models:` in the workflow, with the url of its server.' });
+  throw new MizuError('USAGE', 'The workflow asks a model, but no gateway was given', {
+    hint: 'Name the model under `models:` in the workflow, with the url of its server.',
+  });
 }
 
 export function processName(): string {

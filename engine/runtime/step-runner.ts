@@ -49,7 +49,15 @@ export class StepRunner {
   readonly machine: StepMachine;
   private readonly inbox: FrameInbox;
 
-  private constructor(context: RunContext, stage: StageSpec, partition: number, control: ControlTail, committer: Committer, machine: StepMachine, inbox: FrameInbox) {
+  private constructor(
+    context: RunContext,
+    stage: StageSpec,
+    partition: number,
+    control: ControlTail,
+    committer: Committer,
+    machine: StepMachine,
+    inbox: FrameInbox,
+  ) {
     this.context = context;
     this.stage = stage;
     this.partition = partition;
@@ -122,7 +130,10 @@ export class StepRunner {
       const frame = await this.control.unlessBeyond(k, signal, (until) => this.inbox.frame(k, attempt, from, until));
       if (frame === undefined) return undefined;
       if (frame.k !== k || frame.from !== from || frame.to !== this.partition) {
-        throw new MizuError('LOG_CORRUPT', `${this.context.topics.frames(this.stage.index)}, partition ${this.partition}: the frame of task ${k} says it is of task ${frame.k} for partition ${frame.to}`);
+        throw new MizuError(
+          'LOG_CORRUPT',
+          `${this.context.topics.frames(this.stage.index)}, partition ${this.partition}: the frame of task ${k} says it is of task ${frame.k} for partition ${frame.to}`,
+        );
       }
       frames.push(frame);
     }
@@ -141,9 +152,18 @@ export class StepRunner {
     }));
     appends.push(...this.published(output));
     const leaves = encodeLeaves(output.leaves);
-    appends.push({ topic: topics.proofs, partition: k % PROOF_PARTITIONS, key: utf8(`${this.stage.index}/${partition}/${k}/0`), value: leaves });
+    appends.push({
+      topic: topics.proofs,
+      partition: k % PROOF_PARTITIONS,
+      key: utf8(`${this.stage.index}/${partition}/${k}/0`),
+      value: leaves,
+    });
     const globalBytes = appendBytes(appends);
-    appends.push({ topic: topics.state(this.stage.index), partition, value: encodeStateEntry({ k, resumeAt: this.inbox.resumeAt, deltas: output.deltas }) });
+    appends.push({
+      topic: topics.state(this.stage.index),
+      partition,
+      value: encodeStateEntry({ k, resumeAt: this.inbox.resumeAt, deltas: output.deltas }),
+    });
     const lease = this.control.fold.leases.get(`${this.stage.index}/${partition}`);
     const result: StepResult = {
       type: 'step',

@@ -37,7 +37,13 @@ export interface RunSummary {
   readonly reports: Readonly<Record<string, Json>>;
 }
 
-export function summaryOf(context: RunContext, totals: Totals, reason: 'accepted' | 'exhausted', head: TreeHead, reports: Readonly<Record<string, Json>>): RunSummary {
+export function summaryOf(
+  context: RunContext,
+  totals: Totals,
+  reason: 'accepted' | 'exhausted',
+  head: TreeHead,
+  reports: Readonly<Record<string, Json>>,
+): RunSummary {
   return {
     name: context.run.name,
     generation: context.run.generation,
@@ -83,5 +89,8 @@ const SHAPE = z.object({
 export function readSummary(json: Json): RunSummary {
   const parsed = SHAPE.safeParse(json);
   if (parsed.success) return parsed.data;
-  throw new MizuError('LOG_CORRUPT', `The summary in the run's last control entry has a shape that this version does not know: ${parsed.error.issues[0]?.path.join('.') ?? ''}`);
+  throw new MizuError(
+    'LOG_CORRUPT',
+    `The summary in the run's last control entry has a shape that this version does not know: ${parsed.error.issues[0]?.path.join('.') ?? ''}`,
+  );
 }

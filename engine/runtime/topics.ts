@@ -22,22 +22,50 @@ export class RunTopics {
     this.prefix = `${run.name}.${run.generation}.`;
   }
 
-  get program() { return `${this.prefix}program`; }
-  get source() { return `${this.prefix}source`; }
-  get control() { return `${this.prefix}control`; }
-  get results() { return `${this.prefix}results`; }
-  get proofs() { return `${this.prefix}proofs`; }
-  get attestations() { return `${this.prefix}attestations`; }
-  get verified() { return `${this.prefix}verified`; }
-  get rejected() { return `${this.prefix}rejected`; }
-  get failed() { return `${this.prefix}failed`; }
-  get duplicates() { return `${this.prefix}duplicates`; }
-  get tiles() { return `${this.prefix}tiles`; }
-  get checkpoints() { return `${this.prefix}checkpoints`; }
+  get program() {
+    return `${this.prefix}program`;
+  }
+  get source() {
+    return `${this.prefix}source`;
+  }
+  get control() {
+    return `${this.prefix}control`;
+  }
+  get results() {
+    return `${this.prefix}results`;
+  }
+  get proofs() {
+    return `${this.prefix}proofs`;
+  }
+  get attestations() {
+    return `${this.prefix}attestations`;
+  }
+  get verified() {
+    return `${this.prefix}verified`;
+  }
+  get rejected() {
+    return `${this.prefix}rejected`;
+  }
+  get failed() {
+    return `${this.prefix}failed`;
+  }
+  get duplicates() {
+    return `${this.prefix}duplicates`;
+  }
+  get tiles() {
+    return `${this.prefix}tiles`;
+  }
+  get checkpoints() {
+    return `${this.prefix}checkpoints`;
+  }
   /** Frames that enter a stage. */
-  frames(stage: number) { return `${this.prefix}frames-${stage}`; }
+  frames(stage: number) {
+    return `${this.prefix}frames-${stage}`;
+  }
   /** Deltas of a stage's keyed state. */
-  state(stage: number) { return `${this.prefix}state-${stage}`; }
+  state(stage: number) {
+    return `${this.prefix}state-${stage}`;
+  }
 
   /** Everything a program needs, in the order in which it is created; `control` comes last, so a run that has one is whole. */
   specs(program: Program): TopicSpec[] {

@@ -13,5 +13,8 @@ export function isFieldType(type: unknown): type is FieldType & Json {
 }
 
 export function isSchema(fields: unknown): fields is Schema & Json {
-  return Array.isArray(fields) && fields.every((field) => isPlainObject(field) && typeof field['name'] === 'string' && isFieldType(field['type']));
+  return (
+    Array.isArray(fields) &&
+    fields.every((field) => isPlainObject(field) && typeof field['name'] === 'string' && isFieldType(field['type']))
+  );
 }

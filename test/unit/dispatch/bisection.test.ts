@@ -28,14 +28,12 @@ function search(count: number, dies: (part: Part, probe: number) => boolean): { 
 
 const has = (part: Part, killers: readonly number[]): boolean => killers.some((i) => i >= part.from && i < part.to);
 
-const taskWithKillers = fc
-  .integer({ min: 1, max: 200 })
-  .chain((count) =>
-    fc.record({
-      count: fc.constant(count),
-      killers: fc.uniqueArray(fc.nat(count - 1), { minLength: 1, maxLength: POISON_PER_TASK_LIMIT }),
-    }),
-  );
+const taskWithKillers = fc.integer({ min: 1, max: 200 }).chain((count) =>
+  fc.record({
+    count: fc.constant(count),
+    killers: fc.uniqueArray(fc.nat(count - 1), { minLength: 1, maxLength: POISON_PER_TASK_LIMIT }),
+  }),
+);
 
 describe('the search for killers', () => {
   it('finds exactly those who kill, in a number of probes that grows with the logarithm of the task', () => {
