@@ -29,7 +29,7 @@ import {
   Tamper,
   withTampered,
 } from '../support/tamper.ts';
-import { makeRun, type MadeRun, RUNS } from '../support/verify-support.ts';
+import { LONG, makeRun, type MadeRun, RUNS } from '../support/verify-support.ts';
 
 const SEED = 20261124;
 /** Byte flips of the property; each is a copy of a log and a whole verification. */
@@ -44,8 +44,7 @@ let own: Signer;
 
 beforeAll(async () => {
   for (const name of ['counted', 'streamed', 'reached'] as const) made.set(name, await makeRun(RUNS[name]));
-  // Seventy tasks: the run has a signed head in its middle, too.
-  made.set('long', await makeRun({ ...RUNS.plain, partitions: 1, budget: 140, taskSize: 2 }));
+  made.set('long', await makeRun(LONG));
   own = openKeyFile(join(runOf('long').directory, 'keys', 'signer.pem'));
 });
 

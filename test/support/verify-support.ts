@@ -3,7 +3,20 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import { openEmbeddedLog, openLocalStorage } from '#connectors/embedded';
-import { type DeployedRun, type Gateway, type Log, type Registry, type ReplayReport, replayRun, type RunSummary, readRun } from '#engine';
+import {
+  type DeployedRun,
+  type Gateway,
+  type Log,
+  MizuError,
+  parseRecordId,
+  type Registry,
+  type ReplayReport,
+  readRun,
+  recordStory,
+  replayRun,
+  type RunSummary,
+  type Story,
+} from '#engine';
 import { openLog, registry, WORKER_URL } from '#topologies';
 import type { PlainWorkflow } from './oracle.ts';
 import { workflowFiles } from './random-workflow.ts';
@@ -40,6 +53,9 @@ export const RUNS = {
 function withoutCount({ accept: _, ...rest }: PlainWorkflow): PlainWorkflow {
   return rest;
 }
+
+/** Seventy tasks: a head is signed in the middle of the run, too. */
+export const LONG: PlainWorkflow = { ...RUNS.plain, partitions: 1, budget: 140, taskSize: 2 };
 
 export interface MadeRun {
   /** Folder of its log. */
@@ -94,4 +110,14 @@ export async function replayed(log: Log, run: DeployedRun, settings: ReplaySetti
     await local.close();
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** The story of one record of a run, with the answers recorded for it if it asks for any. */
+export async function storyOf(log: Log, run: DeployedRun, id: string, gateway?: Gateway): Promise<Story> {
+  const local = { openKeyIndex: () => refuseIndex(), close: async () => {} };
+  return recordStory({ log, run, id: parseRecordId(id), registry, local, gateway, signal: new AbortController().signal });
+}
+
+function refuseIndex(): never {
+  throw new MizuError('INTERNAL', 'A story executes the source stage alone, which has no keyed state');
 }
