@@ -8,6 +8,7 @@ import type { ControlBody, ResultBody, SignedEntry } from '../dispatch/control-e
 import { decodeControl, decodeResult, verifySigned } from '../dispatch/control-entry.ts';
 import { toJson } from '../compile/to-json.ts';
 import { attestationKey, openAttestation } from '../proof/attestation.ts';
+import { parseEnvelope } from '../proof/dsse.ts';
 import { canonicalBytes } from '../proof/jcs.ts';
 import { equalBytes, fromHex, sha256, toBase64, toHex } from '../proof/sha256.ts';
 import { readAll } from '../runtime/log-cursor.ts';
@@ -135,6 +136,7 @@ async function checkAttestations({ log, topics, report }: SignatureOptions, keys
     count++;
     try {
       const attestation = openAttestation(entry.value, keys);
+      if (!isAsSigned(entry.value, keys)) report(where, 'the envelope is not in the form in which it was signed');
       if (!equalBytes(attestationKey(attestation.network, attestation), entry.key ?? new Uint8Array(0))) {
         report(where, 'the attestation stands under the key of another question');
       }
@@ -143,4 +145,14 @@ async function checkAttestations({ log, topics, report }: SignatureOptions, keys
     }
   }
   return count;
+}
+
+/** DSSE lets a reader ignore the hint that names the key, and fields it does not know: here an envelope has one form, like all that is signed. */
+function isAsSigned(envelope: Uint8Array, keys: readonly Uint8Array[]): boolean {
+  const { payload, payloadType, signatures } = parseEnvelope(envelope);
+  const [signature, ...others] = signatures;
+  if (signature === undefined || others.length > 0) return false;
+  const form = (key: Uint8Array): Uint8Array =>
+    canonicalBytes({ payload: toBase64(payload), payloadType, signatures: [{ keyid: toHex(key), sig: toBase64(signature) }] });
+  return keys.some((key) => equalBytes(form(key), envelope));
 }
