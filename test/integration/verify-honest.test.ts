@@ -11,6 +11,7 @@ import {
   openCheckpoint,
   parseRecordId,
   parseVkey,
+  proveRecord,
   publishedRecords,
   readRun,
   TileBuilder,
@@ -18,11 +19,13 @@ import {
   tileFiles,
   toHex,
   verifyInclusion,
+  verifyProof,
   verifyRun,
 } from '#engine';
 import { compileFile, FALLING_STACKS, openLog, runWorkflow } from '#topologies';
 import { rejection } from '../support/log-tools.ts';
-import { quickFolder } from '../support/run-support.ts';
+import { DyingExecutor } from '../support/lying.ts';
+import { LocalExecutor, quickFolder } from '../support/run-support.ts';
 import { CONTROL, type Tamper, withTampered } from '../support/tamper.ts';
 import { LONG, makeRun, type MadeRun, replayed, RUNS, storyOf, withRun } from '../support/verify-support.ts';
 
@@ -189,6 +192,22 @@ describe.each([...names, 'long'])('the tree of the run %s as a folder of files',
       expect(paths.sort()).toEqual(expected.sort());
     } finally {
       rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});
+
+test('candidates that killed every worker are failed by control, and proved, replayed and told as that (P9)', async () => {
+  const run = await makeRun(RUNS.streamed, { executor: (deployed) => new DyingExecutor(new LocalExecutor(deployed), [14, 17]) });
+  expect(run.summary.candidates).toBe(40);
+  await withRun(run, async (log, deployed) => {
+    expect((await verifyRun(log, deployed)).problems).toEqual([]);
+    expect(await replayed(log, deployed)).toMatchObject({ ok: true, leaves: run.summary.treeSize });
+    const poisoned = (await collect(listDrops(log, deployed, 'failed'))).filter(({ code }) => code === 'POISON');
+    expect(poisoned.map(({ id }) => id)).toEqual(['w/1/2.2', 'w/1/2.5']);
+    for (const { id } of poisoned) {
+      const { text, verifierKey } = await proveRecord(log, deployed, parseRecordId(id));
+      expect(verifyProof(text, verifierKey)).toMatchObject({ id, kind: 'failed', drop: { step: 'source', code: 'POISON' } });
+      expect(await storyOf(log, deployed, id)).toMatchObject({ outcome: 'failed', steps: [], drop: { code: 'POISON' } });
     }
   });
 });

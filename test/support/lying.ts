@@ -1,13 +1,20 @@
 /**
- * Nodes that lie. Their runs are consistent in themselves: chained, committed, signed by the right key. Either an op of theirs does something
+ * Nodes that lie, and one that dies. Their runs are consistent in themselves: chained, committed, signed by the right key. Either an op of theirs does something
  * else than the op of that name, or they sign for a commitment that nothing leads to.
  */
-import type { EffectSink, KeyedSink, Registry, TaskExecutor, TaskInput, TaskOutput } from '#engine';
+import {
+  type EffectSink,
+  type KeyedSink,
+  MizuError,
+  type Registry,
+  sha256,
+  type TaskExecutor,
+  type TaskInput,
+  type TaskOutput,
+} from '#engine';
 import { registry } from '#topologies';
-import { frameRoot } from '../../engine/proof/frame.ts';
-import { decodeFrame } from '../../engine/proof/frame.ts';
+import { decodeFrame, frameRoot } from '../../engine/proof/frame.ts';
 import { decodeLeaf, encodeLeaf, type Leaf, outputCommitment } from '../../engine/proof/leaf.ts';
-import { sha256 } from '#engine';
 
 export interface Lie {
   /** Operator that does something else. */
@@ -96,5 +103,27 @@ export class ForgingExecutor implements TaskExecutor {
     const roots = frames.map((frame) => frameRoot(decodeFrame(frame)));
     forged[forged.length - 1] = { ...last, input, output: outputCommitment(input, last.opDigest, sha256(...roots)) };
     return forged.map(encodeLeaf);
+  }
+}
+
+/** Dies, as a worker thread does, whenever it should execute one of these candidates of the run. */
+export class DyingExecutor implements TaskExecutor {
+  private readonly honest: TaskExecutor;
+  private readonly deadly: readonly number[];
+
+  constructor(honest: TaskExecutor, deadly: readonly number[]) {
+    this.honest = honest;
+    this.deadly = deadly;
+  }
+
+  async execute(input: TaskInput): Promise<TaskOutput> {
+    const { first, count, poison } = input;
+    const struck = this.deadly.some((candidate) => candidate >= first && candidate < first + count && !poison.includes(candidate - first));
+    if (struck) throw new MizuError('WORKER_DIED', 'A candidate ended its worker');
+    return this.honest.execute(input);
+  }
+
+  close(): Promise<void> {
+    return this.honest.close();
   }
 }
