@@ -57,6 +57,12 @@ function withoutCount({ accept: _, ...rest }: PlainWorkflow): PlainWorkflow {
 /** Seventy tasks: a head is signed in the middle of the run, too. */
 export const LONG: PlainWorkflow = { ...RUNS.plain, partitions: 1, budget: 140, taskSize: 2 };
 
+/** Folders of the runs of this test file. A hook can't be added by a hook or a test, so one stands here for all. */
+const folders: string[] = [];
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
 export interface MadeRun {
   /** Folder of its log. */
   readonly directory: string;
@@ -70,7 +76,7 @@ export async function makeRun(workflow: PlainWorkflow, settings: Partial<RunSett
 
 export async function makeRunOf(files: Readonly<Record<string, string>>, settings: Partial<RunSettings> = {}): Promise<MadeRun> {
   const directory = quickFolder();
-  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+  folders.push(directory);
   const log = await openEmbeddedLog({ directory });
   try {
     const summary = await withWorkflow(files, (workflow) => runCompiled(workflow, { order: 1, ...settings, log }));
