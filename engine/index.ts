@@ -65,7 +65,7 @@ export * from './proof/attestation.ts';
 export { Committer } from './runtime/committer.ts';
 export { AttestationTable } from './runtime/attestation-table.ts';
 export { readAttestations, recordedGateway } from './runtime/recorded-gateway.ts';
-export { type DropView, listDrops, type PublishedRow, publishedRecords } from './verify/read-published.ts';
+export { type DropView, listDrops, publishedRecords } from './verify/read-published.ts';
 export { type Mismatch, type ReplayReport, replayRun } from './verify/replay-run.ts';
 export { type VerifyReport, verifyRun } from './verify/verify-run.ts';
 export { proveRecord } from './verify/prove-record.ts';
