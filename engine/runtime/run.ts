@@ -14,6 +14,7 @@ import type { Json } from '../contract/program.ts';
 import { toJson } from '../compile/to-json.ts';
 import type { Signer } from '../contract/signer.ts';
 import type { LocalStorage } from '../contract/storage.ts';
+import { toHex } from '../proof/sha256.ts';
 import { Checkpointer } from './checkpointer.ts';
 import { ControlTail } from './control-tail.ts';
 import type { DeployedRun } from './deploy.ts';
@@ -82,6 +83,7 @@ export async function runToEnd(options: RunOptions): Promise<RunSummary> {
   const control = new ControlTail(log, context.topics.control);
   await control.catchUp();
   if (control.fold.close !== undefined) return readSummary(control.fold.close.summary);
+  refuseOtherKey(context, control);
   await refuseLiveRun(context, control);
   const pool =
     options.executor ??
@@ -182,6 +184,21 @@ function completion(roles: Observable<unknown>, interrupt: AbortSignal, ended: A
       },
     });
   });
+}
+
+/** One key signs a run from its first entry to its last: a tree begun under one key and ended under another would verify under neither. */
+function refuseOtherKey(context: RunContext, control: ControlTail): void {
+  const [first] = control.fold.keys;
+  const own = toHex(context.signer.publicKey);
+  if (first === undefined || first === own) return;
+  throw new MizuError(
+    'KEY_INVALID',
+    `'${context.title}' was begun with the key ${first.slice(0, 16)}…; this process signs with ${own.slice(0, 16)}…`,
+    {
+      component: context.title,
+      hint: 'Give the key file that it was begun with (--key), or start anew on another --log.',
+    },
+  );
 }
 
 function checkOptions(options: RunOptions): void {

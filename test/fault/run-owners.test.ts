@@ -1,7 +1,7 @@
 /** Who may run what (P2, P12): a new owner fences the old one; a changed program needs a new generation; a finished run is not run again. */
 import { describe, expect, it } from 'vitest';
 import type { TaskExecutor } from '#engine';
-import { listRuns } from '#engine';
+import { listRuns, readRun, signerFromSeed, verifyRun } from '#engine';
 import { CrashingLog } from '../support/crashing-log.ts';
 import { rejection } from '../support/log-tools.ts';
 import { runOracle } from '../support/oracle.ts';
@@ -48,6 +48,22 @@ describe('a run', () => {
       expect((await listRuns(log, 'w')).map((run) => run.generation)).toEqual([1, 2]);
       const after = await readOutcome(log, 'w', 1);
       expect({ bytes: after.bytes, published: after.published }).toEqual({ bytes: before.bytes, published: before.published });
+    });
+  });
+
+  it('goes on with the key that it was begun with, and with no other', async () => {
+    await withWorkflow(workflowFiles(COUNTED), async (compiled) => {
+      await withQuickLog(async (log) => {
+        const own = signerFromSeed(new Uint8Array(32).fill(1));
+        const crashing = new CrashingLog(log, 20, 'before');
+        await rejection(runCompiled(compiled, { log: crashing, order: 1, signer: own }));
+        const other = signerFromSeed(new Uint8Array(32).fill(2));
+        const error = await rejection(runCompiled(compiled, { log, order: 1, signer: other }));
+        expect(error.code).toBe('KEY_INVALID');
+        expect(error.hint).toContain('--key');
+        const summary = await runCompiled(compiled, { log, order: 1, signer: own });
+        expect((await verifyRun(log, await readRun(log, summary.name), { verifierKey: summary.verifierKey })).problems).toEqual([]);
+      });
     });
   });
 
