@@ -117,17 +117,10 @@ export class ControlFold {
     for (; this.low < k; this.low++) this.tasks.delete(this.low);
   }
 
-  /** Tasks in flight: cut, not accepted. */
-  outstanding(): number {
-    let count = 0;
-    for (const task of this.tasks.values()) if (task.accepted === undefined) count++;
-    return count;
-  }
-
-  /** open: more tasks may be cut. finished: a `finish` entry stands. blocked: waiting for results of cut tasks. */
-  pool(limit: { readonly window: number; readonly published: number; readonly total: number }): 'open' | 'blocked' | 'finished' {
+  /** open: tasks below `cutEnd` may be cut. blocked: all of them are, and results are waited for. finished: a `finish` entry stands. */
+  pool(cutEnd: number): 'open' | 'blocked' | 'finished' {
     if (this.finish !== undefined) return 'finished';
-    return this.nextCut < Math.min(limit.published + limit.window, limit.total) ? 'open' : 'blocked';
+    return this.nextCut < cutEnd ? 'open' : 'blocked';
   }
 }
 

@@ -65,8 +65,9 @@ class Desk {
   }
 
   cut(): void {
-    const { taskSize, candidates, source } = this.plan;
-    for (let k = this.fold.nextCut; k < this.plan.cutEnd; k++) {
+    const { taskSize, candidates, source, cutEnd } = this.plan;
+    if (this.fold.pool(cutEnd) !== 'open') return;
+    for (let k = this.fold.nextCut; k < cutEnd; k++) {
       const first = k * taskSize;
       const count = Math.min(taskSize, candidates - first);
       this.entries.push({ type: 'cut', k, branch: 0, first, count, ranges: source ? [[0, first, first + count]] : [] });
