@@ -22,6 +22,14 @@ export interface TopicSpec {
   readonly partitions: number;
   /** `compact` keeps at least the newest entry of each key; every entry of such a topic has a key. */
   readonly cleanup: 'keep' | 'compact';
+  /** What the log may forget of a kept topic; absent: nothing. A store that never forgets may keep more. */
+  readonly retention?: Retention | undefined;
+}
+
+/** Entries may go once the partition holds more than `bytes`, or they are older than `ms`; one that is absent sets no bound. */
+export interface Retention {
+  readonly bytes?: number | undefined;
+  readonly ms?: number | undefined;
 }
 
 export interface Append {

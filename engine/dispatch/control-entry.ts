@@ -12,7 +12,7 @@ import { verifyStrict } from '../proof/ed25519.ts';
 import { canonicalBytes, canonicalJson, isPlainObject } from '../proof/jcs.ts';
 import { parseStrictJson } from '../proof/json-parser.ts';
 import { fromBase64, toBase64 } from '../proof/sha256.ts';
-import { isControlBody, isResultBody } from './entry-shapes.ts';
+import { isControlBody, isRequestBody, isResultBody } from './entry-shapes.ts';
 
 /** What task k covers (P7): candidates [first, first + count), from records [from, to) of the source where there is one. */
 export interface CutEntry {
@@ -25,12 +25,58 @@ export interface CutEntry {
   readonly ranges: readonly (readonly [number, number, number])[];
 }
 
+/** What a member offers to a run. Its work is chosen by it alone (P17): nothing else about a member is known to the dispatcher. */
+export interface Offer {
+  /** Tasks that it executes at once; 0 for a member that takes none. */
+  readonly slots: number;
+  /** Share of the work that it asks for among capable members, a whole number from 1 to WEIGHT_LIMIT. */
+  readonly weight: number;
+  /** Whether it takes partitions of keyed stages under lease. */
+  readonly steps: boolean;
+  /** Whether it can be the checkpointer: it holds the run's key. */
+  readonly checkpoints: boolean;
+  /** Whether it can be the gateway: it holds a key for attestations and reaches the models in `models`. */
+  readonly answers: boolean;
+  /** Ops that it knows, `name@version`, sorted. */
+  readonly ops: readonly string[];
+  /** Models that a gateway reaches, sorted; empty for others. */
+  readonly models: readonly string[];
+  /** Memory that it gives to the run, bytes. */
+  readonly memory: number;
+}
+
+export type RunMode = 'running' | 'paused' | 'draining' | 'stopped';
+
 export type ControlBody =
   /** An orchestrator took over. `owner`: process, for people; `key`: its public key in hexadecimal. */
   | { readonly type: 'open'; readonly owner: string; readonly key: string }
   | CutEntry
   | { readonly type: 'assign'; readonly k: number; readonly attempt: number; readonly node: number; readonly deadline: number }
   | { readonly type: 'lease'; readonly stage: number; readonly partition: number; readonly epoch: number; readonly node: number }
+  /**
+   * A member takes part as node `node`: its results stand in that partition. `incarnation` names the process's present life: an admission
+   * of another one under the same number ends the one before. `request`: offset of the request that it answers.
+   */
+  | {
+      readonly type: 'admit';
+      readonly node: number;
+      readonly member: string;
+      readonly incarnation: string;
+      /** Its public key, hexadecimal: signs its results. */
+      readonly key: string;
+      readonly offer: Offer;
+      readonly request: number;
+    }
+  /** The member takes part no longer: its attempts are over, its leases and roles free. `silent`: no word for LOST_TICKS. */
+  | { readonly type: 'lost'; readonly node: number; readonly reason: 'silent' | 'left' | 'replaced' }
+  /** One member has this role for the run; the next epoch ends it. */
+  | { readonly type: 'appoint'; readonly role: 'checkpointer' | 'gateway'; readonly epoch: number; readonly node: number }
+  /** What its operator asked for. paused: nothing new is assigned; stopped: and members let go; draining: nothing new is cut, then the run finishes. */
+  | { readonly type: 'mode'; readonly mode: RunMode; readonly by: string; readonly request: number }
+  /** Deployment settings changed (P12, compatible): how many task-taking members are employed, and the time frame of an attempt. */
+  | { readonly type: 'settings'; readonly nodes: number; readonly deadlineMs: number; readonly request: number }
+  /** A second result of an accepted task: whether both agree on every leaf. */
+  | { readonly type: 'confirm'; readonly k: number; readonly attempt: number; readonly node: number; readonly equal: boolean }
   | { readonly type: 'tick'; readonly tick: number }
   | { readonly type: 'accept'; readonly k: number; readonly attempt: number; readonly node: number; readonly result: string }
   | { readonly type: 'dead'; readonly k: number; readonly attempt: number; readonly reason: string }
@@ -46,9 +92,12 @@ export type ControlBody =
   | { readonly type: 'probed'; readonly k: number; readonly probe: number; readonly outcome: ProbeOutcome }
   | { readonly type: 'poison'; readonly k: number; readonly i: number }
   /** The pool is finished: `last` is the last task that counts, −1 if there is none. */
-  | { readonly type: 'finish'; readonly last: number; readonly reason: 'accepted' | 'exhausted' }
+  | { readonly type: 'finish'; readonly last: number; readonly reason: FinishReason }
   /** The run is closed: every record is published, the tree is signed. */
   | { readonly type: 'close'; readonly summary: Json };
+
+/** `accepted`: the exact count is there. `exhausted`: all candidates were used. `drained`: its operator ended it. */
+export type FinishReason = 'accepted' | 'exhausted' | 'drained';
 
 /** `unreachable`: nothing was learned. */
 export type ProbeOutcome = 'survived' | 'died' | 'unreachable';
@@ -103,16 +152,77 @@ export interface ProbeResult {
   readonly message: string;
 }
 
-export type ResultBody = TaskResult | StepResult | FailedAttempt | ProbeResult;
+/** A member lives. Every entry of its partition says so; this one when there is nothing else to say. */
+export interface Heartbeat {
+  readonly type: 'heartbeat';
+  readonly node: number;
+  readonly incarnation: string;
+  /** Attempts that run, and those that wait for a thread. */
+  readonly running: number;
+  readonly waiting: number;
+  /** Resident memory, bytes. */
+  readonly memory: number;
+}
 
-export type SigningContext = 'mizu-control-v1' | 'mizu-result-v1';
+/** What the aggregates of the last stage found, once its run is over; by step id. */
+export interface StepReport {
+  readonly type: 'report';
+  readonly node: number;
+  readonly stage: number;
+  readonly partition: number;
+  readonly reports: { readonly [step: string]: Json };
+}
+
+/** The head of the whole tree is signed. */
+export interface Sealed {
+  readonly type: 'sealed';
+  readonly node: number;
+  readonly tasks: number;
+  readonly size: number;
+  /** Hexadecimal. */
+  readonly root: string;
+  readonly verifierKey: string;
+}
+
+/** A gateway could not get an answer to the question with this key; whoever waits for it gives its attempt up (P9). */
+export interface Unanswered {
+  readonly type: 'unanswered';
+  readonly node: number;
+  /** Key of the question, hexadecimal. */
+  readonly question: string;
+  readonly code: string;
+  readonly message: string;
+}
+
+export type ResultBody = TaskResult | StepResult | FailedAttempt | ProbeResult | Heartbeat | StepReport | Sealed | Unanswered;
+
+/** What others ask of the orchestrator, in the requests topic: they never write control themselves (P1). */
+export type RequestBody =
+  | {
+      readonly type: 'join';
+      readonly member: string;
+      readonly incarnation: string;
+      readonly key: string;
+      readonly offer: Offer;
+    }
+  | { readonly type: 'leave'; readonly member: string; readonly incarnation: string }
+  | { readonly type: 'mode'; readonly mode: RunMode; readonly by: string }
+  /** The deployment entry of the program topic was changed: take its settings over. */
+  | { readonly type: 'settings'; readonly nodes: number; readonly deadlineMs: number };
+
+export type SigningContext = 'mizu-control-v1' | 'mizu-result-v1' | 'mizu-request-v1';
 
 function signedBytes(context: SigningContext, run: string, body: Json): Uint8Array {
   return canonicalBytes([context, run, body]);
 }
 
 /** `run`: NAME/GENERATION; binds the signature to its run. */
-export function encodeSigned(context: SigningContext, run: string, body: ControlBody | ResultBody, signer: Signer): Uint8Array {
+export function encodeSigned(
+  context: SigningContext,
+  run: string,
+  body: ControlBody | ResultBody | RequestBody,
+  signer: Signer,
+): Uint8Array {
   const json = toJson(body);
   return Buffer.from(canonicalJson({ body: json, sig: toBase64(signer.sign(signedBytes(context, run, json))) }), 'utf8');
 }
@@ -133,6 +243,13 @@ export function decodeControl(bytes: Uint8Array): SignedEntry<ControlBody> {
 export function decodeResult(bytes: Uint8Array): SignedEntry<ResultBody> {
   const { body, signature } = decodeEnvelope(bytes);
   if (!isResultBody(body)) throw new MizuError('BYTES_INVALID', `A result of no known shape: ${canonicalJson(body).slice(0, 80)}`);
+  return { body, signature };
+}
+
+/** Reads an entry of the requests topic, likewise. @throws BYTES_INVALID. */
+export function decodeRequest(bytes: Uint8Array): SignedEntry<RequestBody> {
+  const { body, signature } = decodeEnvelope(bytes);
+  if (!isRequestBody(body)) throw new MizuError('BYTES_INVALID', `A request of no known shape: ${canonicalJson(body).slice(0, 80)}`);
   return { body, signature };
 }
 
@@ -166,7 +283,7 @@ function decodeEnvelope(bytes: Uint8Array): SignedEntry<Json> {
 export function verifySigned(
   context: SigningContext,
   run: string,
-  entry: SignedEntry<ControlBody | ResultBody>,
+  entry: SignedEntry<ControlBody | ResultBody | RequestBody>,
   publicKey: Uint8Array,
 ): boolean {
   return verifyStrict(publicKey, signedBytes(context, run, toJson(entry.body)), entry.signature);

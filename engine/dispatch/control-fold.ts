@@ -4,7 +4,7 @@
  */
 import type { Bisection, Part } from './bisection.ts';
 import { bisectionStatus, DEAD_ATTEMPT_LIMIT, FRUITLESS_BISECTION_LIMIT, startBisection, takeProbe } from './bisection.ts';
-import type { ControlBody, CutEntry } from './control-entry.ts';
+import type { ControlBody, CutEntry, FinishReason, Offer, RunMode } from './control-entry.ts';
 
 export interface AttemptState {
   readonly attempt: number;
@@ -42,10 +42,43 @@ export interface TaskState {
   fruitless: number;
 }
 
+/** A member that takes part now. */
+export interface MemberState {
+  readonly node: number;
+  readonly member: string;
+  readonly incarnation: string;
+  /** Hexadecimal. */
+  readonly key: string;
+  readonly offer: Offer;
+  /** Tick at which it was admitted. */
+  readonly since: number;
+}
+
+export interface RoleState {
+  readonly epoch: number;
+  readonly node: number;
+}
+
+/** `request` of an entry that the orchestrator wrote unasked. */
+export const NO_REQUEST = Number.MAX_SAFE_INTEGER;
+
 export class ControlFold {
   /** Tasks that were cut and not yet forgotten. */
   readonly tasks = new Map<number, TaskState>();
-  readonly leases = new Map<string, { readonly epoch: number; readonly node: number }>();
+  /** STAGE/PARTITION → the newest lease; its holder may be lost. */
+  readonly leases = new Map<string, RoleState>();
+  /** The newest appointment of each role; its holder may be lost. */
+  readonly roles = new Map<'checkpointer' | 'gateway', RoleState>();
+  /** Members that take part now, by number. */
+  readonly members = new Map<number, MemberState>();
+  /** The number that each member had last, so that one that comes back gets it again. */
+  readonly numbers = new Map<string, number>();
+  mode: RunMode = 'running';
+  /** Who asked for the mode; empty at the begin. */
+  modeBy = '';
+  settings: { readonly nodes: number; readonly deadlineMs: number } | undefined;
+  /** Requests below this offset were answered. */
+  nextRequest = 0;
   nextCut = 0;
   /** Candidates handed out so far. */
   candidates = 0;
@@ -55,7 +88,7 @@ export class ControlFold {
   keys: string[] = [];
   /** Nodes ever employed are numbered below this: their results may stand in as many partitions. */
   nodes = 0;
-  finish: { readonly last: number; readonly reason: 'accepted' | 'exhausted' } | undefined;
+  finish: { readonly last: number; readonly reason: FinishReason } | undefined;
   close: (ControlBody & { readonly type: 'close' }) | undefined;
   private low = 0;
 
@@ -72,6 +105,38 @@ export class ControlFold {
       case 'lease':
         this.nodes = Math.max(this.nodes, body.node + 1);
         this.leases.set(`${body.stage}/${body.partition}`, { epoch: body.epoch, node: body.node });
+        return;
+      case 'admit':
+        this.lose(body.node);
+        this.nodes = Math.max(this.nodes, body.node + 1);
+        this.members.set(body.node, {
+          node: body.node,
+          member: body.member,
+          incarnation: body.incarnation,
+          key: body.key,
+          offer: body.offer,
+          since: this.tick,
+        });
+        this.numbers.set(body.member, body.node);
+        this.answered(body.request);
+        return;
+      case 'lost':
+        this.lose(body.node);
+        return;
+      case 'appoint':
+        this.roles.set(body.role, { epoch: body.epoch, node: body.node });
+        return;
+      case 'mode':
+        if (body.mode === 'running' && this.mode !== 'running') this.beginAnew();
+        this.mode = body.mode;
+        this.modeBy = body.by;
+        this.answered(body.request);
+        return;
+      case 'settings':
+        this.settings = { nodes: body.nodes, deadlineMs: body.deadlineMs };
+        this.answered(body.request);
+        return;
+      case 'confirm':
         return;
       case 'tick':
         this.tick = body.tick;
@@ -96,20 +161,38 @@ export class ControlFold {
     if (task !== undefined) applyToTask(task, body);
   }
 
-  /** Attempts and probes of the orchestrator before are over; how far a search for killers came is kept, unless it had failed. */
+  /** A new orchestrator goes on with the attempts that run: they are its members' own, and end with them. */
   private takeOver(body: ControlBody & { readonly type: 'open' }): void {
     this.opens++;
     this.owner = body.owner;
     if (!this.keys.includes(body.key)) this.keys.push(body.key);
+    this.beginAnew();
+  }
+
+  /** Failures counted so far are forgiven; how far a search for killers came is kept, unless it had failed. */
+  private beginAnew(): void {
     for (const task of this.tasks.values()) {
-      task.live = [];
-      task.probe = undefined;
       task.died = 0;
       task.unreachable = 0;
       if (!searchFailed(task)) continue;
       task.bisection = undefined;
       task.fruitless = 0;
     }
+  }
+
+  /** The attempts and the probe of a member that is gone are over. */
+  private lose(node: number): void {
+    this.members.delete(node);
+    for (const task of this.tasks.values()) {
+      if (task.accepted !== undefined) continue;
+      task.live = task.live.filter((attempt) => attempt.node !== node);
+      if (task.probe?.node === node) task.probe = undefined;
+    }
+  }
+
+  /** A request is answered once: an entry that answers none carries NO_REQUEST. */
+  private answered(request: number): void {
+    if (request !== NO_REQUEST) this.nextRequest = Math.max(this.nextRequest, request + 1);
   }
 
   /** Forgets tasks below k: nobody in this role needs them again. */

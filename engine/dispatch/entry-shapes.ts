@@ -1,10 +1,27 @@
 /** Shapes of control and result bodies, checked when they are read back: what another version or a broken writer left is refused by name. */
 import { z } from 'zod';
 import type { Json } from '../contract/program.ts';
-import type { ControlBody, ResultBody } from './control-entry.ts';
+import type { ControlBody, RequestBody, ResultBody } from './control-entry.ts';
 
 const whole = z.number().int().nonnegative();
 const hex = z.string().regex(/^[0-9a-f]{64}$/);
+
+/** Largest weight of an offer: sums over all members stay far below 2^48, the range of a draw. */
+export const WEIGHT_LIMIT = 1_000_000;
+
+const name = z.string().min(1).max(200);
+const offer = z.strictObject({
+  slots: whole,
+  weight: z.number().int().min(1).max(WEIGHT_LIMIT),
+  steps: z.boolean(),
+  checkpoints: z.boolean(),
+  answers: z.boolean(),
+  ops: z.array(z.string()),
+  models: z.array(z.string()),
+  memory: whole,
+});
+const mode = z.enum(['running', 'paused', 'draining', 'stopped']);
+const nodes = z.number().int().min(1);
 
 const CONTROL = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('open'), owner: z.string(), key: hex }),
@@ -18,13 +35,19 @@ const CONTROL = z.discriminatedUnion('type', [
   }),
   z.strictObject({ type: z.literal('assign'), k: whole, attempt: whole, node: whole, deadline: whole }),
   z.strictObject({ type: z.literal('lease'), stage: whole, partition: whole, epoch: whole, node: whole }),
+  z.strictObject({ type: z.literal('admit'), node: whole, member: name, incarnation: name, key: hex, offer, request: whole }),
+  z.strictObject({ type: z.literal('lost'), node: whole, reason: z.enum(['silent', 'left', 'replaced']) }),
+  z.strictObject({ type: z.literal('appoint'), role: z.enum(['checkpointer', 'gateway']), epoch: whole, node: whole }),
+  z.strictObject({ type: z.literal('mode'), mode, by: z.string(), request: whole }),
+  z.strictObject({ type: z.literal('settings'), nodes, deadlineMs: nodes, request: whole }),
+  z.strictObject({ type: z.literal('confirm'), k: whole, attempt: whole, node: whole, equal: z.boolean() }),
   z.strictObject({ type: z.literal('tick'), tick: whole }),
   z.strictObject({ type: z.literal('accept'), k: whole, attempt: whole, node: whole, result: hex }),
   z.strictObject({ type: z.literal('dead'), k: whole, attempt: whole, reason: z.string() }),
   z.strictObject({ type: z.literal('probe'), k: whole, probe: whole, from: whole, to: whole, node: whole }),
   z.strictObject({ type: z.literal('probed'), k: whole, probe: whole, outcome: z.enum(['survived', 'died', 'unreachable']) }),
   z.strictObject({ type: z.literal('poison'), k: whole, i: whole }),
-  z.strictObject({ type: z.literal('finish'), last: z.number().int().min(-1), reason: z.enum(['accepted', 'exhausted']) }),
+  z.strictObject({ type: z.literal('finish'), last: z.number().int().min(-1), reason: z.enum(['accepted', 'exhausted', 'drained']) }),
   z.strictObject({ type: z.literal('close'), summary: z.json() }),
 ]);
 
@@ -58,7 +81,22 @@ const RESULT = z.discriminatedUnion('type', [
   }),
   z.strictObject({ type: z.literal('failed-attempt'), k: whole, attempt: whole, node: whole, code: z.string(), message: z.string() }),
   z.strictObject({ type: z.literal('probe-result'), k: whole, probe: whole, node: whole, code: z.string(), message: z.string() }),
+  z.strictObject({ type: z.literal('heartbeat'), node: whole, incarnation: name, running: whole, waiting: whole, memory: whole }),
+  z.strictObject({ type: z.literal('report'), node: whole, stage: whole, partition: whole, reports: z.record(z.string(), z.json()) }),
+  z.strictObject({ type: z.literal('sealed'), node: whole, tasks: whole, size: whole, root: hex, verifierKey: z.string() }),
+  z.strictObject({ type: z.literal('unanswered'), node: whole, question: hex, code: z.string(), message: z.string() }),
 ]);
+
+const REQUEST = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('join'), member: name, incarnation: name, key: hex, offer }),
+  z.strictObject({ type: z.literal('leave'), member: name, incarnation: name }),
+  z.strictObject({ type: z.literal('mode'), mode, by: z.string() }),
+  z.strictObject({ type: z.literal('settings'), nodes, deadlineMs: nodes }),
+]);
+
+export function isRequestBody(body: Json): body is Json & RequestBody {
+  return REQUEST.safeParse(body).success;
+}
 
 export function isControlBody(body: Json): body is Json & ControlBody {
   return CONTROL.safeParse(body).success;

@@ -3,7 +3,7 @@
  * in them, so the figures are the same whatever ran too far. Holds what is not yet published, which the window bounds.
  */
 import type { Program } from '../contract/program.ts';
-import type { StepResult, TaskResult } from '../dispatch/control-entry.ts';
+import type { FinishReason, StepResult, TaskResult } from '../dispatch/control-entry.ts';
 
 export interface Totals {
   candidates: number;
@@ -66,7 +66,7 @@ export class RunTotals {
   }
 
   /** How the run ends, once it does. */
-  end(taskLimit: number): { readonly last: number; readonly reason: 'accepted' | 'exhausted' } | undefined {
+  end(taskLimit: number): { readonly last: number; readonly reason: FinishReason } | undefined {
     if (this.reachedAt !== undefined) return { last: this.reachedAt, reason: 'accepted' };
     if (this.published < taskLimit) return undefined;
     return { last: this.published - 1, reason: 'exhausted' };

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { MizuError } from '../contract/errors.ts';
 import type { Json } from '../contract/program.ts';
+import type { FinishReason } from '../dispatch/control-entry.ts';
 import type { RunContext } from './run-context.ts';
 import type { Totals } from './run-totals.ts';
 
@@ -19,7 +20,7 @@ export interface RunSummary {
   /** Digest of the program. */
   readonly program: string;
   /** `exhausted` with an `accept` in the program: the budget was not enough. */
-  readonly reason: 'accepted' | 'exhausted';
+  readonly reason: FinishReason;
   readonly candidates: number;
   readonly accepted: number;
   /** The exact count asked for; null where there is none. */
@@ -40,7 +41,7 @@ export interface RunSummary {
 export function summaryOf(
   context: RunContext,
   totals: Totals,
-  reason: 'accepted' | 'exhausted',
+  reason: FinishReason,
   head: TreeHead,
   reports: Readonly<Record<string, Json>>,
 ): RunSummary {
@@ -69,7 +70,7 @@ const SHAPE = z.object({
   name: z.string(),
   generation: z.number(),
   program: z.string(),
-  reason: z.enum(['accepted', 'exhausted']),
+  reason: z.enum(['accepted', 'exhausted', 'drained']),
   candidates: z.number(),
   accepted: z.number(),
   wanted: z.number().nullable(),

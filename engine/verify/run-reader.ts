@@ -6,7 +6,7 @@ import { MizuError } from '../contract/errors.ts';
 import { offset } from '../contract/ids.ts';
 import type { Log } from '../contract/log.ts';
 import type { Json } from '../contract/program.ts';
-import type { ControlBody, CutEntry } from '../dispatch/control-entry.ts';
+import type { ControlBody, CutEntry, FinishReason } from '../dispatch/control-entry.ts';
 import { decodeControl } from '../dispatch/control-entry.ts';
 import type { Frame } from '../proof/frame.ts';
 import type { DeployedRun } from '../runtime/deploy.ts';
@@ -33,7 +33,7 @@ export interface RunFacts {
   readonly tasks: ReadonlyMap<number, TaskFacts>;
   readonly finished: boolean;
   /** Why the run ended; undefined while it did not. */
-  readonly reason: 'accepted' | 'exhausted' | undefined;
+  readonly reason: FinishReason | undefined;
   /** Of the run's last entry; undefined while it is not closed. */
   readonly summary: Json | undefined;
 }
