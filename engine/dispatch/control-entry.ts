@@ -77,7 +77,8 @@ export type ControlBody =
   | { readonly type: 'settings'; readonly nodes: number; readonly deadlineMs: number; readonly request: number }
   /** A second result of an accepted task: whether both agree on every leaf. */
   | { readonly type: 'confirm'; readonly k: number; readonly attempt: number; readonly node: number; readonly equal: boolean }
-  | { readonly type: 'tick'; readonly tick: number }
+  /** Time in the log. `published`: tasks below it are complete in every stage, and every fold lets go of them. */
+  | { readonly type: 'tick'; readonly tick: number; readonly published: number }
   | { readonly type: 'accept'; readonly k: number; readonly attempt: number; readonly node: number; readonly result: string }
   | { readonly type: 'dead'; readonly k: number; readonly attempt: number; readonly reason: string }
   /** Candidates [from, to) of a task that died are executed alone, to find who kills workers (P9); nothing of it is committed. */

@@ -140,6 +140,7 @@ export class ControlFold {
         return;
       case 'tick':
         this.tick = body.tick;
+        this.forgetBelow(body.published);
         return;
       case 'finish':
         this.finish = { last: body.last, reason: body.reason };
@@ -242,7 +243,7 @@ function applyToTask(task: TaskState, body: TaskBody): void {
     case 'dead':
       task.live = task.live.filter(({ attempt }) => attempt !== body.attempt);
       if (body.reason === 'UPSTREAM_UNREACHABLE') task.unreachable++;
-      else task.died++;
+      else if (body.reason === 'WORKER_DIED') task.died++;
       if (task.died >= DEAD_ATTEMPT_LIMIT) task.bisection ??= startBisection(task.cut.count);
       return;
     case 'accept':

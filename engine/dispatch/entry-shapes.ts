@@ -41,7 +41,7 @@ const CONTROL = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('mode'), mode, by: z.string(), request: whole }),
   z.strictObject({ type: z.literal('settings'), nodes, deadlineMs: nodes, request: whole }),
   z.strictObject({ type: z.literal('confirm'), k: whole, attempt: whole, node: whole, equal: z.boolean() }),
-  z.strictObject({ type: z.literal('tick'), tick: whole }),
+  z.strictObject({ type: z.literal('tick'), tick: whole, published: whole }),
   z.strictObject({ type: z.literal('accept'), k: whole, attempt: whole, node: whole, result: hex }),
   z.strictObject({ type: z.literal('dead'), k: whole, attempt: whole, reason: z.string() }),
   z.strictObject({ type: z.literal('probe'), k: whole, probe: whole, from: whole, to: whole, node: whole }),

@@ -34,6 +34,14 @@ export class RunTopics {
   get results() {
     return `${this.prefix}results`;
   }
+  /** What members and operators ask of the orchestrator. */
+  get requests() {
+    return `${this.prefix}requests`;
+  }
+  /** What members ask of the gateway: one partition each. */
+  get questions() {
+    return `${this.prefix}questions`;
+  }
   get proofs() {
     return `${this.prefix}proofs`;
   }
@@ -76,6 +84,8 @@ export class RunTopics {
       { name: this.program, partitions: 1, cleanup: 'keep' },
       { name: this.source, partitions: 1, cleanup: 'keep' },
       { name: this.results, partitions: NODE_LIMIT, cleanup: 'keep' },
+      { name: this.requests, partitions: 1, cleanup: 'keep' },
+      { name: this.questions, partitions: NODE_LIMIT, cleanup: 'keep' },
       ...keyed.map((stage) => ({ name: this.frames(stage.index), partitions: stage.partitions, cleanup: 'keep' }) as const),
       ...keyed.map((stage) => ({ name: this.state(stage.index), partitions: stage.partitions, cleanup: 'keep' }) as const),
       { name: this.proofs, partitions: PROOF_PARTITIONS, cleanup: 'compact' },
