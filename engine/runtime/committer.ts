@@ -32,8 +32,28 @@ export class Committer {
     return new Committer(log, await log.openWriter(owner));
   }
 
-  /** Resolves when the appends are committed. @throws LOG_FENCED, DISK_FULL, LOG_UNKNOWN_OUTCOME. */
-  commit(appends: readonly Append[]): Promise<void> {
+  /** Resolves when the appends are committed. @throws LOG_LIMIT before anything is written; LOG_FENCED, DISK_FULL, LOG_UNKNOWN_OUTCOME. */
+  async commit(appends: readonly Append[]): Promise<void> {
+    this.refuseTooLarge(appends);
+    await this.enqueue(appends);
+  }
+
+  /** What a task or step says is one transaction (law 2), so it can't be split over several. */
+  private refuseTooLarge(appends: readonly Append[]): void {
+    const bytes = appendBytes(appends);
+    const { commitBytes } = this.log.limits;
+    if (bytes <= commitBytes) return;
+    throw new MizuError(
+      'LOG_LIMIT',
+      `A commit of '${this.writer.owner}' holds ${bytes} bytes, this log takes ${commitBytes}; nothing was written`,
+      {
+        component: this.writer.owner,
+        hint: 'What a task makes is committed at once: use smaller tasks (`task: { size: … }`), more `partitions`, or shorter records.',
+      },
+    );
+  }
+
+  private enqueue(appends: readonly Append[]): Promise<void> {
     return new Promise((resolve, reject) => {
       this.waiting.push({ appends, resolve, reject });
       this.running ??= this.drain();

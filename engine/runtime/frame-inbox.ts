@@ -4,9 +4,10 @@
  */
 import type { Offset } from '../contract/ids.ts';
 import { offset } from '../contract/ids.ts';
-import type { Log } from '../contract/log.ts';
+import type { Log, LogEntry } from '../contract/log.ts';
 import type { Frame } from '../proof/frame.ts';
 import { decodeFrame } from '../proof/frame.ts';
+import { PartJoiner } from './frame-parts.ts';
 import { LogCursor } from './log-cursor.ts';
 
 interface Held {
@@ -17,10 +18,12 @@ interface Held {
 
 export class FrameInbox {
   private readonly cursor: LogCursor;
+  private readonly joiner: PartJoiner;
   private readonly held = new Map<string, Held>();
 
   constructor(log: Log, topic: string, partition: number, from: Offset) {
     this.cursor = new LogCursor(log, topic, partition, from, { maxEntries: 64 });
+    this.joiner = new PartJoiner(`${topic}, partition ${partition}`);
   }
 
   /** The frame of (k, attempt, upstream partition), once it is committed; undefined when the signal aborts. */
@@ -31,12 +34,18 @@ export class FrameInbox {
       if (held !== undefined) return decodeFrame(held.bytes);
       const entry = await this.cursor.take();
       if (entry !== undefined) {
-        const { headers } = entry;
-        const owner = Number(headers['k']);
-        if (owner >= k)
-          this.held.set(`${headers['k']}/${headers['attempt']}/${headers['from']}`, { offset: entry.offset, k: owner, bytes: entry.value });
+        this.hold(entry, k);
       } else if (!(await this.cursor.wait(signal))) return undefined;
     }
+  }
+
+  private hold(entry: LogEntry, k: number): void {
+    const { headers } = entry;
+    const owner = Number(headers['k']);
+    if (!(owner >= k)) return;
+    const name = `${headers['k']}/${headers['attempt']}/${headers['from']}`;
+    const whole = this.joiner.take(name, entry);
+    if (whole !== undefined) this.held.set(name, { offset: whole.offset, k: owner, bytes: whole.value });
   }
 
   /** Whether the frame can be had without waiting. */
@@ -51,7 +60,7 @@ export class FrameInbox {
 
   /** Where a successor starts to read: nothing before it is needed any more. */
   get resumeAt(): Offset {
-    let low: number = this.cursor.position;
+    let low: number = Math.min(this.cursor.position, this.joiner.earliest);
     for (const held of this.held.values()) low = Math.min(low, held.offset);
     return offset(low);
   }

@@ -15,6 +15,7 @@ import type { TaskState } from '../dispatch/control-fold.ts';
 import { sha256, toHex, utf8 } from '../proof/sha256.ts';
 import { Committer } from './committer.ts';
 import type { ControlTail } from './control-tail.ts';
+import { frameAppends, partAppends } from './frame-parts.ts';
 import { encodeLeaves } from './leaf-batch.ts';
 import type { RunContext } from './run-context.ts';
 import { SourceReader } from './source-store.ts';
@@ -132,14 +133,14 @@ export class Node {
   private appends(attempt: number, output: TaskOutput): Append[] {
     const { topics, title, signer } = this.context;
     const { k } = output;
-    const appends: Append[] = output.frames.map((value, partition) => ({
-      topic: topics.frames(1),
-      partition,
-      value,
-      headers: { k: String(k), attempt: String(attempt), from: '0' },
-    }));
+    const { limits } = this.context.log;
+    const headers = { k: String(k), attempt: String(attempt), from: '0' };
+    const appends: Append[] = output.frames.flatMap((value, partition) =>
+      frameAppends(topics.frames(1), partition, value, headers, limits),
+    );
     const leaves = encodeLeaves(output.leaves);
-    appends.push({ topic: topics.proofs, partition: k % PROOF_PARTITIONS, key: utf8(`0/-1/${k}/${attempt}`), value: leaves });
+    const key = utf8(`0/-1/${k}/${attempt}`);
+    appends.push(...partAppends({ topic: topics.proofs, partition: k % PROOF_PARTITIONS, key, value: leaves }, limits));
     const result: TaskResult = {
       type: 'task',
       k,

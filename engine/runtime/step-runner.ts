@@ -18,6 +18,7 @@ import { utf8 } from '../proof/sha256.ts';
 import { appendBytes, Committer } from './committer.ts';
 import type { ControlTail } from './control-tail.ts';
 import { FrameInbox } from './frame-inbox.ts';
+import { frameAppends, partAppends } from './frame-parts.ts';
 import { encodeLeaves } from './leaf-batch.ts';
 import { readAll } from './log-cursor.ts';
 import { pulled } from './pull.ts';
@@ -144,20 +145,15 @@ export class StepRunner {
     const { topics, title, signer } = this.context;
     const { k } = output;
     const { partition } = this;
-    const appends: Append[] = output.frames.map((value, to) => ({
-      topic: topics.frames(this.stage.index + 1),
-      partition: to,
-      value,
-      headers: { k: String(k), attempt: '0', from: String(partition) },
-    }));
+    const { limits } = this.context.log;
+    const headers = { k: String(k), attempt: '0', from: String(partition) };
+    const appends: Append[] = output.frames.flatMap((value, to) =>
+      frameAppends(topics.frames(this.stage.index + 1), to, value, headers, limits),
+    );
     appends.push(...this.published(output));
     const leaves = encodeLeaves(output.leaves);
-    appends.push({
-      topic: topics.proofs,
-      partition: k % PROOF_PARTITIONS,
-      key: utf8(`${this.stage.index}/${partition}/${k}/0`),
-      value: leaves,
-    });
+    const key = utf8(`${this.stage.index}/${partition}/${k}/0`);
+    appends.push(...partAppends({ topic: topics.proofs, partition: k % PROOF_PARTITIONS, key, value: leaves }, limits));
     const globalBytes = appendBytes(appends);
     appends.push({
       topic: topics.state(this.stage.index),
