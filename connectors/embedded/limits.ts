@@ -8,8 +8,6 @@ export const COMMIT_LIMIT_BYTES = 256 * 1024 * 1024;
 export const PARTITION_LIMIT_ENTRIES = 2 ** 32;
 /** Partitions of all topics of one log together, see above. */
 export const SLOT_LIMIT = 2 ** 21;
-/** Partitions of one topic (contract). */
-export const TOPIC_LIMIT_PARTITIONS = 1024;
 
 /** How long a commit waits for another process to end its own, before it is refused with LOG_BUSY. */
 export const LOCK_DEADLINE_MS = 10_000;

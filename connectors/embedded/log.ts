@@ -4,20 +4,23 @@
  */
 import { setImmediate as othersTurn } from 'node:timers/promises';
 import {
+  checkOwner,
+  checkPartition,
+  checkSameSpec,
+  checkTopicSpec,
   type Log,
   type LogEntry,
   type LogLimits,
   type LogWriter,
   MizuError,
+  nearNames,
   type Offset,
   offset,
   type ReadOptions,
   type ReadResult,
   type TopicSpec,
 } from '#engine';
-import { checkOwner, checkPartition, checkSameSpec, checkTopicSpec } from './admission.ts';
 import { COMMIT_LIMIT_BYTES, ENTRY_LIMIT_BYTES, LOCK_DEADLINE_MS, READ_DEFAULT_BYTES, READ_DEFAULT_ENTRIES, SLOT_LIMIT } from './limits.ts';
-import { nearNames } from './near-names.ts';
 import { openStore, type Store } from './store.ts';
 import {
   entriesFrom,

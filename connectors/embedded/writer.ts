@@ -4,8 +4,11 @@
  */
 import { setImmediate as othersTurn } from 'node:timers/promises';
 import {
+  type Admitted,
   type Append,
+  admit,
   type CommitOutcome,
+  checkPlace,
   invariant,
   type LogLimits,
   type LogWriter,
@@ -14,7 +17,6 @@ import {
   type Offset,
   offset,
 } from '#engine';
-import { type Admitted, admit, checkPlace } from './admission.ts';
 import type { Database } from './database.ts';
 import { PARTITION_LIMIT_ENTRIES } from './limits.ts';
 import { diskFull } from './sqlite-error.ts';

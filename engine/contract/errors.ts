@@ -18,6 +18,7 @@ export const ERROR_CODES = {
   FILE_UNWRITABLE: ['external', 'never'],
   DISK_FULL: ['external', 'restart'],
   LOG_UNAVAILABLE: ['external', 'backoff'],
+  LOG_REFUSED: ['user', 'never'],
   LOG_BUSY: ['external', 'backoff'],
   LOG_CORRUPT: ['external', 'never'],
   LOG_FENCED: ['external', 'restart'],

@@ -1,8 +1,9 @@
-/** What a topic, an owner and a commit must look like before anything is touched (law 10); the same for every process. */
-import { type Append, type LogLimits, MizuError, type TopicSpec } from '#engine';
-import { TOPIC_LIMIT_PARTITIONS } from './limits.ts';
-import type { TopicRow } from './tables.ts';
+/** What a topic, an owner and a commit must look like before anything is touched (law 10); the same for every log. */
+import { MizuError } from './errors.ts';
+import type { Append, LogLimits, TopicSpec } from './log.ts';
 
+/** Partitions of one topic (TopicSpec). */
+const TOPIC_LIMIT_PARTITIONS = 1024;
 const TOPIC_PATTERN = /^[A-Za-z0-9._-]{1,200}$/;
 const OWNER_PATTERN = /^[A-Za-z0-9._/-]{1,200}$/;
 
@@ -58,7 +59,7 @@ export function admit(appends: readonly Append[], limits: LogLimits): Admitted[]
 }
 
 /** @throws NOT_FOUND for a partition the topic does not have, USAGE for a missing key. */
-export function checkPlace(topic: TopicRow, append: Append): void {
+export function checkPlace(topic: TopicSpec, append: Append): void {
   checkPartition(topic, append.partition);
   if (topic.cleanup === 'compact' && append.key === undefined) {
     throw usage(
@@ -69,7 +70,7 @@ export function checkPlace(topic: TopicRow, append: Append): void {
 }
 
 /** @throws NOT_FOUND */
-export function checkPartition(topic: TopicRow, partition: number): void {
+export function checkPartition(topic: TopicSpec, partition: number): void {
   if (Number.isInteger(partition) && partition >= 0 && partition < topic.partitions) return;
   throw new MizuError('NOT_FOUND', `Topic ${topic.name} has no partition ${partition}`, {
     component: topic.name,
