@@ -45,6 +45,28 @@ export interface Offer {
   readonly memory: number;
 }
 
+/** Totals of a run, in order of k (P16): tasks 0 … published−1 are in them. */
+export interface Totals {
+  candidates: number;
+  accepted: number;
+  corrected: number;
+  duplicates: number;
+  failed: number;
+  rejected: Record<string, number>;
+  gas: number;
+  localBytes: number;
+  globalBytes: number;
+}
+
+export interface Mark {
+  readonly type: 'mark';
+  /** Tasks below it are complete in every stage. */
+  readonly published: number;
+  readonly totals: Readonly<Totals>;
+  /** Per member number the offset of its results from which one has to read to count the tasks from `published` on. */
+  readonly results: readonly number[];
+}
+
 export type RunMode = 'running' | 'paused' | 'draining' | 'stopped';
 
 export type ControlBody =
@@ -77,8 +99,10 @@ export type ControlBody =
   | { readonly type: 'settings'; readonly nodes: number; readonly deadlineMs: number; readonly request: number }
   /** A second result of an accepted task: whether both agree on every leaf. */
   | { readonly type: 'confirm'; readonly k: number; readonly attempt: number; readonly node: number; readonly equal: boolean }
-  /** Time in the log. `published`: tasks below it are complete in every stage, and every fold lets go of them. */
-  | { readonly type: 'tick'; readonly tick: number; readonly published: number }
+  /** Time in the log. */
+  | { readonly type: 'tick'; readonly tick: number }
+  /** How far the run has come: every fold lets go of the tasks below `published`, and a new orchestrator counts on from here. */
+  | Mark
   | { readonly type: 'accept'; readonly k: number; readonly attempt: number; readonly node: number; readonly result: string }
   | { readonly type: 'dead'; readonly k: number; readonly attempt: number; readonly reason: string }
   /** Candidates [from, to) of a task that died are executed alone, to find who kills workers (P9); nothing of it is committed. */

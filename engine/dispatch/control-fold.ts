@@ -82,6 +82,10 @@ export class ControlFold {
   nextCut = 0;
   /** Candidates handed out so far. */
   candidates = 0;
+  /** By partition of the source: where the next cut begins. */
+  readonly positions = new Map<number, number>();
+  /** Partition of the source that the newest cut ended in; −1 before the first. */
+  lastPartition = -1;
   tick = 0;
   opens = 0;
   owner = '';
@@ -100,6 +104,10 @@ export class ControlFold {
       case 'cut':
         this.nextCut = body.k + 1;
         this.candidates += body.count;
+        for (const [partition, , to] of body.ranges) {
+          this.positions.set(partition, to);
+          this.lastPartition = partition;
+        }
         if (body.k >= this.low) this.tasks.set(body.k, newTask(body));
         return;
       case 'lease':
@@ -140,6 +148,8 @@ export class ControlFold {
         return;
       case 'tick':
         this.tick = body.tick;
+        return;
+      case 'mark':
         this.forgetBelow(body.published);
         return;
       case 'finish':

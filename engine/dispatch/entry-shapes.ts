@@ -23,6 +23,18 @@ const offer = z.strictObject({
 const mode = z.enum(['running', 'paused', 'draining', 'stopped']);
 const nodes = z.number().int().min(1);
 
+const totals = z.strictObject({
+  candidates: whole,
+  accepted: whole,
+  corrected: whole,
+  duplicates: whole,
+  failed: whole,
+  rejected: z.record(z.string(), whole),
+  gas: whole,
+  localBytes: whole,
+  globalBytes: whole,
+});
+
 const CONTROL = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('open'), owner: z.string(), key: hex }),
   z.strictObject({
@@ -41,7 +53,8 @@ const CONTROL = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('mode'), mode, by: z.string(), request: whole }),
   z.strictObject({ type: z.literal('settings'), nodes, deadlineMs: nodes, request: whole }),
   z.strictObject({ type: z.literal('confirm'), k: whole, attempt: whole, node: whole, equal: z.boolean() }),
-  z.strictObject({ type: z.literal('tick'), tick: whole, published: whole }),
+  z.strictObject({ type: z.literal('tick'), tick: whole }),
+  z.strictObject({ type: z.literal('mark'), published: whole, totals, results: z.array(whole) }),
   z.strictObject({ type: z.literal('accept'), k: whole, attempt: whole, node: whole, result: hex }),
   z.strictObject({ type: z.literal('dead'), k: whole, attempt: whole, reason: z.string() }),
   z.strictObject({ type: z.literal('probe'), k: whole, probe: whole, from: whole, to: whole, node: whole }),
