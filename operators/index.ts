@@ -5,7 +5,9 @@ import { dedup } from './aggregate/dedup.ts';
 import { sample } from './aggregate/sample.ts';
 import { summary } from './aggregate/summary.ts';
 import { clip } from './correct/clip.ts';
+import { extract } from './correct/extract.ts';
 import { mask } from './correct/mask.ts';
+import { normalize } from './correct/normalize.ts';
 import { replace } from './correct/replace.ts';
 import { set } from './correct/set.ts';
 import { trim } from './correct/trim.ts';
@@ -20,12 +22,14 @@ import { oneOf } from './rule/one-of.ts';
 import { pattern } from './rule/pattern.ts';
 import { range } from './rule/range.ts';
 import { schema } from './rule/schema.ts';
+import { lookup } from './select/lookup.ts';
 import { random } from './select/random.ts';
 import { select } from './select/select.ts';
 import { template } from './template/template.ts';
 
 export const operators: readonly Operator[] = [
   select,
+  lookup,
   random,
   template,
   read,
@@ -39,6 +43,8 @@ export const operators: readonly Operator[] = [
   expression,
   set,
   whitespace,
+  normalize,
+  extract,
   replace,
   trim,
   clip,

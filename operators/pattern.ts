@@ -58,3 +58,9 @@ export function firstMatch(pattern: RE2JS, text: string): string | undefined {
   const matcher = pattern.matcher(text);
   return matcher.find() ? (matcher.group() ?? undefined) : undefined;
 }
+
+/** A group of the first match: null where it took no part in it; undefined where nothing matches. */
+export function groupOfFirstMatch(pattern: RE2JS, text: string, group: number): string | null | undefined {
+  const matcher = pattern.matcher(text);
+  return matcher.find() ? (matcher.group(group) ?? null) : undefined;
+}

@@ -1,0 +1,138 @@
+/**
+ * Brings texts to one form, so that equal contents compare equal: letter case and white space in one pass over UTF-8 bytes, which costs as much
+ * as either alone (1 µs per KB). Idempotent.
+ */
+import { defineOperator } from '#engine';
+import { z } from 'zod';
+import { existingField, openParams, planTextColumn, stepWords, toJson } from '../fields.ts';
+import { SPACE, whiteSpaceAt } from '../text.ts';
+
+const params = z
+  .strictObject({
+    field: existingField('Top-level text field to change in place.'),
+    case: z
+      .enum(['lower', 'upper'])
+      .optional()
+      .describe('Maps the ASCII letters to one case; other letters stay. Left out: no letter changes.'),
+    whitespace: z
+      .enum(['ascii', 'unicode'])
+      .optional()
+      .describe(
+        'Makes one space of each run of white space, and nothing at both ends. `ascii`: space, tab, LF, VT, FF, CR; `unicode`: all 25 code points of White_Space. Left out: it stays.',
+      ),
+  })
+  .refine((p) => p.case !== undefined || p.whitespace !== undefined, {
+    error: 'give `case`, `whitespace` or both: the step would do nothing',
+  });
+
+type Params = z.infer<typeof params>;
+
+export const normalize = defineOperator({
+  name: 'normalize',
+  version: 1,
+  group: 'correct',
+  kind: 'row',
+  summary: 'Bring a text to one letter case and single spaces.',
+  description:
+    'One pass for what two texts should not differ in before they are compared, searched or joined. Only ASCII letters have a case here: mapping of the others differs between languages and versions of Unicode. ' +
+    '`whitespace` is the step for line ends and paragraphs that stay.',
+  params,
+  examples: [
+    {
+      title: 'lower case and single spaces',
+      params: { field: 'body', case: 'lower', whitespace: 'ascii' },
+      input: [{ body: '  Hello\t \n World ' }, { body: '' }, { body: ' \r\n' }, { body: 'done already' }],
+      output: [{ row: { body: 'hello world' } }, { row: { body: '' } }, { row: { body: '' } }, { row: { body: 'done already' } }],
+    },
+    {
+      title: 'letters beyond ASCII keep their case; ASCII white space is not all there is',
+      params: { field: 'body', case: 'lower', whitespace: 'ascii' },
+      input: [{ body: 'ÉTÉ\u00a0 😀 ' }],
+      output: [{ row: { body: 'ÉtÉ\u00a0 😀' } }],
+    },
+    {
+      title: 'all white space of Unicode',
+      params: { field: 'body', whitespace: 'unicode' },
+      input: [{ body: '\u3000A\u00a0\u2003\nB' }],
+      output: [{ row: { body: 'A B' } }],
+    },
+    {
+      title: 'upper case alone',
+      params: { field: 'code', case: 'upper' },
+      input: [{ code: ' ab-ß ' }],
+      output: [{ row: { code: ' AB-ß ' } }],
+    },
+  ],
+  gas: { perRecord: 1, per64Bytes: 1 },
+  defaultId: (p) => stepWords('normalize', p.field),
+  plan(p, context) {
+    if (!planTextColumn(context, p.field)) return [];
+    return [{ params: toJson(p), reads: [p.field], writes: [{ name: p.field, type: 'string' }] }];
+  },
+  open(op) {
+    const p = openParams(params, op.params, 'normalize');
+    const tables = tablesOf(p);
+    return {
+      execute(input, out) {
+        const { offsets, data } = input.bytes(p.field);
+        let scratch = new Uint8Array(0);
+        for (const row of input.rows) {
+          const start = offsets[row] ?? 0;
+          const end = offsets[row + 1] ?? 0;
+          if (scratch.length < end - start) scratch = new Uint8Array(2 * (end - start));
+          const length = normalizeBytes(data, start, end, tables, scratch);
+          if (length >= 0) out.setBytes(p.field, row, scratch.subarray(0, length));
+        }
+      },
+    };
+  },
+});
+
+interface Tables {
+  /** What each byte becomes. */
+  readonly map: Uint8Array;
+  /** 1 for a byte that is white space. */
+  readonly white: Uint8Array;
+  /** White space of several bytes counts too. */
+  readonly wide: boolean;
+}
+
+function tablesOf(p: Params): Tables {
+  const map = Uint8Array.from({ length: 256 }, (_, byte) => byte);
+  if (p.case === 'lower') for (let letter = 0x41; letter <= 0x5a; letter++) map[letter] = letter + 32;
+  if (p.case === 'upper') for (let letter = 0x61; letter <= 0x7a; letter++) map[letter] = letter - 32;
+  const white = new Uint8Array(256);
+  if (p.whitespace !== undefined) for (const byte of [0x09, 0x0a, 0x0b, 0x0c, 0x0d, SPACE]) white[byte] = 1;
+  return { map, white, wide: p.whitespace === 'unicode' };
+}
+
+/** Writes the changed text into `out` and gives its length; −1 when nothing changes. */
+function normalizeBytes(data: Uint8Array, start: number, end: number, { map, white, wide }: Tables, out: Uint8Array): number {
+  let length = 0;
+  let gap = false;
+  let changed = 0;
+  for (let i = start; i < end; i++) {
+    const byte = data[i] as number;
+    if (white[byte] === 1) {
+      changed |= byte ^ SPACE;
+      gap = length > 0;
+      continue;
+    }
+    if (wide && byte >= 0x80) {
+      const size = whiteSpaceAt(data, i);
+      if (size > 0) {
+        i += size - 1;
+        gap = length > 0;
+        continue;
+      }
+    }
+    if (gap) {
+      out[length++] = SPACE;
+      gap = false;
+    }
+    const mapped = map[byte] as number;
+    changed |= byte ^ mapped;
+    out[length++] = mapped;
+  }
+  return changed === 0 && length === end - start ? -1 : length;
+}

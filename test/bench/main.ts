@@ -1,0 +1,94 @@
+/** `npm run bench -- NAME [options]`: runs one benchmark; a table for people, with --json an object as the last line of standard output. */
+import { parseArgs } from 'node:util';
+import { w1Datavm } from './benches/w1-datavm.ts';
+import type { Bench, BenchOptions } from './harness/bench.ts';
+import { Cleanup } from './harness/cleanup.ts';
+import { tableOf } from './harness/result.ts';
+
+const BENCHES: Readonly<Record<string, Bench>> = {
+  'w1-datavm': w1Datavm,
+};
+
+const HELP = `npm run bench -- NAME [options]
+  names             ${Object.keys(BENCHES).join(', ')}
+  --json            the result as one JSON object in the last line
+  --records N       input records
+  --repeat N        runs of each side, which take turns; medians are shown (default 1)
+  --nodes N         Mizu's node processes (default 2)
+  --workers N       worker threads of each node (default 1; w1-embedded: 2)
+  --sides LIST      mizu, peer or both with a comma between (default both)
+  --rate N          latency: records offered per second (default 5000)
+  --broker ADDRESS  host:port of a running broker; without it one is started
+  --broker-pid PID  its process, so that its CPU time can be read
+`;
+
+const OPTIONS = {
+  json: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+  records: { type: 'string' },
+  repeat: { type: 'string', default: '1' },
+  nodes: { type: 'string', default: '2' },
+  workers: { type: 'string' },
+  sides: { type: 'string', default: 'mizu,peer' },
+  rate: { type: 'string', default: '5000' },
+  broker: { type: 'string' },
+  'broker-pid': { type: 'string' },
+} as const;
+
+type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS; allowPositionals: true }>>['values'];
+
+class UsageError extends Error {}
+
+function wholeNumber(name: string, text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw new UsageError(`--${name} is a whole number from 1 on, not '${text}'`);
+  return value;
+}
+
+function toOptions(values: Values, bench: string, cleanup: Cleanup): BenchOptions {
+  const optional = (name: 'records' | 'workers' | 'broker-pid'): number | undefined => {
+    const text = values[name];
+    return text === undefined ? undefined : wholeNumber(name, text);
+  };
+  const sides = new Set(values.sides.split(','));
+  for (const side of sides) if (side !== 'mizu' && side !== 'peer') throw new UsageError(`--sides takes mizu and peer, not '${side}'`);
+  return {
+    records: optional('records'),
+    repeat: wholeNumber('repeat', values.repeat),
+    nodes: wholeNumber('nodes', values.nodes),
+    workers: optional('workers') ?? (bench === 'w1-embedded' ? 2 : 1),
+    broker: values.broker === undefined ? undefined : { address: values.broker, pid: optional('broker-pid') },
+    sides: sides as ReadonlySet<'mizu' | 'peer'>,
+    rate: wholeNumber('rate', values.rate),
+    cleanup,
+    note: (text) => process.stderr.write(`${text}\n`),
+  };
+}
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({ args: process.argv.slice(2), options: OPTIONS, allowPositionals: true });
+  const [name = ''] = positionals;
+  const bench = BENCHES[name];
+  if (values.help || bench === undefined) {
+    process.stderr.write(name === '' || values.help ? HELP : `There is no benchmark '${name}'.\n${HELP}`);
+    return values.help ? 0 : 2;
+  }
+  const cleanup = new Cleanup();
+  try {
+    const result = await bench(toOptions(values, name, cleanup));
+    process.stdout.write(`${tableOf(result)}\n`);
+    if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+    const exact = [result.exact, ...result.peers.map((peer) => peer.exact)];
+    return exact.some((verdict) => verdict?.ok === false) ? 1 : 0;
+  } finally {
+    await cleanup.run();
+  }
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  const usage = error instanceof UsageError || (error as { readonly code?: string }).code?.startsWith('ERR_PARSE_ARGS') === true;
+  process.stderr.write(usage ? `${(error as Error).message}\n${HELP}` : `${(error as Error).stack}\n`);
+  process.exitCode = usage ? 2 : 1;
+}

@@ -1,0 +1,51 @@
+/** W1's input on disk, made once and kept in the cache folder, and its reference. */
+import { createHash } from 'node:crypto';
+import { createReadStream, existsSync, mkdirSync, openSync, closeSync, writeSync, renameSync, rmSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { W1_DIGESTS, W1Generator } from './generator.ts';
+import { W1Reference } from './reference.ts';
+
+/** Outside the sources; npm and tools leave it alone. */
+export const CACHE = join(import.meta.dirname, '../../../node_modules/.cache/mizu-bench');
+export const LABELS_FILE = join(import.meta.dirname, 'labels.json');
+export const WORKFLOW_FILE = join(import.meta.dirname, 'workflow.yaml');
+
+const LINES_PER_WRITE = 4000;
+
+/** The file with the first `records` lines. @throws when a known count gives other bytes than the pinned ones. */
+export function w1File(records: number): string {
+  const path = join(CACHE, `w1-${records}.jsonl`);
+  if (existsSync(path)) return path;
+  mkdirSync(CACHE, { recursive: true });
+  const part = `${path}.${process.pid}.part`;
+  const digest = writeLines(part, records);
+  const expected = W1_DIGESTS[records];
+  if (expected !== undefined && digest !== expected) {
+    rmSync(part);
+    throw new Error(`The generator made ${digest} for ${records} lines, expected ${expected}`);
+  }
+  renameSync(part, path);
+  return path;
+}
+
+function writeLines(path: string, records: number): string {
+  const generator = new W1Generator();
+  const hash = createHash('sha256');
+  const file = openSync(path, 'w');
+  for (let from = 0; from < records; from += LINES_PER_WRITE) {
+    const count = Math.min(LINES_PER_WRITE, records - from);
+    const bytes = Buffer.from(`${Array.from({ length: count }, (_, n) => generator.line(from + n)).join('\n')}\n`, 'utf8');
+    hash.update(bytes);
+    writeSync(file, bytes);
+  }
+  closeSync(file);
+  return hash.digest('hex');
+}
+
+export async function w1Reference(file: string): Promise<W1Reference> {
+  const reference = new W1Reference(JSON.parse(await readFile(LABELS_FILE, 'utf8')));
+  for await (const line of createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY })) reference.add(line);
+  return reference;
+}
