@@ -18,7 +18,8 @@ function checkName(name: string, what: string): string {
 }
 
 /**
- * The Avro record schema of a schema. Text is `string`, whole numbers `long`, an optional the union ["null", T]. A nested record is named
+ * The Avro record schema of a schema. Text is `string`, whole numbers `long`, an optional the union ["null", T] with the default null, so that it may be
+ * added to a schema that is in use. A nested record is named
  * NAME_field, one inside a list NAME_field_item, one inside a map NAME_field_value. @throws WORKFLOW_INVALID for names Avro can't hold.
  */
 export function toAvroSchema(schema: Schema, name: string): Json {
@@ -30,9 +31,10 @@ function recordOf(schema: Schema, name: string, taken: Set<string>): Json {
   let own = name;
   for (let n = 2; taken.has(own); n++) own = `${name}_${n}`;
   taken.add(own);
-  const fields = schema.map(
-    (field): Json => ({ name: checkName(field.name, 'Field'), type: typeOf(field.type, `${own}_${field.name}`, taken) }),
-  );
+  const fields = schema.map((field): Json => {
+    const typed = { name: checkName(field.name, 'Field'), type: typeOf(field.type, `${own}_${field.name}`, taken) };
+    return typeof field.type !== 'string' && 'optional' in field.type ? { ...typed, default: null } : typed;
+  });
   return { type: 'record', name: own, fields };
 }
 

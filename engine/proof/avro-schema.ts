@@ -1,6 +1,6 @@
 /**
  * Avro schemas (Apache Avro 1.12, "Schema Declaration"): reading with all names resolved, the Parsing Canonical Form, and the
- * CRC-64-AVRO fingerprint. What has no effect on bytes (doc, aliases, order, defaults, logical types) is left behind.
+ * CRC-64-AVRO fingerprint. What has no effect on bytes (doc, aliases, order, logical types) is left behind, but for the defaults of fields.
  */
 import { MizuError } from '../contract/errors.ts';
 import type { Json } from '../contract/program.ts';
@@ -22,7 +22,14 @@ export interface AvroRecord {
   readonly kind: 'record';
   readonly name: string;
   /** Filled once the fields are read, as a record may hold itself. */
-  readonly fields: { readonly name: string; readonly type: AvroSchema }[];
+  readonly fields: AvroField[];
+}
+
+export interface AvroField {
+  readonly name: string;
+  readonly type: AvroSchema;
+  /** What readers take for records that were written without the field. */
+  readonly default?: Json;
 }
 
 /** Nesting of a schema's own text. */
@@ -106,11 +113,12 @@ class SchemaReader {
     return record;
   }
 
-  private field(json: Json, record: AvroRecord, namespace: string, depth: number): { name: string; type: AvroSchema } {
-    const { name, type } = (typeof json === 'object' && json !== null ? json : {}) as Readonly<Record<string, Json>>;
+  private field(json: Json, record: AvroRecord, namespace: string, depth: number): AvroField {
+    const { name, type, default: otherwise } = (typeof json === 'object' && json !== null ? json : {}) as Readonly<Record<string, Json>>;
     if (typeof name !== 'string' || !NAME.test(name)) throw refuse(`a field of ${record.name} has no proper name`);
     if (record.fields.some((field) => field.name === name)) throw refuse(`${record.name} has two fields named '${name}'`);
-    return { name, type: this.read(type ?? null, namespace, depth + 1) };
+    const read = { name, type: this.read(type ?? null, namespace, depth + 1) };
+    return otherwise === undefined ? read : { ...read, default: otherwise };
   }
 
   private keep(name: string, schema: AvroSchema): AvroSchema {
