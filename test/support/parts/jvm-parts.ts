@@ -34,7 +34,7 @@ const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
 /** The version line of the Java that would run. @throws when there is none, or only an older one. */
 export async function javaVersion(): Promise<string> {
   const { stderr, stdout } = await run('java', ['-version']).catch((error: unknown) => {
-    throw new Error('no java (a JDK or JRE of version 17 or newer) in PATH', { cause: error });
+    throw new Error(`no java of version ${LEAST_JAVA} or newer in PATH`, { cause: error });
   });
   const text = `${stderr}${stdout}`;
   const major = Number(/version "(\d+)/.exec(text)?.[1] ?? 0);
@@ -69,7 +69,7 @@ async function maven(folder: string, args: readonly string[]): Promise<void> {
     await run('mvn', ['-B', '-q', '--strict-checksums', ...args], { cwd: folder, timeout: FETCH_LIMIT_MS });
   } catch (error) {
     const failed = error as { code?: unknown; stdout?: string };
-    if (failed.code === 'ENOENT') throw new Error('no mvn (Apache Maven) in PATH to fetch it with', { cause: error });
+    if (failed.code === 'ENOENT') throw new Error('no mvn of Apache Maven in PATH to fetch it with', { cause: error });
     const said = failed.stdout?.split('\n').find((line) => line.includes('ERROR')) ?? String(error);
     throw new Error(`mvn could not fetch it: ${said.slice(0, 300)}`, { cause: error });
   }
