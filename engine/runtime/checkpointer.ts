@@ -42,6 +42,7 @@ export class Checkpointer {
   private pending: TileFile[] = [];
   /** Accepted attempts not yet in the tree. */
   private readonly accepted = new Map<number, number>();
+  private unlisten: () => void = () => {};
   private last: number | undefined;
   private next = 0;
   private signedSize = -1;
@@ -60,7 +61,7 @@ export class Checkpointer {
     const written = new Set<string>();
     for await (const entry of readAll(context.log, context.topics.tiles, 0)) written.add(fromUtf8(entry.key ?? new Uint8Array(0)));
     const self = new Checkpointer(context, control, committer, written);
-    control.listen((body) => self.take(body));
+    self.unlisten = control.listen((body) => self.take(body));
     for await (const entry of readAll(context.log, context.topics.control, 0))
       self.take(readEntry(decodeControl, context.topics.control, 0, entry).body);
     return self;
@@ -97,7 +98,13 @@ export class Checkpointer {
     };
   }
 
+  /** Tasks in the tree. */
+  get tasks(): number {
+    return this.next;
+  }
+
   async close(): Promise<void> {
+    this.unlisten();
     await this.committer.close();
   }
 

@@ -19,9 +19,10 @@ export class ControlTail {
     this.cursor = new LogCursor(log, topic, 0);
   }
 
-  /** Called for each entry, after the fold took it. */
-  listen(listener: (body: ControlBody) => void): void {
+  /** Called for each entry, after the fold took it, until the function that it gives is called. */
+  listen(listener: (body: ControlBody) => void): () => void {
     this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
   }
 
   /** Folds everything committed so far. Several may call it at once; each entry is folded once. */

@@ -6,6 +6,7 @@ import type { Observable } from 'rxjs';
 import { EMPTY, Subject } from 'rxjs';
 import { MizuError, messageOf } from '../contract/errors.ts';
 import type { Append } from '../contract/log.ts';
+import type { OpenExternal } from '../contract/source.ts';
 import type { TaskInput, TaskOutput } from '../datavm/task-machine.ts';
 import type { Part } from '../dispatch/bisection.ts';
 import { outsideOf } from '../dispatch/bisection.ts';
@@ -13,12 +14,13 @@ import type { ControlBody, ResultBody, TaskResult } from '../dispatch/control-en
 import { encodeSigned } from '../dispatch/control-entry.ts';
 import type { TaskState } from '../dispatch/control-fold.ts';
 import { sha256, toHex, utf8 } from '../proof/sha256.ts';
-import { Committer } from './committer.ts';
+import type { Committer } from './committer.ts';
 import type { ControlTail } from './control-tail.ts';
 import { frameAppends, partAppends } from './frame-parts.ts';
 import { encodeLeaves } from './leaf-batch.ts';
 import type { RunContext } from './run-context.ts';
-import { SourceReader } from './source-store.ts';
+import type { TaskSource } from './task-source.ts';
+import { openTaskSource, taskInput } from './task-source.ts';
 import { PROOF_PARTITIONS } from './topics.ts';
 import type { TaskExecutor } from './worker-pool.ts';
 
@@ -28,34 +30,40 @@ export interface AttemptDone {
   readonly node: number;
 }
 
+export interface NodeOptions {
+  /** The member's number. */
+  readonly id: number;
+  /** Of the member's own writer, which its other roles use too. */
+  readonly committer: Committer;
+  readonly control: ControlTail;
+  readonly pool: TaskExecutor;
+  /** Opens the topic that the source reads, where the program has one. */
+  readonly external?: OpenExternal | undefined;
+}
+
 export class Node {
   private readonly context: RunContext;
   private readonly id: number;
   private readonly committer: Committer;
   private readonly control: ControlTail;
   private readonly pool: TaskExecutor;
-  private readonly source: SourceReader;
+  private readonly source: TaskSource;
   private readonly done = new Subject<AttemptDone>();
+  private unlisten: () => void = () => {};
   private readonly running = new Set<Promise<void>>();
-  /** Source ranges are read one after the other, since the reader goes forwards. */
-  private reading: Promise<unknown> = Promise.resolve();
 
-  private constructor(context: RunContext, id: number, committer: Committer, control: ControlTail, pool: TaskExecutor) {
+  constructor(context: RunContext, options: NodeOptions) {
     this.context = context;
-    this.id = id;
-    this.committer = committer;
-    this.control = control;
-    this.pool = pool;
-    this.source = new SourceReader(context.log, context.topics.source);
-  }
-
-  static async open(context: RunContext, id: number, control: ControlTail, pool: TaskExecutor): Promise<Node> {
-    return new Node(context, id, await Committer.open(context.log, `${context.title}/node/${id}`), control, pool);
+    this.id = options.id;
+    this.committer = options.committer;
+    this.control = options.control;
+    this.pool = options.pool;
+    this.source = openTaskSource(context, options.external);
   }
 
   /** Works on what is assigned until the signal aborts or the pool finishes. Emits each committed attempt. */
   run(): Observable<AttemptDone> {
-    this.control.listen((body) => this.take(body));
+    this.unlisten = this.control.listen((body) => this.take(body));
     for (const [k, task] of this.control.fold.tasks) {
       if (task.accepted !== undefined) continue;
       for (const { attempt, node } of task.live) if (node === this.id) this.start(k, this.attempt(k, attempt));
@@ -64,10 +72,11 @@ export class Node {
     return this.control.fold.finish === undefined ? this.done : EMPTY;
   }
 
-  /** Waits for what runs, then gives the log back. */
+  /** Waits for what runs. */
   async close(): Promise<void> {
+    this.unlisten();
     await Promise.allSettled(this.running);
-    await this.committer.close();
+    await this.source.close();
   }
 
   private take(body: ControlBody): void {
@@ -119,15 +128,7 @@ export class Node {
   }
 
   private async input({ cut }: TaskState, poison: readonly number[]): Promise<TaskInput> {
-    const [range] = cut.ranges;
-    const records = range === undefined ? undefined : await this.read(range[1], range[2]);
-    return { k: cut.k, first: cut.first, count: cut.count, poison, ...(records === undefined ? {} : { records }) };
-  }
-
-  private read(from: number, to: number): Promise<Uint8Array[]> {
-    const next = this.reading.then(() => this.source.range(from, to));
-    this.reading = next.catch(() => undefined);
-    return next;
+    return taskInput(cut, poison, await this.source.records(cut));
   }
 
   private appends(attempt: number, output: TaskOutput): Append[] {

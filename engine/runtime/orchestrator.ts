@@ -1,219 +1,272 @@
 /**
- * The orchestrator: the one writer of the control log (P1). It cuts tasks, assigns attempts, accepts results, counts ticks, and
- * declares the end. Its state is the fold of what it wrote, so a new one goes on from the log alone (law 4).
+ * The orchestrator: the one writer of the control log (P1). It admits members, gives them leases and tasks, accepts results, counts ticks,
+ * and declares the end. Its state is the fold of what it wrote, so a new one goes on from the log alone (law 4). A turn takes what is new,
+ * decides, and commits every decision at once.
  */
 import type { Observable } from 'rxjs';
 import { EMPTY } from 'rxjs';
 import { MizuError } from '../contract/errors.ts';
-import type { Json } from '../contract/program.ts';
-import type { ControlBody, FailedAttempt, ProbeResult, ResultBody, TaskResult } from '../dispatch/control-entry.ts';
-import { decodeResult, encodeSigned, readEntry } from '../dispatch/control-entry.ts';
-import type { TaskState } from '../dispatch/control-fold.ts';
+import { offset } from '../contract/ids.ts';
+import { toJson } from '../compile/to-json.ts';
+import type { ControlBody } from '../dispatch/control-entry.ts';
+import { decodeControl, encodeSigned, readEntry } from '../dispatch/control-entry.ts';
+import { ControlFold, NO_REQUEST } from '../dispatch/control-fold.ts';
+import { admitMembers, silentMembers } from '../dispatch/membership.ts';
 import type { DispatchPlan } from '../dispatch/next-entries.ts';
 import { nextEntries } from '../dispatch/next-entries.ts';
-import { sha256, toHex } from '../proof/sha256.ts';
+import { roleEntries } from '../dispatch/roles.ts';
+import { toHex } from '../proof/sha256.ts';
+import { Bell } from './bell.ts';
 import { Committer } from './committer.ts';
-import type { ControlTail } from './control-tail.ts';
-import { LogCursor } from './log-cursor.ts';
+import type { CutPlanner } from './cut-planner.ts';
+import { LogCursor, readAll } from './log-cursor.ts';
 import { pulled } from './pull.ts';
+import { RequestDesk } from './request-desk.ts';
+import { ResultDesk } from './result-desk.ts';
 import type { RunContext } from './run-context.ts';
-import { candidateLimit, taskLimit, TICK_MS } from './run-context.ts';
-import { RunTotals } from './run-totals.ts';
+import { TICK_MS, WINDOW_PER_SLOT } from './run-context.ts';
+import { summaryOf } from './summary.ts';
+import { NODE_LIMIT } from './topics.ts';
 
 export interface OrchestratorOptions {
-  /** Logical nodes that take part, numbered from 0. */
-  readonly nodes: number;
-  /** Tasks cut and not yet published. */
-  readonly window: number;
+  /** Members that take tasks at most, unless the run's settings say otherwise. */
+  readonly employed: number;
   /** Process name for people: host:pid. */
   readonly owner: string;
   /** Emits every TICK_MS; turns that are late make up for it with one tick. */
   readonly ticks: Observable<unknown>;
+  /** Says which tasks may be cut. Closed by the orchestrator. */
+  readonly planner: CutPlanner;
+  /** Names of all members that there are: those of one process. Absent: members come and go, and one that is silent for LOST_TICKS is lost. */
+  readonly members?: ReadonlySet<string> | undefined;
+  /** Ticks without a word after which a member is lost. */
+  readonly lostTicks: number;
+  /** Whether a member has to answer questions for the others. */
+  readonly gateway: boolean;
+  /** A task that can't be helped ends this process's part in the run, or pauses the run until its operator says to go on. */
+  readonly stuck: 'fail' | 'pause';
+}
+
+export interface Progress {
+  readonly totals: Readonly<ResultDesk['totals']['sum']>;
+  /** Tasks cut, and tasks complete. */
+  readonly cut: number;
+  readonly published: number;
 }
 
 export class Orchestrator {
   private readonly context: RunContext;
   private readonly options: OrchestratorOptions;
   private readonly committer: Committer;
-  private readonly control: ControlTail;
-  private readonly results: readonly LogCursor[];
-  private readonly deadlineTicks: number;
-  readonly totals: RunTotals;
+  /** This role's own state: it is ahead of the log by the turn that is not committed yet. */
+  private readonly fold = new ControlFold();
+  private readonly results: LogCursor[] = [];
+  private requests: LogCursor;
+  private readonly desk: ResultDesk;
+  private readonly requestDesk: RequestDesk;
+  private readonly bell = new Bell();
+  private readonly needs: DispatchPlan['needs'];
+  private readonly keyed: readonly { readonly index: number; readonly partitions: number }[];
+  private out: ControlBody[] = [];
+  /** Owners whose writers must be ended before control says that they are lost (P1). */
+  private fenced: string[] = [];
   private ticksDue = 0;
-  /** What the last dead attempt said, for people; control has only its code. */
-  private lastFailure: string | undefined;
-  private wake: () => void = () => {};
 
-  private constructor(context: RunContext, options: OrchestratorOptions, committer: Committer, control: ControlTail) {
+  private constructor(context: RunContext, options: OrchestratorOptions, committer: Committer) {
     this.context = context;
     this.options = options;
     this.committer = committer;
-    this.control = control;
-    // A run that goes on with fewer nodes still reads what the others left.
-    this.results = Array.from(
-      { length: Math.max(options.nodes, control.fold.nodes) },
-      (_, node) => new LogCursor(context.log, context.topics.results, node),
-    );
-    this.deadlineTicks = Math.max(1, Math.ceil(context.deployment.deadlineMs / TICK_MS));
-    this.totals = new RunTotals(context.program);
+    this.desk = new ResultDesk(context, this.fold);
+    this.requestDesk = new RequestDesk(context, this.fold);
+    this.requests = new LogCursor(context.log, context.topics.requests, 0);
+    const { stages } = context.program;
+    this.keyed = stages.filter((stage) => stage.kind !== 'source');
+    const ops = new Set((stages[0]?.ops ?? []).map(({ op, version }) => `${op}@${version}`));
+    this.needs = { ops: [...ops].sort(), models: [] };
   }
 
   /** Fences the orchestrator before, reads its log, and says that it took over. */
-  static async open(context: RunContext, options: OrchestratorOptions, control: ControlTail): Promise<Orchestrator> {
+  static async open(context: RunContext, options: OrchestratorOptions): Promise<Orchestrator> {
     const committer = await Committer.open(context.log, `${context.title}/orchestrator`);
-    await control.catchUp();
-    const self = new Orchestrator(context, options, committer, control);
-    if (control.fold.close === undefined) {
-      await self.write([{ type: 'open', owner: options.owner, key: toHex(context.signer.publicKey) }, ...self.missingLeases()]);
-      await self.drainResults();
+    const self = new Orchestrator(context, options, committer);
+    await self.readControl();
+    if (self.fold.close === undefined) {
+      self.takeOver();
+      await self.turn();
     }
     return self;
   }
 
   async close(): Promise<void> {
+    await this.options.planner.close();
     await this.committer.close();
   }
 
-  /** Writes the run's last entry. */
-  async closeRun(summary: Json): Promise<void> {
-    await this.write([{ type: 'close', summary }]);
+  /** Whether its operator let the run go: nobody works on it until he asks for it. */
+  get stopped(): boolean {
+    return this.fold.close === undefined && this.fold.mode === 'stopped';
   }
 
-  /** Turns until the pool is finished. Each emission is one turn. */
-  run(): Observable<number> {
+  get progress(): Progress {
+    const { totals } = this.desk;
+    return { totals: totals.sum, cut: this.fold.nextCut, published: totals.published };
+  }
+
+  /** Turns until the run is closed, or let go by its operator. Each emission is one turn. */
+  run(): Observable<Progress> {
     const { signal } = this.context;
     // An aborted signal fires no more: nothing would stop the ticks, nor let the process end.
-    if (signal.aborted) return EMPTY;
+    if (signal.aborted || this.over) return EMPTY;
     const ticks = this.options.ticks.subscribe(() => {
       this.ticksDue++;
-      this.wake();
+      this.bell.ring();
     });
-    signal.addEventListener('abort', () => ticks.unsubscribe(), { once: true });
+    const stop = (): void => {
+      ticks.unsubscribe();
+      this.bell.ring();
+    };
+    signal.addEventListener('abort', stop, { once: true });
     return pulled(async () => {
-      if (signal.aborted) return undefined;
-      if (this.control.fold.finish === undefined) await this.turn();
-      if (this.control.fold.finish !== undefined) {
-        ticks.unsubscribe();
-        return undefined;
+      if (!this.over && !signal.aborted) {
+        await this.waitForNews();
+        if (!signal.aborted) await this.turn();
       }
-      await this.waitForWork();
-      return this.totals.published;
+      if (!this.over && !signal.aborted) return this.progress;
+      signal.removeEventListener('abort', stop);
+      stop();
+      return undefined;
     });
   }
 
+  private get over(): boolean {
+    return this.fold.close !== undefined || this.stopped;
+  }
+
+  private async readControl(): Promise<void> {
+    const { control, requests } = this.context.topics;
+    for await (const entry of readAll(this.context.log, control, 0)) this.follow(readEntry(decodeControl, control, 0, entry).body);
+    this.requests = new LogCursor(this.context.log, requests, 0, offset(this.fold.nextRequest));
+    for (const [node, from] of this.desk.resume().entries())
+      this.results.push(new LogCursor(this.context.log, this.context.topics.results, node, offset(from)));
+  }
+
+  private takeOver(): void {
+    this.emit({ type: 'open', owner: this.options.owner, key: toHex(this.context.signer.publicKey) });
+    const { members } = this.options;
+    if (members === undefined) return;
+    for (const { node, member } of [...this.fold.members.values()])
+      if (!members.has(member)) this.emit({ type: 'lost', node, reason: 'left' });
+    if (this.fold.mode !== 'running') this.emit({ type: 'mode', mode: 'running', by: this.options.owner, request: NO_REQUEST });
+  }
+
+  private emit(...bodies: readonly ControlBody[]): void {
+    for (const body of bodies) {
+      this.fence(body);
+      this.follow(body);
+      this.out.push(body);
+    }
+  }
+
+  private follow(body: ControlBody): void {
+    this.fold.apply(body);
+    this.desk.note(body);
+  }
+
+  /** A lost member's open transaction would hold every reader up: its writers are ended before control says that it is lost (P1, P2). */
+  private fence(body: ControlBody): void {
+    const node = body.type === 'lost' || body.type === 'admit' ? body.node : undefined;
+    if (node === undefined || this.options.members !== undefined || !this.fold.members.has(node)) return;
+    const { title } = this.context;
+    this.fenced.push(`${title}/node/${node}`);
+    for (const [name, lease] of this.fold.leases) if (lease.node === node) this.fenced.push(`${title}/step/${name}`);
+    if (this.fold.roles.get('checkpointer')?.node === node) this.fenced.push(`${title}/checkpointer`);
+  }
+
+  /** Takes what is new, decides, commits. */
   private async turn(): Promise<void> {
-    const ticks: ControlBody[] = this.ticksDue > 0 ? [{ type: 'tick', tick: this.control.fold.tick + 1 }] : [];
+    if (this.ticksDue > 0) this.emit({ type: 'tick', tick: this.fold.tick + 1 });
     this.ticksDue = 0;
-    await this.drainResults(ticks);
-    const end = this.totals.end(taskLimit(this.context.program));
-    await this.write(end === undefined ? this.decide() : [{ type: 'finish', ...end }]);
-  }
-
-  /** Waits for a result, a tick, or the end. */
-  private async waitForWork(): Promise<void> {
-    const stop = new AbortController();
-    const signal = AbortSignal.any([stop.signal, this.context.signal]);
-    const woken = new Promise<boolean>((resolve) => {
-      this.wake = () => resolve(true);
-      if (this.ticksDue > 0) resolve(true);
-    });
     try {
-      await Promise.race([woken, ...this.results.map((cursor) => cursor.wait(signal))]);
-    } finally {
-      stop.abort();
+      await this.takeResults();
+      await this.takeRequests();
+      this.decideMembers();
+      await this.decideTasks();
+    } catch (error) {
+      if (!this.mayPause(error)) throw error;
+      this.emit({ type: 'mode', mode: 'paused', by: `orchestrator: ${error.message}`, request: NO_REQUEST });
     }
+    await this.flush();
   }
 
-  private async write(bodies: readonly ControlBody[]): Promise<void> {
-    if (bodies.length === 0) return;
-    const { context } = this;
-    await this.committer.commit(
-      bodies.map((body) => ({
-        topic: context.topics.control,
-        partition: 0,
-        value: encodeSigned('mizu-control-v1', context.title, body, context.signer),
-      })),
-    );
-    await this.control.catchUp();
+  private mayPause(error: unknown): error is MizuError {
+    return this.options.stuck === 'pause' && error instanceof MizuError && error.code === 'ATTEMPTS_EXHAUSTED';
   }
 
-  private missingLeases(): ControlBody[] {
-    const bodies: ControlBody[] = [];
-    for (const stage of this.context.program.stages) {
-      if (stage.kind === 'source') continue;
-      for (let partition = 0; partition < stage.partitions; partition++) {
-        const epoch = (this.control.fold.leases.get(`${stage.index}/${partition}`)?.epoch ?? -1) + 1;
-        bodies.push({ type: 'lease', stage: stage.index, partition, epoch, node: partition % this.options.nodes });
-      }
-    }
-    return bodies;
-  }
-
-  /** Takes what nodes committed and writes the facts that follow from it; what to do about them is decided afterwards. */
-  private async drainResults(more: readonly ControlBody[] = []): Promise<void> {
-    const facts: ControlBody[] = [];
+  private async takeResults(): Promise<void> {
+    const { log, topics } = this.context;
+    for (let node = this.results.length; node < this.fold.nodes; node++) this.results.push(new LogCursor(log, topics.results, node));
     for (const cursor of this.results) {
       for (let entry = await cursor.take(); entry !== undefined; entry = await cursor.take()) {
-        const { body } = readEntry(decodeResult, cursor.topic, cursor.partition, entry);
-        const fact = this.judge(body, entry.value);
-        if (fact !== undefined) facts.push(fact);
+        const fact = this.desk.take(cursor, entry);
+        if (fact !== undefined) this.emit(fact);
       }
     }
-    await this.write([...facts, ...more]);
-    this.control.fold.forgetBelow(this.totals.published);
+    const mark = this.desk.mark(this.results);
+    if (mark === undefined) return;
+    this.emit(mark);
+    this.desk.forgetBelow(mark.published);
   }
 
-  private judge(body: ResultBody, bytes: Uint8Array): ControlBody | undefined {
-    switch (body.type) {
-      case 'step':
-        this.totals.addStep(body);
-        return undefined;
-      case 'task':
-        return this.takeTask(body, bytes);
-      case 'failed-attempt':
-        return this.takeFailure(body);
-      case 'probe-result':
-        return this.takeProbe(body);
+  private async takeRequests(): Promise<void> {
+    for (let entry = await this.requests.take(); entry !== undefined; entry = await this.requests.take())
+      this.emit(...this.requestDesk.take(this.requests, entry));
+  }
+
+  private decideMembers(): void {
+    const { fold, options } = this;
+    const employed = fold.settings?.nodes ?? options.employed;
+    const { entries, waiting } = admitMembers(fold, this.requestDesk.joins(), { employed, numbers: NODE_LIMIT });
+    this.requestDesk.keep(waiting);
+    this.emit(...entries);
+    if (options.members === undefined) this.emit(...silentMembers(fold, this.desk.heard, options.lostTicks));
+    this.emit(...roleEntries(fold, this.keyed, { gateway: options.gateway }));
+  }
+
+  private async decideTasks(): Promise<void> {
+    const { fold, desk } = this;
+    const { planner } = this.options;
+    if (fold.finish !== undefined) {
+      this.closeWhenSealed();
+      return;
     }
+    const complete = desk.totals.published === fold.nextCut;
+    if (desk.totals.reachedAt !== undefined) this.emit({ type: 'finish', last: desk.totals.reachedAt, reason: 'accepted' });
+    else if (complete && planner.over(fold)) this.emit({ type: 'finish', last: fold.nextCut - 1, reason: 'exhausted' });
+    else if (complete && fold.mode === 'draining') this.emit({ type: 'finish', last: fold.nextCut - 1, reason: 'drained' });
+    else if (fold.mode !== 'stopped') this.emit(...this.next(await this.plan()));
   }
 
-  private takeTask(body: TaskResult, bytes: Uint8Array): ControlBody | undefined {
-    const task = this.control.fold.tasks.get(body.k);
-    if (task === undefined) return undefined;
-    if (task.accepted !== undefined) {
-      if (task.accepted.attempt === body.attempt) this.totals.addTask(body);
-      return undefined;
-    }
-    if (body.attempt < task.validFrom || this.totals.hasTask(body.k)) return undefined;
-    this.totals.addTask(body);
-    return { type: 'accept', k: body.k, attempt: body.attempt, node: body.node, result: toHex(sha256(bytes)) };
+  private async plan(): Promise<DispatchPlan> {
+    const { fold, desk } = this;
+    const { planner } = this.options;
+    const deadlineMs = fold.settings?.deadlineMs ?? this.context.deployment.deadlineMs;
+    const window = Math.max(WINDOW_PER_SLOT, fold.slots() * WINDOW_PER_SLOT);
+    const running = fold.mode === 'running';
+    return {
+      deadlineTicks: Math.max(1, Math.ceil(deadlineMs / TICK_MS)),
+      needs: this.needs,
+      cuts: running ? await planner.due(fold, desk.totals.published + window) : [],
+      more: running && !planner.over(fold),
+    };
   }
 
-  private takeFailure(body: FailedAttempt): ControlBody | undefined {
-    const task = this.waitingFor(body.k);
-    if (!task?.live.some(({ attempt }) => attempt === body.attempt)) return undefined;
-    outcomeOf(body);
-    this.lastFailure = body.message;
-    return { type: 'dead', k: body.k, attempt: body.attempt, reason: body.code };
-  }
-
-  private takeProbe(body: ProbeResult): ControlBody | undefined {
-    if (this.waitingFor(body.k)?.probe?.probe !== body.probe) return undefined;
-    return { type: 'probed', k: body.k, probe: body.probe, outcome: body.code === '' ? 'survived' : outcomeOf(body) };
-  }
-
-  /** A task that no result was taken for yet. */
-  private waitingFor(k: number): TaskState | undefined {
-    const task = this.control.fold.tasks.get(k);
-    return task === undefined || task.accepted !== undefined || this.totals.hasTask(k) ? undefined : task;
-  }
-
-  private decide(): ControlBody[] {
+  private next(plan: DispatchPlan): ControlBody[] {
     try {
-      return nextEntries(this.control.fold, this.plan());
+      return nextEntries(this.fold, plan);
     } catch (error) {
-      if (!(error instanceof MizuError) || error.component === undefined || this.lastFailure === undefined) throw error;
-      throw new MizuError(error.code, `${error.message}. At last: ${this.lastFailure}`, {
+      const { lastFailure } = this.desk;
+      if (!(error instanceof MizuError) || error.component === undefined || lastFailure === undefined) throw error;
+      throw new MizuError(error.code, `${error.message}. At last: ${lastFailure}`, {
         cause: error,
         component: error.component,
         ...(error.hint === undefined ? {} : { hint: error.hint }),
@@ -221,25 +274,34 @@ export class Orchestrator {
     }
   }
 
-  private plan(): DispatchPlan {
-    const { program } = this.context;
-    return {
-      nodes: this.options.nodes,
-      deadlineTicks: this.deadlineTicks,
-      cutEnd: Math.min(this.totals.published + this.options.window, taskLimit(program)),
-      taskSize: program.task.size,
-      candidates: candidateLimit(program),
-      source: program.source !== undefined,
-    };
+  /** The last entry: once the whole tree is signed and the aggregates of the last stage have reported. */
+  private closeWhenSealed(): void {
+    const { fold, desk, context } = this;
+    const { finish } = fold;
+    const wantsReport = context.program.stages.at(-1)?.kind === 'last';
+    if (finish === undefined || desk.sealed?.tasks !== finish.last + 1 || (wantsReport && desk.reports === undefined)) return;
+    const summary = summaryOf(context, desk.totals.sum, finish.reason, desk.sealed, desk.reports ?? {});
+    this.emit({ type: 'close', summary: toJson(summary) });
   }
-}
 
-/** @throws ATTEMPTS_EXHAUSTED for a failure that another attempt would only repeat. */
-function outcomeOf(failure: FailedAttempt | ProbeResult): 'died' | 'unreachable' {
-  if (failure.code === 'WORKER_DIED') return 'died';
-  if (failure.code === 'UPSTREAM_UNREACHABLE') return 'unreachable';
-  throw new MizuError('ATTEMPTS_EXHAUSTED', `Task ${failure.k} failed: ${failure.message}`, {
-    component: `0/${failure.k}`,
-    hint: 'Nothing committed is lost; mend the cause and run again with the same log.',
-  });
+  private async flush(): Promise<void> {
+    const { log, topics, title, signer } = this.context;
+    const { out, fenced } = this;
+    this.out = [];
+    this.fenced = [];
+    await Promise.all([...new Set(fenced)].map(async (owner) => (await log.openWriter(owner)).close()));
+    if (out.length === 0) return;
+    await this.committer.commit(
+      out.map((body) => ({ topic: topics.control, partition: 0, value: encodeSigned('mizu-control-v1', title, body, signer) })),
+    );
+  }
+
+  /** Waits for a result, a request, something to cut, a tick, or the end. */
+  private async waitForNews(): Promise<void> {
+    const { signal } = this.context;
+    for (const cursor of [...this.results, this.requests])
+      this.bell.arm(`${cursor.topic}/${cursor.partition}`, () => cursor.wait(signal));
+    if (this.fold.finish === undefined) this.bell.arm('cuts', () => this.options.planner.wait(signal));
+    await this.bell.heard();
+  }
 }

@@ -3,6 +3,8 @@ import type { Registry } from '../contract/operator.ts';
 import type { DigestHex } from '../contract/ids.ts';
 import type { Log } from '../contract/log.ts';
 import type { Deployment, Program } from '../contract/program.ts';
+import { fileSource } from '../contract/program.ts';
+import type { SourceBounds } from '../contract/source.ts';
 import type { Signer } from '../contract/signer.ts';
 import type { DataSet, LocalStorage } from '../contract/storage.ts';
 import type { LoadContext } from '../datavm/program-loader.ts';
@@ -10,9 +12,13 @@ import { globalStorage } from './global-storage.ts';
 import type { RunName, RunTopics } from './topics.ts';
 
 /** A tick of the control log while its orchestrator lives, milliseconds. Deadlines are counted in ticks (P16). */
-export const TICK_MS = 1000;
-/** Tasks cut and not yet published, per worker thread: keeps workers busy, bounds what is held (law 6). */
-export const WINDOW_PER_WORKER = 6;
+export const TICK_MS = 500;
+/** A member says at least so often that it lives, milliseconds. */
+export const HEARTBEAT_MS = 500;
+/** Ticks without a word after which a member is lost. Short, because a stopped partition stops the stream; a false alarm costs a move, never a record. */
+export const LOST_TICKS = 5;
+/** Tasks cut and not yet published, per slot of the members: keeps workers busy, bounds what is held (law 6). */
+export const WINDOW_PER_SLOT = 6;
 /** A worker thread that computes and says nothing for this many task deadlines is ended, and its attempt is dead (law 11). */
 export const SILENT_DEADLINES = 3;
 /** But not before this, milliseconds: starting a thread and loading a program take their time, whatever the deadline. */
@@ -28,6 +34,8 @@ export interface RunContext {
   readonly digest: DigestHex;
   readonly deployment: Deployment;
   readonly data: readonly DataSet[];
+  /** Where the program's topic begins and ends, if it reads one. */
+  readonly source?: SourceBounds | undefined;
   readonly registry: Registry;
   readonly local: LocalStorage;
   readonly signer: Signer;
@@ -37,7 +45,7 @@ export interface RunContext {
 
 /** Candidates that the run may have at most; Infinity for an endless one. */
 export function candidateLimit(program: Program): number {
-  return Math.min(program.budget.candidates ?? Number.POSITIVE_INFINITY, program.source?.records ?? Number.POSITIVE_INFINITY);
+  return Math.min(program.budget.candidates ?? Number.POSITIVE_INFINITY, fileSource(program)?.records ?? Number.POSITIVE_INFINITY);
 }
 
 /** Tasks that the run may have at most. */

@@ -1,11 +1,11 @@
 /** Where a run stands, read from its log alone, as anyone can: nothing is written, and a live run is not disturbed. */
 import type { Log } from '../contract/log.ts';
+import type { Totals } from '../dispatch/control-entry.ts';
 import { decodeResult, readEntry } from '../dispatch/control-entry.ts';
 import { ControlTail } from './control-tail.ts';
 import type { DeployedRun } from './deploy.ts';
 import { readAll } from './log-cursor.ts';
 import { ownerLives } from './live-run.ts';
-import type { Totals } from './run-totals.ts';
 import { RunTotals } from './run-totals.ts';
 import { type RunSummary, readSummary } from './summary.ts';
 import { NODE_LIMIT, RunTopics } from './topics.ts';

@@ -3,19 +3,7 @@
  * in them, so the figures are the same whatever ran too far. Holds what is not yet published, which the window bounds.
  */
 import type { Program } from '../contract/program.ts';
-import type { FinishReason, StepResult, TaskResult } from '../dispatch/control-entry.ts';
-
-export interface Totals {
-  candidates: number;
-  accepted: number;
-  corrected: number;
-  duplicates: number;
-  failed: number;
-  rejected: Record<string, number>;
-  gas: number;
-  localBytes: number;
-  globalBytes: number;
-}
+import type { Mark, StepResult, TaskResult, Totals } from '../dispatch/control-entry.ts';
 
 export class RunTotals {
   private readonly tasks = new Map<number, TaskResult>();
@@ -37,13 +25,22 @@ export class RunTotals {
   };
   /** Tasks 0 … published−1 are complete and counted. */
   published = 0;
-  private reachedAt: number | undefined;
+  /** The task with which the exact count was reached. */
+  reachedAt: number | undefined;
 
   constructor(program: Program) {
     const keyed = program.stages.filter((stage) => stage.kind !== 'source');
     this.stepsPerTask = keyed.reduce((sum, stage) => sum + stage.partitions, 0);
     this.publishingStage = program.stages.length - 1;
     this.hasTarget = program.accept !== undefined;
+  }
+
+  /** Counts on from what an orchestrator before had counted. */
+  goOn(mark: Mark): void {
+    this.published = mark.published;
+    Object.assign(this.sum, mark.totals, { rejected: { ...mark.totals.rejected } });
+    for (const k of this.tasks.keys()) if (k < mark.published) this.tasks.delete(k);
+    for (const k of this.steps.keys()) if (k < mark.published) this.steps.delete(k);
   }
 
   hasTask(k: number): boolean {
@@ -63,13 +60,6 @@ export class RunTotals {
     steps.push(result);
     this.steps.set(result.k, steps);
     this.advance();
-  }
-
-  /** How the run ends, once it does. */
-  end(taskLimit: number): { readonly last: number; readonly reason: FinishReason } | undefined {
-    if (this.reachedAt !== undefined) return { last: this.reachedAt, reason: 'accepted' };
-    if (this.published < taskLimit) return undefined;
-    return { last: this.published - 1, reason: 'exhausted' };
   }
 
   private advance(): void {

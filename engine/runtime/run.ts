@@ -3,31 +3,30 @@
  * is a pulled stream and talks to the others through the log alone, as it would from another process. Started again with
  * the same log it goes on where it stopped (laws 2, 4).
  */
-import { hostname } from 'node:os';
+import { hostname, totalmem } from 'node:os';
 import type { Observable } from 'rxjs';
 import { interval, merge, tap } from 'rxjs';
-import { MizuError } from '../contract/errors.ts';
+import { invariant, MizuError } from '../contract/errors.ts';
 import type { Gateway } from '../contract/inference.ts';
 import type { Log } from '../contract/log.ts';
 import type { Registry } from '../contract/operator.ts';
-import type { Json } from '../contract/program.ts';
-import { toJson } from '../compile/to-json.ts';
 import type { Signer } from '../contract/signer.ts';
 import type { LocalStorage } from '../contract/storage.ts';
 import { toHex } from '../proof/sha256.ts';
-import { Checkpointer } from './checkpointer.ts';
+import type { OpenExternal } from '../contract/source.ts';
+import type { Offer } from '../dispatch/control-entry.ts';
 import { ControlTail } from './control-tail.ts';
 import type { DeployedRun } from './deploy.ts';
 import { refuseLiveRun } from './live-run.ts';
-import { Node } from './node.ts';
-import { Orchestrator } from './orchestrator.ts';
+import { Member } from './member.ts';
+import { opsOf } from './offer.ts';
+import type { Progress } from './orchestrator.ts';
+import { openOrchestration } from './orchestration.ts';
 import { pulled } from './pull.ts';
 import type { RunContext } from './run-context.ts';
-import { SILENCE_FLOOR_MS, SILENT_DEADLINES, TICK_MS, WINDOW_PER_WORKER } from './run-context.ts';
-import type { Totals } from './run-totals.ts';
-import { StepRunner } from './step-runner.ts';
+import { LOST_TICKS, SILENCE_FLOOR_MS, SILENT_DEADLINES, TICK_MS } from './run-context.ts';
 import type { RunSummary } from './summary.ts';
-import { readSummary, summaryOf } from './summary.ts';
+import { readSummary } from './summary.ts';
 import { NODE_LIMIT, RunTopics } from './topics.ts';
 import type { TaskExecutor } from './worker-pool.ts';
 import { WorkerPool } from './worker-pool.ts';
@@ -52,15 +51,10 @@ export interface RunOptions {
   readonly signal: AbortSignal;
   /** Each emission is a tick of the control log. Default: one every TICK_MS. */
   readonly ticks?: Observable<unknown> | undefined;
-  /** Called at most once per commit. */
+  /** Opens the topic that the source reads, where the program has one. */
+  readonly openExternal?: OpenExternal | undefined;
+  /** Called at most once per turn of the orchestrator. */
   readonly onProgress?: (progress: Progress) => void;
-}
-
-export interface Progress {
-  readonly totals: Readonly<Totals>;
-  /** Tasks cut, and tasks complete. */
-  readonly cut: number;
-  readonly published: number;
 }
 
 /** Runs to the end. @throws INTERRUPTED, RUN_LIVE, ATTEMPTS_EXHAUSTED, and what the log throws; all but defects can be resumed. */
@@ -112,48 +106,49 @@ async function runRoles(
   closers: (() => Promise<void>)[],
   ended: AbortController,
 ): Promise<RunSummary> {
-  const { signal, program } = context;
-  const window = Math.max(4, options.workers * WINDOW_PER_WORKER);
-  const orchestrator = await Orchestrator.open(
+  const names = Array.from({ length: options.nodes }, (_, n) => `local-${n}`);
+  const orchestrator = await openOrchestration(
     context,
-    { nodes: options.nodes, window, owner: processName(), ticks: options.ticks ?? interval(TICK_MS) },
-    control,
+    {
+      employed: options.nodes,
+      owner: processName(),
+      ticks: options.ticks ?? interval(TICK_MS),
+      members: new Set(names),
+      lostTicks: LOST_TICKS,
+      gateway: false,
+      stuck: 'fail',
+    },
+    options.openExternal,
   );
   closers.push(() => orchestrator.close());
-  const steps: StepRunner[] = [];
-  for (const stage of program.stages) {
-    if (stage.kind === 'source') continue;
-    for (let partition = 0; partition < stage.partitions; partition++) {
-      const runner = await StepRunner.open(context, stage, partition, control);
-      steps.push(runner);
-      closers.push(() => runner.close());
-    }
-  }
-  const nodes: Node[] = [];
-  for (let id = 0; id < options.nodes; id++) {
-    const node = await Node.open(context, id, control, pool);
-    nodes.push(node);
-    closers.push(() => node.close());
-  }
-  const checkpointer = await Checkpointer.open(context, control);
-  closers.push(() => checkpointer.close());
-
-  const progress = (): void =>
-    options.onProgress?.({ totals: orchestrator.totals.sum, cut: control.fold.nextCut, published: orchestrator.totals.published });
-  const tail = pulled(async () => (control.fold.finish === undefined && (await control.turn(signal)) ? true : undefined));
+  await control.catchUp();
+  const offer = localOffer(options);
+  const members = names.map((name) => new Member(context, control, { name, offer, pool: () => pool, openExternal: options.openExternal, alone: false }));
+  for (const member of members) closers.push(() => member.close());
+  const tail = pulled(async () => (control.fold.close === undefined && (await control.turn(context.signal)) ? true : undefined));
   const roles = merge(
     tail,
-    orchestrator.run().pipe(tap(progress)),
-    ...nodes.map((node) => node.run()),
-    ...steps.map((step) => step.run()),
-    checkpointer.run(),
+    orchestrator.run().pipe(tap((progress) => options.onProgress?.(progress))),
+    ...members.map((member) => member.run()),
   );
   await completion(roles, options.signal, ended);
-  const reports = Object.assign({}, ...steps.map((step) => step.machine.reports())) as Record<string, Json>;
-  const head = await checkpointer.seal();
-  const summary = summaryOf(context, orchestrator.totals.sum, control.fold.finish?.reason ?? 'exhausted', head, reports);
-  await orchestrator.closeRun(toJson(summary));
-  return summary;
+  const { close } = control.fold;
+  invariant(close !== undefined, 'roles end when the run is closed');
+  return readSummary(close.summary);
+}
+
+/** What each of several members of this process offers: all of them share its threads. */
+function localOffer({ registry, workers, nodes }: RunOptions): Offer {
+  return {
+    slots: Math.max(1, Math.ceil(workers / nodes)),
+    weight: 1,
+    steps: true,
+    checkpoints: true,
+    answers: false,
+    ops: opsOf(registry),
+    models: [],
+    memory: totalmem(),
+  };
 }
 
 /** Resolves when every role is done. The first error, or an interruption, ends all of them. */
@@ -187,7 +182,7 @@ function completion(roles: Observable<unknown>, interrupt: AbortSignal, ended: A
 }
 
 /** One key signs a run from its first entry to its last: a tree begun under one key and ended under another would verify under neither. */
-function refuseOtherKey(context: RunContext, control: ControlTail): void {
+export function refuseOtherKey(context: RunContext, control: ControlTail): void {
   const [first] = control.fold.keys;
   const own = toHex(context.signer.publicKey);
   if (first === undefined || first === own) return;

@@ -2,9 +2,8 @@
 import { z } from 'zod';
 import { MizuError } from '../contract/errors.ts';
 import type { Json } from '../contract/program.ts';
-import type { FinishReason } from '../dispatch/control-entry.ts';
+import type { FinishReason, Totals } from '../dispatch/control-entry.ts';
 import type { RunContext } from './run-context.ts';
-import type { Totals } from './run-totals.ts';
 
 export interface TreeHead {
   readonly size: number;
@@ -42,7 +41,7 @@ export function summaryOf(
   context: RunContext,
   totals: Totals,
   reason: FinishReason,
-  head: TreeHead,
+  head: Pick<TreeHead, 'size' | 'root' | 'verifierKey'>,
   reports: Readonly<Record<string, Json>>,
 ): RunSummary {
   return {

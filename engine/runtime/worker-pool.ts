@@ -38,6 +38,8 @@ export interface TaskExecutor {
   execute(input: TaskInput, alone?: boolean): Promise<TaskOutput>;
   /** Ends what runs. Called once, at the end of the run. */
   close(): Promise<void>;
+  /** What it has to do now, for those who watch. */
+  readonly load?: { readonly running: number; readonly waiting: number };
 }
 
 interface Job {
@@ -85,6 +87,12 @@ export class WorkerPool implements TaskExecutor {
       (alone ? this.aloneQueue : this.queue).push({ id: this.nextJob++, input, alone, again: false, resolve, reject });
       this.dispatch();
     });
+  }
+
+  get load(): { readonly running: number; readonly waiting: number } {
+    let running = 0;
+    for (const thread of this.threads) running += thread.jobs.size;
+    return { running, waiting: this.queue.length + this.aloneQueue.length };
   }
 
   async close(): Promise<void> {

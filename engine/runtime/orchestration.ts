@@ -1,0 +1,56 @@
+/** The orchestrator of a run with what belongs to it in one process: the planner of its cuts and, for a copied topic, the copying. */
+import type { Observable } from 'rxjs';
+import { concat, defer, ignoreElements, merge, Subject, takeUntil, tap } from 'rxjs';
+import { topicSource } from '../contract/program.ts';
+import type { OpenExternal } from '../contract/source.ts';
+import { openCutPlanner } from './cut-planner.ts';
+import { LiveIngest } from './live-ingest.ts';
+import type { OrchestratorOptions, Progress } from './orchestrator.ts';
+import { Orchestrator } from './orchestrator.ts';
+import type { RunContext } from './run-context.ts';
+
+export interface Orchestration {
+  /** Each emission is one turn; completes when the run is closed or stopped. */
+  run(): Observable<Progress>;
+  readonly stopped: boolean;
+  close(): Promise<void>;
+}
+
+/** Takes over from whoever orchestrated before. */
+export async function openOrchestration(
+  context: RunContext,
+  options: Omit<OrchestratorOptions, 'planner'>,
+  external: OpenExternal | undefined,
+): Promise<Orchestration> {
+  const closers: (() => Promise<void>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const closer of closers.splice(0).reverse()) await closer().catch(() => undefined);
+  };
+  try {
+    const planner = await openCutPlanner(context, { external });
+    closers.push(() => planner.close());
+    const orchestrator = await Orchestrator.open(context, { ...options, planner });
+    closers.push(() => orchestrator.close());
+    let ingest: LiveIngest | undefined;
+    if (topicSource(context.program)?.ingest === 'copy') {
+      ingest = await LiveIngest.open(context, external);
+      closers.push(() => ingest?.close() ?? Promise.resolve());
+    }
+    return { run: () => beside(orchestrator.run(), ingest?.run()), close, get stopped() {
+      return orchestrator.stopped;
+    } };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The copying lasts as long as the orchestrating. */
+function beside(turns: Observable<Progress>, copying: Observable<unknown> | undefined): Observable<Progress> {
+  if (copying === undefined) return turns;
+  const done = new Subject<void>();
+  return merge(
+    turns.pipe(tap({ complete: () => done.next() })),
+    concat(copying, defer(() => [])).pipe(ignoreElements(), takeUntil(done)),
+  );
+}

@@ -1,0 +1,173 @@
+/**
+ * What members report, taken as facts: every entry of the results topic is checked, counted, and turned into the control entry that
+ * follows from it, if one does (P1). What to do about the facts is decided elsewhere.
+ */
+import { MizuError } from '../contract/errors.ts';
+import type { LogEntry } from '../contract/log.ts';
+import type { Json } from '../contract/program.ts';
+import type { ControlBody, FailedAttempt, Mark, ProbeResult, ResultBody, Sealed, SignedEntry, TaskResult } from '../dispatch/control-entry.ts';
+import { decodeResult, readEntry, verifySigned } from '../dispatch/control-entry.ts';
+import type { ControlFold, TaskState } from '../dispatch/control-fold.ts';
+import { fromHex, sha256, toHex } from '../proof/sha256.ts';
+import { PASSING_FAILURES } from './leases.ts';
+import type { LogCursor } from './log-cursor.ts';
+import type { RunContext } from './run-context.ts';
+import { RunTotals } from './run-totals.ts';
+
+/** Complete tasks after which control says how far the run has come: at most so many have their results read again by a successor. */
+export const MARK_TASKS = 64;
+
+export class ResultDesk {
+  readonly totals: RunTotals;
+  /** Tick at which each member was last heard of. */
+  readonly heard = new Map<number, number>();
+  /** What the last dead attempt said, for people; control has only its code. */
+  lastFailure: string | undefined;
+  /** The newest head of the whole tree that a checkpointer reported. */
+  sealed: Sealed | undefined;
+  /** Reports of aggregates, by step id; undefined until the last stage said that it is over. */
+  reports: Readonly<Record<string, Json>> | undefined;
+  private marked: Mark | undefined;
+  private readonly context: RunContext;
+  private readonly fold: ControlFold;
+  /** Every key that a number was ever admitted with: results of an earlier life may still be read. */
+  private readonly keys = new Map<number, Set<string>>();
+  private readonly digests = new Map<number, string>();
+  /** Per member number, the offsets of results that a successor would have to count: those of tasks that are not complete. */
+  private readonly open = new Map<number, { readonly offset: number; readonly k: number }[]>();
+
+  constructor(context: RunContext, fold: ControlFold) {
+    this.context = context;
+    this.fold = fold;
+    this.totals = new RunTotals(context.program);
+  }
+
+  /** Sees every control entry, those of earlier orchestrators too. */
+  note(body: ControlBody): void {
+    if (body.type === 'mark') this.marked = body;
+    if (body.type !== 'admit') return;
+    const keys = this.keys.get(body.node) ?? new Set();
+    this.keys.set(body.node, keys.add(body.key));
+    this.heard.set(body.node, this.fold.tick);
+  }
+
+  /** Goes on from the newest mark, and gives every member its time anew. Gives the offset of each member's results from which to read. */
+  resume(): readonly number[] {
+    for (const node of this.fold.members.keys()) this.heard.set(node, this.fold.tick);
+    if (this.marked !== undefined) this.totals.goOn(this.marked);
+    return this.marked?.results ?? [];
+  }
+
+  /** The mark that would stand in control now, once MARK_TASKS more tasks are complete. */
+  mark(cursors: readonly LogCursor[]): Mark | undefined {
+    const { published, sum } = this.totals;
+    if (published < (this.marked?.published ?? 0) + MARK_TASKS) return undefined;
+    const results = cursors.map((cursor) => {
+      const open = (this.open.get(cursor.partition) ?? []).filter(({ k }) => k >= published);
+      this.open.set(cursor.partition, open);
+      return open[0]?.offset ?? cursor.position;
+    });
+    return { type: 'mark', published, totals: { ...sum, rejected: { ...sum.rejected } }, results };
+  }
+
+  /** The entry that follows from a result, if one does. @throws ATTEMPTS_EXHAUSTED for a failure that another attempt would only repeat. */
+  take(cursor: LogCursor, entry: LogEntry): ControlBody | undefined {
+    const signed = readEntry(decodeResult, cursor.topic, cursor.partition, entry);
+    if (signed.body.node !== cursor.partition || !this.isGenuine(signed)) return undefined;
+    this.heard.set(cursor.partition, this.fold.tick);
+    const { body } = signed;
+    if (body.type === 'task' || body.type === 'step') {
+      const open = this.open.get(cursor.partition) ?? [];
+      open.push({ offset: entry.offset, k: body.k });
+      this.open.set(cursor.partition, open);
+    }
+    return this.judge(body, entry.value);
+  }
+
+  /** Forgets what no reader of results asks for any more. */
+  forgetBelow(k: number): void {
+    for (const known of this.digests.keys()) if (known < k) this.digests.delete(known);
+  }
+
+  private isGenuine(signed: SignedEntry<ResultBody>): boolean {
+    for (const key of this.keys.get(signed.body.node) ?? [])
+      if (verifySigned('mizu-result-v1', this.context.title, signed, fromHex(key))) return true;
+    return false;
+  }
+
+  private judge(body: ResultBody, bytes: Uint8Array): ControlBody | undefined {
+    switch (body.type) {
+      case 'step':
+        this.totals.addStep(body);
+        return undefined;
+      case 'task':
+        return this.takeTask(body, bytes);
+      case 'failed-attempt':
+        return this.takeFailure(body);
+      case 'probe-result':
+        return this.takeProbe(body);
+      case 'report':
+        this.reports = body.reports;
+        return undefined;
+      case 'sealed':
+        this.sealed = body;
+        return undefined;
+      case 'heartbeat':
+      case 'unanswered':
+        return undefined;
+    }
+  }
+
+  private takeTask(body: TaskResult, bytes: Uint8Array): ControlBody | undefined {
+    const task = this.fold.tasks.get(body.k);
+    if (task === undefined) return undefined;
+    if (task.accepted !== undefined) return this.compare(task, body);
+    if (body.attempt < task.validFrom || this.totals.hasTask(body.k)) return undefined;
+    this.totals.addTask(body);
+    this.digests.set(body.k, body.leaves);
+    return { type: 'accept', k: body.k, attempt: body.attempt, node: body.node, result: toHex(sha256(bytes)) };
+  }
+
+  /** A result of a task that control accepted: the accepted one again, read by a new orchestrator, or one that confirms it. */
+  private compare(task: TaskState, body: TaskResult): ControlBody | undefined {
+    if (task.accepted?.attempt === body.attempt && task.accepted.node === body.node) {
+      this.totals.addTask(body);
+      this.digests.set(body.k, body.leaves);
+      return undefined;
+    }
+    const digest = this.digests.get(body.k);
+    // Two attempts agree only if they were given the same poison.
+    if (digest === undefined || body.attempt < task.validFrom) return undefined;
+    return { type: 'confirm', k: body.k, attempt: body.attempt, node: body.node, equal: digest === body.leaves };
+  }
+
+  private takeFailure(body: FailedAttempt): ControlBody | undefined {
+    const task = this.waitingFor(body.k);
+    if (!task?.live.some(({ attempt }) => attempt === body.attempt)) return undefined;
+    this.lastFailure = body.message;
+    if (!PASSING_FAILURES.includes(body.code)) outcomeOf(body);
+    return { type: 'dead', k: body.k, attempt: body.attempt, reason: body.code };
+  }
+
+  private takeProbe(body: ProbeResult): ControlBody | undefined {
+    if (this.waitingFor(body.k)?.probe?.probe !== body.probe) return undefined;
+    const outcome = body.code === '' ? 'survived' : PASSING_FAILURES.includes(body.code) ? 'unreachable' : outcomeOf(body);
+    return { type: 'probed', k: body.k, probe: body.probe, outcome };
+  }
+
+  /** A task that no result was taken for yet. */
+  private waitingFor(k: number): TaskState | undefined {
+    const task = this.fold.tasks.get(k);
+    return task === undefined || task.accepted !== undefined || this.totals.hasTask(k) ? undefined : task;
+  }
+}
+
+/** @throws ATTEMPTS_EXHAUSTED for a failure that another attempt would only repeat. */
+function outcomeOf(failure: FailedAttempt | ProbeResult): 'died' | 'unreachable' {
+  if (failure.code === 'WORKER_DIED') return 'died';
+  if (failure.code === 'UPSTREAM_UNREACHABLE') return 'unreachable';
+  throw new MizuError('ATTEMPTS_EXHAUSTED', `Task ${failure.k} failed: ${failure.message}`, {
+    component: `0/${failure.k}`,
+    hint: 'Nothing committed is lost; mend the cause and run again with the same log.',
+  });
+}
