@@ -1,46 +1,15 @@
 /**
- * The state of a run as a pure fold over its control log (P1): cuts, attempts, accepts, leases, ticks, the end. Every role keeps
+ * The state of a run as a pure fold over its control log (P1): members, cuts, attempts, accepts, leases, ticks, the end. Every role keeps
  * its own copy; equal prefixes give equal states. Tasks below the low mark are forgotten, so memory is bounded by the window (law 6).
+ * Queues and loads are kept as entries come: none costs more because there are many tasks or members.
  */
-import type { Bisection, Part } from './bisection.ts';
-import { bisectionStatus, DEAD_ATTEMPT_LIMIT, FRUITLESS_BISECTION_LIMIT, startBisection, takeProbe } from './bisection.ts';
 import type { ControlBody, CutEntry, FinishReason, Offer, RunMode } from './control-entry.ts';
+import { MemberLoads } from './member-loads.ts';
+import { TaskQueues } from './task-queues.ts';
+import type { TaskBody, TaskState } from './task-state.ts';
+import { applyToTask, forgive, loseNode, newTask, nodesAt } from './task-state.ts';
 
-export interface AttemptState {
-  readonly attempt: number;
-  readonly node: number;
-  /** Tick after which it is late. */
-  readonly deadline: number;
-}
-
-export interface ProbeState extends Part {
-  readonly probe: number;
-  readonly node: number;
-}
-
-export interface TaskState {
-  readonly cut: CutEntry;
-  /** Attempts that were assigned and are not over, oldest first. */
-  live: AttemptState[];
-  /** Attempts so far; the next one has this number. */
-  attempts: number;
-  /** Attempts below this one began before the poison was known: their results don't count (P9). */
-  validFrom: number;
-  /** Attempts whose worker died, and those that reached no upstream, since the task last began anew. */
-  died: number;
-  unreachable: number;
-  accepted: { readonly attempt: number; readonly node: number; readonly result: string } | undefined;
-  /** Candidates that control declared poisonous. An input of the task like its cut: it changes the leaves, the same way for everyone (P9). */
-  poison: number[];
-  /** While the task's killers are searched for. */
-  bisection: Bisection | undefined;
-  /** The probe that runs. */
-  probe: ProbeState | undefined;
-  /** Probes so far; the next one has this number. */
-  probes: number;
-  /** Bisections that found nobody. */
-  fruitless: number;
-}
+export type { AttemptState, TaskState } from './task-state.ts';
 
 /** A member that takes part now. */
 export interface MemberState {
@@ -57,10 +26,16 @@ export interface MemberState {
 export interface RoleState {
   readonly epoch: number;
   readonly node: number;
+  /** Life of the node that it was given to; empty if it was no member. A later life of the same node does not hold it. */
+  readonly incarnation: string;
+  /** Tick at which it was given. */
+  readonly since: number;
 }
 
 /** `request` of an entry that the orchestrator wrote unasked. */
 export const NO_REQUEST = Number.MAX_SAFE_INTEGER;
+/** Accepted tasks whose time is remembered, to tell a straggler: few enough to follow a run that changes, enough for a median. */
+const PACES_KEPT = 63;
 
 export class ControlFold {
   /** Tasks that were cut and not yet forgotten. */
@@ -71,7 +46,7 @@ export class ControlFold {
   readonly roles = new Map<'checkpointer' | 'gateway', RoleState>();
   /** Members that take part now, by number. */
   readonly members = new Map<number, MemberState>();
-  /** The number that each member had last, so that one that comes back gets it again. */
+  /** The number that each member had last, so that one that comes back gets it again; a number is remembered for its last member only. */
   readonly numbers = new Map<string, number>();
   mode: RunMode = 'running';
   /** Who asked for the mode; empty at the begin. */
@@ -94,7 +69,15 @@ export class ControlFold {
   nodes = 0;
   finish: { readonly last: number; readonly reason: FinishReason } | undefined;
   close: (ControlBody & { readonly type: 'close' }) | undefined;
-  private low = 0;
+  /** Tasks below this are forgotten. */
+  low = 0;
+  /** Ticks from assignment to acceptance of the tasks accepted last, oldest first. */
+  readonly paces: number[] = [];
+  /** Indexes over tasks and members, for the decisions in this folder only. */
+  readonly queues = new TaskQueues();
+  readonly loads = new MemberLoads();
+  /** Member that each number was given to last. */
+  private readonly names = new Map<number, string>();
 
   apply(body: ControlBody): void {
     switch (body.type) {
@@ -102,37 +85,20 @@ export class ControlFold {
         this.takeOver(body);
         return;
       case 'cut':
-        this.nextCut = body.k + 1;
-        this.candidates += body.count;
-        for (const [partition, , to] of body.ranges) {
-          this.positions.set(partition, to);
-          this.lastPartition = partition;
-        }
-        if (body.k >= this.low) this.tasks.set(body.k, newTask(body));
+        this.cut(body);
         return;
       case 'lease':
-        this.nodes = Math.max(this.nodes, body.node + 1);
-        this.leases.set(`${body.stage}/${body.partition}`, { epoch: body.epoch, node: body.node });
+        this.employ(body.node);
+        this.leases.set(`${body.stage}/${body.partition}`, this.given(body));
         return;
       case 'admit':
-        this.lose(body.node);
-        this.nodes = Math.max(this.nodes, body.node + 1);
-        this.members.set(body.node, {
-          node: body.node,
-          member: body.member,
-          incarnation: body.incarnation,
-          key: body.key,
-          offer: body.offer,
-          since: this.tick,
-        });
-        this.numbers.set(body.member, body.node);
-        this.answered(body.request);
+        this.admit(body);
         return;
       case 'lost':
         this.lose(body.node);
         return;
       case 'appoint':
-        this.roles.set(body.role, { epoch: body.epoch, node: body.node });
+        this.roles.set(body.role, this.given(body));
         return;
       case 'mode':
         if (body.mode === 'running' && this.mode !== 'running') this.beginAnew();
@@ -147,7 +113,7 @@ export class ControlFold {
       case 'confirm':
         return;
       case 'tick':
-        this.tick = body.tick;
+        this.passTo(body.tick);
         return;
       case 'mark':
         this.forgetBelow(body.published);
@@ -158,18 +124,100 @@ export class ControlFold {
       case 'close':
         this.close = body;
         return;
-      case 'assign':
-      case 'probe':
-        this.nodes = Math.max(this.nodes, body.node + 1);
-        break;
-      case 'dead':
-      case 'accept':
-      case 'probed':
-      case 'poison':
-        break;
+      default:
+        if (body.type === 'assign' || body.type === 'probe') this.employ(body.node);
+        this.applyToTask(body);
     }
+  }
+
+  /** Attempts and probes that the node was given and that are not over. */
+  loadOf(node: number): number {
+    return this.loads.of(node);
+  }
+
+  /** Slots of all members that take part now. */
+  slots(): number {
+    return this.loads.slots;
+  }
+
+  /** Forgets tasks below k: nobody in this role needs them again. */
+  forgetBelow(k: number): void {
+    for (; this.low < k; this.low++) this.forget(this.low);
+  }
+
+  /** Takes a task as it is, with all that follows from it for queues and loads. */
+  putTask(k: number, task: TaskState): void {
+    this.forget(k);
+    this.tasks.set(k, task);
+    for (const node of nodesAt(task)) this.loads.begin(node, k);
+    this.queues.put(k, task, this.tick);
+  }
+
+  putMember(member: MemberState): void {
+    this.members.set(member.node, member);
+    this.loads.join(member.node, member.offer);
+  }
+
+  /** Remembers the number of a member, in place of the one that had it before. */
+  putNumber(member: string, node: number): void {
+    const before = this.names.get(node);
+    if (before !== undefined && this.numbers.get(before) === node) this.numbers.delete(before);
+    this.numbers.set(member, node);
+    this.names.set(node, member);
+  }
+
+  private cut(body: CutEntry): void {
+    this.nextCut = body.k + 1;
+    this.candidates += body.count;
+    for (const [partition, , to] of body.ranges) {
+      this.positions.set(partition, to);
+      this.lastPartition = partition;
+    }
+    if (body.k >= this.low) this.putTask(body.k, newTask(body));
+  }
+
+  private admit(body: ControlBody & { readonly type: 'admit' }): void {
+    const { node, member, incarnation, key, offer } = body;
+    this.lose(node);
+    this.employ(node);
+    this.putMember({ node, member, incarnation, key, offer, since: this.tick });
+    this.putNumber(member, node);
+    this.answered(body.request);
+  }
+
+  private applyToTask(body: TaskBody): void {
     const task = this.tasks.get(body.k);
-    if (task !== undefined) applyToTask(task, body);
+    if (task === undefined) return;
+    if (body.type === 'accept' && task.accepted === undefined) this.keepPace(task, body.attempt);
+    this.change(body.k, task, () => applyToTask(task, body, this.tick));
+  }
+
+  /** A change of a task also changes loads and queues. */
+  private change(k: number, task: TaskState, make: () => void): void {
+    const before = nodesAt(task);
+    make();
+    for (const node of nodesAt(task)) this.loads.begin(node, k);
+    for (const node of before) this.loads.end(node, k);
+    this.queues.put(k, task, this.tick);
+  }
+
+  private keepPace(task: TaskState, accepted: number): void {
+    const attempt = task.live.find((live) => live.attempt === accepted);
+    if (attempt === undefined) return;
+    this.paces.push(this.tick - attempt.since);
+    if (this.paces.length > PACES_KEPT) this.paces.shift();
+  }
+
+  /** Time never goes back, whatever a broken writer says. */
+  private passTo(tick: number): void {
+    this.tick = Math.max(this.tick, tick);
+    for (let overdue = this.queues.overdue(this.tick); overdue.length > 0; overdue = this.queues.overdue(this.tick)) {
+      for (const k of overdue) {
+        const task = this.tasks.get(k);
+        if (task === undefined) this.queues.remove(k);
+        else this.queues.put(k, task, this.tick);
+      }
+    }
   }
 
   /** A new orchestrator goes on with the attempts that run: they are its members' own, and end with them. */
@@ -180,106 +228,41 @@ export class ControlFold {
     this.beginAnew();
   }
 
-  /** Failures counted so far are forgiven; how far a search for killers came is kept, unless it had failed. */
   private beginAnew(): void {
-    for (const task of this.tasks.values()) {
-      task.died = 0;
-      task.unreachable = 0;
-      if (!searchFailed(task)) continue;
-      task.bisection = undefined;
-      task.fruitless = 0;
+    for (const k of [...this.queues.failing]) {
+      const task = this.tasks.get(k);
+      if (task !== undefined) this.change(k, task, () => forgive(task));
     }
   }
 
   /** The attempts and the probe of a member that is gone are over. */
   private lose(node: number): void {
     this.members.delete(node);
-    for (const task of this.tasks.values()) {
-      if (task.accepted !== undefined) continue;
-      task.live = task.live.filter((attempt) => attempt.node !== node);
-      if (task.probe?.node === node) task.probe = undefined;
+    this.loads.leave(node);
+    for (const k of this.loads.tasksOf(node)) {
+      const task = this.tasks.get(k);
+      if (task !== undefined) this.change(k, task, () => loseNode(task, node));
     }
+  }
+
+  private forget(k: number): void {
+    const task = this.tasks.get(k);
+    if (task === undefined) return;
+    for (const node of nodesAt(task)) this.loads.end(node, k);
+    this.queues.remove(k);
+    this.tasks.delete(k);
+  }
+
+  private given({ epoch, node }: { readonly epoch: number; readonly node: number }): RoleState {
+    return { epoch, node, incarnation: this.members.get(node)?.incarnation ?? '', since: this.tick };
+  }
+
+  private employ(node: number): void {
+    this.nodes = Math.max(this.nodes, node + 1);
   }
 
   /** A request is answered once: an entry that answers none carries NO_REQUEST. */
   private answered(request: number): void {
     if (request !== NO_REQUEST) this.nextRequest = Math.max(this.nextRequest, request + 1);
   }
-
-  /** Forgets tasks below k: nobody in this role needs them again. */
-  forgetBelow(k: number): void {
-    for (; this.low < k; this.low++) this.tasks.delete(this.low);
-  }
-
-  /** open: tasks below `cutEnd` may be cut. blocked: all of them are, and results are waited for. finished: a `finish` entry stands. */
-  pool(cutEnd: number): 'open' | 'blocked' | 'finished' {
-    if (this.finish !== undefined) return 'finished';
-    return this.nextCut < cutEnd ? 'open' : 'blocked';
-  }
-}
-
-/** Whether the search for the killers of a task has ended without an answer that may be acted on. */
-export function searchFailed(task: TaskState): boolean {
-  return task.fruitless >= FRUITLESS_BISECTION_LIMIT || (task.bisection !== undefined && bisectionStatus(task.bisection) === 'hopeless');
-}
-
-function newTask(cut: CutEntry): TaskState {
-  return {
-    cut,
-    live: [],
-    attempts: 0,
-    validFrom: 0,
-    died: 0,
-    unreachable: 0,
-    accepted: undefined,
-    poison: [],
-    bisection: undefined,
-    probe: undefined,
-    probes: 0,
-    fruitless: 0,
-  };
-}
-
-type TaskBody = Extract<ControlBody, { readonly type: 'assign' | 'dead' | 'accept' | 'probe' | 'probed' | 'poison' }>;
-
-function applyToTask(task: TaskState, body: TaskBody): void {
-  switch (body.type) {
-    case 'assign':
-      // An attempt after a whole search that named nobody.
-      if (task.bisection !== undefined) beginAnew(task);
-      task.live.push({ attempt: body.attempt, node: body.node, deadline: body.deadline });
-      task.attempts = body.attempt + 1;
-      return;
-    case 'dead':
-      task.live = task.live.filter(({ attempt }) => attempt !== body.attempt);
-      if (body.reason === 'UPSTREAM_UNREACHABLE') task.unreachable++;
-      else if (body.reason === 'WORKER_DIED') task.died++;
-      if (task.died >= DEAD_ATTEMPT_LIMIT) task.bisection ??= startBisection(task.cut.count);
-      return;
-    case 'accept':
-      task.accepted ??= { attempt: body.attempt, node: body.node, result: body.result };
-      return;
-    case 'probe':
-      task.probe = { probe: body.probe, node: body.node, from: body.from, to: body.to };
-      task.probes = body.probe + 1;
-      return;
-    case 'probed':
-      task.probe = undefined;
-      if (body.outcome === 'unreachable') task.unreachable++;
-      else if (task.bisection !== undefined) task.bisection = takeProbe(task.bisection, body.outcome === 'died');
-      if (task.bisection?.open.length === 0 && task.bisection.found.length === 0) task.fruitless++;
-      return;
-    case 'poison':
-      if (!task.poison.includes(body.i)) task.poison.push(body.i);
-      task.validFrom = task.attempts;
-      task.live = [];
-      beginAnew(task);
-      return;
-  }
-}
-
-function beginAnew(task: TaskState): void {
-  task.died = 0;
-  task.unreachable = 0;
-  task.bisection = undefined;
 }

@@ -1,122 +1,177 @@
 /**
  * What the orchestrator decides next, as a pure function of the folded control log and the run's plan (P1): attempts for tasks that have
- * none, others beside late ones, the search for what kills workers (P9), new cuts (P7). Anyone who holds the prefix comes to the same.
+ * none, others beside late ones and stragglers, the search for what kills workers (P9), new cuts (P7). Anyone who holds the prefix comes
+ * to the same. Entries are decided in the order in which they are written, each as if those before it were in control already. A round
+ * costs as much as the entries that it makes, however many tasks and members there are.
  */
 import { MizuError } from '../contract/errors.ts';
-import type { NodeLoad } from './assign.ts';
-import { assignNode } from './assign.ts';
+import { chooseMember, type Question } from './assign.ts';
 import type { Bisection } from './bisection.ts';
 import { bisectionStatus, DEAD_ATTEMPT_LIMIT, FRUITLESS_BISECTION_LIMIT, POISON_PER_TASK_LIMIT } from './bisection.ts';
-import type { ControlBody } from './control-entry.ts';
-import type { ControlFold, TaskState } from './control-fold.ts';
-import { searchFailed } from './control-fold.ts';
+import type { ControlBody, CutEntry } from './control-entry.ts';
+import type { ControlFold } from './control-fold.ts';
+import type { CapableMembers, Needs } from './member-loads.ts';
+import type { TaskState } from './task-state.ts';
+import { nodesAt } from './task-state.ts';
+
+/** A task is a straggler when its only attempt has taken more than this many times the median of the tasks accepted last. */
+const STRAGGLER_MEDIANS = 2;
 
 export interface DispatchPlan {
-  /** Logical nodes that take part, numbered from 0. */
-  readonly nodes: number;
   /** Time frame of an attempt, ticks. */
   readonly deadlineTicks: number;
-  /** Tasks below this may be cut now. */
-  readonly cutEnd: number;
-  readonly taskSize: number;
-  /** Candidates that the run may have; Infinity for an endless one. */
-  readonly candidates: number;
-  /** Whether tasks take records of a source. */
-  readonly source: boolean;
+  /** What the ops of the source stage ask of a member. */
+  readonly needs: Needs;
+  /** Tasks that may be cut now, in order of k, made by the source's planner. */
+  readonly cuts: readonly CutEntry[];
+  /** Whether any task will be cut later. */
+  readonly more: boolean;
 }
 
 /** @throws ATTEMPTS_EXHAUSTED when a task can't be helped; the run can be resumed. */
 export function nextEntries(fold: ControlFold, plan: DispatchPlan): ControlBody[] {
+  if (fold.finish !== undefined || fold.mode === 'paused' || fold.mode === 'stopped') return [];
+  const stuck = fold.queues.stuck.first();
+  const task = stuck === undefined ? undefined : fold.tasks.get(stuck);
+  if (stuck !== undefined && task !== undefined) throw beyondHelp(stuck, task);
   const desk = new Desk(fold, plan);
-  for (const [k, task] of fold.tasks) if (task.accepted === undefined) desk.handle(k, task);
-  desk.cut();
-  return desk.entries;
+  try {
+    desk.searchKillers();
+    desk.helpLate();
+    desk.assignWaiting();
+    desk.cut();
+    desk.helpStragglers();
+    return desk.entries;
+  } finally {
+    desk.leave();
+  }
 }
 
-/** One round of decisions; keeps the loads that its own assignments add. */
+/** One round of decisions. Loads that its own entries change are changed while it lasts, and put back when it is left. */
 class Desk {
   readonly entries: ControlBody[] = [];
   private readonly fold: ControlFold;
   private readonly plan: DispatchPlan;
-  private readonly loads: number[];
+  private readonly capable: CapableMembers;
+  private readonly changes: (readonly [node: number, by: number])[] = [];
+  /** Whether a task found nobody in this round. */
+  private short = false;
 
   constructor(fold: ControlFold, plan: DispatchPlan) {
     this.fold = fold;
     this.plan = plan;
-    this.loads = new Array<number>(plan.nodes).fill(0);
-    for (const task of fold.tasks.values()) {
-      if (task.accepted !== undefined) continue;
-      for (const { node } of task.live) this.load(node);
-      if (task.probe !== undefined) this.load(task.probe.node);
+    this.capable = fold.loads.capable(plan.needs);
+  }
+
+  leave(): void {
+    for (const [node, by] of this.changes) this.fold.loads.change(node, -by);
+  }
+
+  searchKillers(): void {
+    for (const k of this.fold.queues.searching) {
+      if (this.capable.room.total === 0) return;
+      const task = this.fold.tasks.get(k);
+      if (task?.bisection !== undefined) this.search(k, task, task.bisection);
     }
   }
 
-  handle(k: number, task: TaskState): void {
-    if (task.unreachable >= DEAD_ATTEMPT_LIMIT) {
-      throw exhausted(
-        k,
-        `its upstream could not be reached in ${DEAD_ATTEMPT_LIMIT} attempts`,
-        'Nothing committed is lost; when the upstream answers again, run again with the same log.',
-      );
+  /** A late attempt is not wrong (law 8): another node tries too, and the first result counts. Only free slots are spent on it: while all
+   * are taken, everything is late, and twice the work would make it later. */
+  helpLate(): void {
+    for (const k of this.fold.queues.late) {
+      if (this.capable.idle.total === 0) return;
+      this.assignBeside(k);
     }
-    if (task.bisection !== undefined) this.search(k, task, task.bisection);
-    else if (task.live.length === 0) this.assign(k, task.attempts);
-    else if (task.live.every(({ deadline }) => deadline < this.fold.tick)) this.assignBeside(k, task);
+  }
+
+  assignWaiting(): void {
+    for (const k of this.fold.queues.unassigned) {
+      this.short ||= this.capable.room.total === 0;
+      if (this.short) return;
+      this.assign(k, this.fold.tasks.get(k)?.attempts ?? 0, []);
+    }
   }
 
   cut(): void {
-    const { taskSize, candidates, source, cutEnd } = this.plan;
-    if (this.fold.pool(cutEnd) !== 'open') return;
-    for (let k = this.fold.nextCut; k < cutEnd; k++) {
-      const first = k * taskSize;
-      const count = Math.min(taskSize, candidates - first);
-      this.entries.push({ type: 'cut', k, branch: 0, first, count, ranges: source ? [[0, first, first + count]] : [] });
-      this.assign(k, 0);
+    if (this.fold.mode === 'draining') return;
+    let next = this.fold.nextCut;
+    for (const cut of this.plan.cuts) {
+      // Cut already: the planner may not have seen it yet.
+      if (cut.k < next) continue;
+      next = cut.k + 1;
+      this.entries.push(cut);
+      this.assign(cut.k, 0, []);
+    }
+  }
+
+  /** Once nothing else is left to do, free slots try what takes long elsewhere; equal results confirm both. */
+  helpStragglers(): void {
+    const { queues, tick, mode } = this.fold;
+    if (this.short || (this.plan.more && mode !== 'draining')) return;
+    const patience = STRAGGLER_MEDIANS * (median(this.fold.paces) ?? 0);
+    for (const [half, k] of queues.alone) {
+      if (half > tick || this.capable.idle.total === 0) return;
+      const since = this.fold.tasks.get(k)?.live[0]?.since ?? tick;
+      // Those that follow were assigned later, unless the time frame was changed meanwhile: then they wait for this one.
+      if (tick - since <= patience) return;
+      this.assignBeside(k);
     }
   }
 
   private search(k: number, task: TaskState, bisection: Bisection): void {
-    if (searchFailed(task)) throw hopeless(k, bisection);
     const [part] = bisection.open;
-    if (part === undefined) {
-      for (const i of bisection.found) this.entries.push({ type: 'poison', k, i });
-      this.assign(k, task.attempts);
-    } else if (task.probe === undefined) {
-      const node = this.choose(k, task.probes, () => true);
-      this.entries.push({ type: 'probe', k, probe: task.probes, from: part.from, to: part.to, node });
+    if (part !== undefined) {
+      const probe = task.probes;
+      const node = this.choose({ kind: 'probe', k, number: probe, excluded: [] });
+      if (node !== undefined) this.entries.push({ type: 'probe', k, probe, from: part.from, to: part.to, node });
+      return;
     }
+    if (bisection.found.length === 0) {
+      this.assign(k, task.attempts, nodesAt(task));
+      return;
+    }
+    for (const i of bisection.found) this.entries.push({ type: 'poison', k, i });
+    // Attempts from before the poison was known are over.
+    for (const node of nodesAt(task)) this.change(node, -1);
+    this.assign(k, task.attempts, []);
   }
 
-  private assign(k: number, attempt: number, may: (node: number) => boolean = () => true): void {
-    this.entries.push({
-      type: 'assign',
-      k,
-      attempt,
-      node: this.choose(k, attempt, may),
-      deadline: this.fold.tick + this.plan.deadlineTicks,
-    });
+  private assign(k: number, attempt: number, excluded: readonly number[], free = false): void {
+    const node = this.choose({ kind: 'attempt', k, number: attempt, excluded }, free);
+    if (node === undefined) this.short ||= !free;
+    else this.entries.push({ type: 'assign', k, attempt, node, deadline: this.fold.tick + this.plan.deadlineTicks });
   }
 
-  /** A late attempt is not wrong (law 8): another node tries too, and the first result counts. A node that is at it already would only be slower. */
-  private assignBeside(k: number, task: TaskState): void {
-    const busy = new Set(task.live.map(({ node }) => node));
-    if (this.loads.some((_, node) => !busy.has(node))) this.assign(k, task.attempts, (node) => !busy.has(node));
+  private assignBeside(k: number): void {
+    const task = this.fold.tasks.get(k);
+    if (task !== undefined) this.assign(k, task.attempts, nodesAt(task), true);
   }
 
-  private choose(k: number, attempt: number, may: (node: number) => boolean): number {
-    const nodes = this.loads.map((load, node): NodeLoad => ({ node, weight: 1, load, capable: may(node) }));
-    const node = assignNode(nodes, k, attempt);
-    this.load(node);
+  private choose(question: Question, free = false): number | undefined {
+    const node = chooseMember(this.fold.loads, this.capable, question, free)?.node;
+    if (node !== undefined) this.change(node, 1);
     return node;
   }
 
-  /** Nodes of a run before this one may have been more; they take nothing any longer. */
-  private load(node: number): void {
-    if (node < this.loads.length) this.loads[node] = (this.loads[node] ?? 0) + 1;
+  private change(node: number, by: number): void {
+    this.fold.loads.change(node, by);
+    this.changes.push([node, by]);
   }
 }
 
-function hopeless(k: number, bisection: Bisection): MizuError {
+function median(numbers: readonly number[]): number | undefined {
+  return numbers.toSorted((a, b) => a - b)[(numbers.length - 1) >> 1];
+}
+
+function beyondHelp(k: number, task: TaskState): MizuError {
+  const { bisection, unreachable } = task;
+  if (unreachable >= DEAD_ATTEMPT_LIMIT || bisection === undefined) {
+    return exhausted(
+      k,
+      `its upstream could not be reached in ${DEAD_ATTEMPT_LIMIT} attempts`,
+      'Nothing committed is lost; when the upstream answers again, run again with the same log.',
+    );
+  }
   const hint =
     'Nothing committed is lost; mend the cause (a step that crashes or hangs, too little memory) and run again with the same log.';
   if (bisectionStatus(bisection) === 'hopeless') {
