@@ -1,6 +1,8 @@
 /** Programs and deployments read back from a log: their shape is checked before anything relies on it. */
 import { z } from 'zod';
 import type { Deployment, Json, Program } from '../contract/program.ts';
+import { TOPIC_FORMATS } from '../contract/program.ts';
+import type { SourceBounds } from '../contract/source.ts';
 import type { Schema } from '../contract/types.ts';
 import { isFieldType, isSchema } from '../workflow/type-shapes.ts';
 
@@ -31,6 +33,15 @@ const STAGE = z.strictObject({
   shuffle: z.strictObject({ by: z.array(z.string()), partitions: whole }).optional(),
 });
 
+const FILES = z.strictObject({ format: z.enum(['jsonl', 'csv', 'parquet', 'text']), records: whole, digest });
+const TOPIC = z.strictObject({
+  kind: z.literal('topic'),
+  name: z.string(),
+  format: z.enum(TOPIC_FORMATS),
+  ingest: z.enum(['copy', 'reference']),
+  until: z.literal('end').optional(),
+});
+
 const PROGRAM = z.strictObject({
   mizu: z.literal(1),
   seed: z.union([z.number(), z.string()]),
@@ -38,7 +49,7 @@ const PROGRAM = z.strictObject({
   budget: z.strictObject({ candidates: whole.optional(), tokens: whole.optional() }),
   task: z.strictObject({ size: whole.min(1) }),
   block: whole.min(1),
-  source: z.strictObject({ format: z.enum(['jsonl', 'csv', 'parquet', 'text']), records: whole, digest }).optional(),
+  source: z.union([FILES, TOPIC]).optional(),
   data: z.record(z.string(), z.strictObject({ kind: z.enum(['list', 'map']), type: z.custom(isFieldType), size: whole, digest })),
   stages: z.array(STAGE).min(2),
   published: schema,
@@ -46,13 +57,24 @@ const PROGRAM = z.strictObject({
 
 const MODEL = z.strictObject({ url: z.string(), model: z.string().optional(), keyEnv: z.string().optional() });
 
+const SOURCE = z.strictObject({
+  url: z.string().optional(),
+  topic: z.string().optional(),
+  registry: z.string().optional(),
+  from: z.enum(['earliest', 'latest']),
+});
+
 const DEPLOYMENT = z.strictObject({
   name: z.string(),
   nodes: whole,
   deadlineMs: z.number(),
   models: z.record(z.string(), MODEL),
   storage: z.enum(['global', 'local']),
+  sources: z.record(z.string(), SOURCE).optional(),
+  cutEveryMs: z.number().optional(),
 });
+
+const BOUNDS = z.strictObject({ topic: z.string(), partitions: z.array(z.strictObject({ from: whole, to: whole.optional() })) });
 
 export function isProgram(json: Json): json is Json & Program {
   return PROGRAM.safeParse(json).success;
@@ -60,4 +82,8 @@ export function isProgram(json: Json): json is Json & Program {
 
 export function isDeployment(json: Json): json is Json & Deployment {
   return DEPLOYMENT.safeParse(json).success;
+}
+
+export function isSourceBounds(json: Json): json is Json & SourceBounds {
+  return BOUNDS.safeParse(json).success;
 }

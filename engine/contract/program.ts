@@ -69,6 +69,22 @@ export interface SourceSpec {
   readonly digest: DigestHex;
 }
 
+/** How the values of a topic's records are read. `avro` and `json-schema` are in the Confluent wire format, with schemas of a registry. */
+export const TOPIC_FORMATS = ['json', 'avro', 'json-schema', 'text', 'bytes'] as const;
+export type TopicFormat = (typeof TOPIC_FORMATS)[number];
+
+/** A topic as a source (P7, P13). Where it is, is a deployment setting; its cuts are inputs of the run, recorded in control. */
+export interface TopicSource {
+  readonly kind: 'topic';
+  /** The author's name for it, under `sources`. */
+  readonly name: string;
+  readonly format: TopicFormat;
+  /** `copy`: its records are copied to the run's own log, so that proofs hold as long as that does. `reference`: they are read where they are. */
+  readonly ingest: 'copy' | 'reference';
+  /** Finite: ends at the offsets that stood when it was deployed. */
+  readonly until?: 'end';
+}
+
 export interface ProgramData {
   readonly kind: 'list' | 'map';
   readonly type: FieldType;
@@ -85,11 +101,33 @@ export interface Program {
   readonly task: { readonly size: number };
   /** Records per block. */
   readonly block: number;
-  readonly source?: SourceSpec;
+  readonly source?: SourceSpec | TopicSource;
   readonly data: Readonly<Record<string, ProgramData>>;
   readonly stages: readonly StageSpec[];
   /** Schema of published records. */
   readonly published: Schema;
+}
+
+/** The program's finite source of files, if it has one. */
+export function fileSource({ source }: Pick<Program, 'source'>): SourceSpec | undefined {
+  return source === undefined || 'kind' in source ? undefined : source;
+}
+
+/** The topic that the program reads, if it reads one. */
+export function topicSource({ source }: Pick<Program, 'source'>): TopicSource | undefined {
+  return source !== undefined && 'kind' in source ? source : undefined;
+}
+
+/** Where a topic that is a source lies. */
+export interface SourceAddress {
+  /** `kafka://host:port[,host:port]`; absent: the cluster of the run's own log. */
+  readonly url?: string;
+  /** Absent: the source's own name. */
+  readonly topic?: string;
+  /** Address of the schema registry, for formats that need one. */
+  readonly registry?: string;
+  /** Where a run that is deployed for the first time begins. */
+  readonly from: 'earliest' | 'latest';
 }
 
 /** What the author may change without changing the program. */
@@ -100,6 +138,10 @@ export interface Deployment {
   readonly deadlineMs: number;
   readonly models: Readonly<Record<string, ModelAddress>>;
   readonly storage: 'global' | 'local';
+  /** Topics that are sources, by the author's name. */
+  readonly sources?: Readonly<Record<string, SourceAddress>>;
+  /** A task of a live source is cut once its first record has waited for this long, milliseconds, though it is not full. */
+  readonly cutEveryMs?: number;
 }
 
 /** Where a model answers. The key is named by its environment variable and never written anywhere. */

@@ -11,6 +11,9 @@ import { sha256, toHex } from '../proof/sha256.ts';
 import { SOURCE_FIELD } from '../compile/kernel-fields.ts';
 import { kernelOpDigest } from './program-loader.ts';
 
+/** (partition, from, to) of the source. */
+export type SourceRanges = readonly (readonly [number, number, number])[];
+
 export interface BlockSource {
   readonly k: number;
   /** Number of the block in its task. */
@@ -22,6 +25,8 @@ export interface BlockSource {
   readonly records: readonly Uint8Array[];
   /** Candidates of this block that are failed before any op, ascending. */
   readonly drops: readonly Drop[];
+  /** Of a task of a topic: what control cut for it, as only control can say it. Records of files follow from k alone. */
+  readonly ranges?: SourceRanges | undefined;
 }
 
 export interface SourceCommitment {
@@ -34,8 +39,9 @@ export function sourceOpDigest(program: Program): Uint8Array {
 }
 
 export function sourceCommitment(programDigest: Uint8Array, source: BlockSource): SourceCommitment {
-  const { k, number, first, count } = source;
-  const input = sha256(canonicalBytes({ block: number, count, first, k, program: toHex(programDigest), stage: 0 }));
+  const { k, number, first, count, ranges } = source;
+  const cut = ranges === undefined ? {} : { ranges };
+  const input = sha256(canonicalBytes({ block: number, count, first, k, program: toHex(programDigest), stage: 0, ...cut }));
   const values = new ByteWriter();
   for (const record of source.records) values.bytes(record);
   const effect = encodeEffect({

@@ -4,6 +4,7 @@
  */
 import { invariant, MizuError } from '../contract/errors.ts';
 import type { Program, StageSpec } from '../contract/program.ts';
+import { topicSource } from '../contract/program.ts';
 import type { Schema } from '../contract/types.ts';
 import { SOURCE_FIELD } from '../compile/kernel-fields.ts';
 import { ByteWriter } from '../proof/bytes.ts';
@@ -18,6 +19,7 @@ import type { AskAll, LoadedOp, OpResult } from './op-runner.ts';
 import { runOp } from './op-runner.ts';
 import type { LoadContext } from './program-loader.ts';
 import { kernelOpDigest, openOps } from './program-loader.ts';
+import type { SourceRanges } from './source-commitment.ts';
 import { poisonDrop, sourceCommitment, sourceOpDigest } from './source-commitment.ts';
 
 /** What a task is, as the control log's cut says (P7). */
@@ -28,6 +30,8 @@ export interface TaskInput {
   readonly count: number;
   /** Exact bytes of the source's records, one per candidate; absent for a generator. */
   readonly records?: readonly Uint8Array[];
+  /** The cut's ranges of the source. */
+  readonly ranges?: SourceRanges | undefined;
   /** Candidates within the task that the control log declared poisonous (P9). */
   readonly poison: readonly number[];
 }
@@ -128,7 +132,8 @@ export class TaskMachine {
       block.put(SOURCE_FIELD, builder.finish('bytes'));
     }
     const drops = poisoned(block, task.poison);
-    const commitment = sourceCommitment(this.programDigest, { k: task.k, number, first: task.first + from, count, records, drops });
+    const ranges = topicSource(this.program) === undefined ? undefined : task.ranges;
+    const commitment = sourceCommitment(this.programDigest, { k: task.k, number, first: task.first + from, count, records, drops, ranges });
     return { block, drops, ...commitment };
   }
 

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { MizuError } from '../contract/errors.ts';
+import type { Offset } from '../contract/ids.ts';
 import { offset } from '../contract/ids.ts';
 import type { Log, LogEntry } from '../contract/log.ts';
 import type { SourceSpec } from '../contract/program.ts';
@@ -11,8 +12,8 @@ import { Committer } from './committer.ts';
 import { LogCursor } from './log-cursor.ts';
 
 /** An entry is closed when it holds this many bytes or records. */
-const ENTRY_BYTES = 512 * 1024;
-const ENTRY_RECORDS = 1000;
+export const ENTRY_BYTES = 512 * 1024;
+export const ENTRY_RECORDS = 1000;
 
 /** What a connector gives: records in order from a number on. */
 export interface RecordStream {
@@ -28,18 +29,73 @@ export function lengthPrefixed(record: Uint8Array): Uint8Array {
   return out;
 }
 
+/** What the headers of an entry say. `complete`: the source has an end, and this entry is it. */
+export interface SourceHeaders {
+  readonly from: number;
+  readonly count: number;
+  readonly complete: boolean;
+}
+
+/** @throws LOG_CORRUPT. */
+export function sourceHeaders(entry: LogEntry, where: string): SourceHeaders {
+  const [from, count] = [Number(entry.headers['from']), Number(entry.headers['count'])];
+  if (!Number.isSafeInteger(from) || from < 0 || !Number.isSafeInteger(count) || count < 0) {
+    const { from: said, count: saidCount } = entry.headers;
+    throw new MizuError(
+      'LOG_CORRUPT',
+      `${where}, offset ${entry.offset}: it says that it begins with record ${said} and holds ${saidCount} records`,
+    );
+  }
+  return { from, count, complete: entry.headers['complete'] === 'true' };
+}
+
 /** The records of one entry. @throws LOG_CORRUPT when their lengths do not add up. */
 export function unpackSource(entry: LogEntry, where: string): { readonly from: number; readonly records: Uint8Array[] } {
   const bytes = Buffer.from(entry.value.buffer, entry.value.byteOffset, entry.value.length);
-  const records: Uint8Array[] = [];
-  for (let at = 0; at < bytes.length; ) {
-    const end = at + 4 <= bytes.length ? at + 4 + bytes.readUInt32BE(at) : Number.POSITIVE_INFINITY;
-    if (end > bytes.length)
-      throw new MizuError('LOG_CORRUPT', `${where}, offset ${entry.offset}: it ends in the middle of record ${records.length}`);
-    records.push(bytes.subarray(at + 4, end));
-    at = end;
-  }
+  let at = 0;
+  const records = recordSizes(entry, where).map((size) => {
+    const record = bytes.subarray(at + 4, at + 4 + size);
+    at += 4 + size;
+    return record;
+  });
   return { from: Number(entry.headers['from'] ?? '0'), records };
+}
+
+/** Their lengths alone. @throws LOG_CORRUPT when they do not add up. */
+export function recordSizes(entry: LogEntry, where: string): number[] {
+  const bytes = Buffer.from(entry.value.buffer, entry.value.byteOffset, entry.value.length);
+  const sizes: number[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const size = at + 4 <= bytes.length ? bytes.readUInt32BE(at) : Number.POSITIVE_INFINITY;
+    if (at + 4 + size > bytes.length)
+      throw new MizuError('LOG_CORRUPT', `${where}, offset ${entry.offset}: it ends in the middle of record ${sizes.length}`);
+    sizes.push(size);
+    at += 4 + size;
+  }
+  return sizes;
+}
+
+/**
+ * Offset of the entry that holds a record, or of the first one after it: by halving, as entries begin with ever higher records. `after`: an
+ * entry that lies before it.
+ */
+export async function seekSource(log: Log, topic: string, record: number, after: Offset = offset(0)): Promise<Offset> {
+  let low: number = after;
+  let high: number = await log.end(topic, 0);
+  let found = high;
+  while (low < high) {
+    const middle = low + Math.floor((high - low) / 2);
+    const { entries } = await log.read(topic, 0, offset(middle), { maxEntries: 1 });
+    const [entry] = entries;
+    const { from, count } =
+      entry === undefined ? { from: Number.POSITIVE_INFINITY, count: 0 } : sourceHeaders(entry, `${topic}, partition 0`);
+    if (from + count > record) {
+      // Offsets from the middle to this entry are a gap.
+      if (entry !== undefined) found = entry.offset;
+      high = middle;
+    } else low = (entry?.offset ?? middle) + 1;
+  }
+  return offset(found);
 }
 
 /** Copies the source into the log, going on where an earlier copy stopped. @throws SOURCE_UNAVAILABLE if the bytes are not those that were compiled. */
@@ -95,7 +151,10 @@ export async function ingest(log: Log, topic: string, owner: string, source: Rec
   }
 }
 
-/** Reads ranges of the copied source. Reads forwards; a step back starts over. Owned by one role. */
+/** Entries that are read and passed over rather than looked for: looking takes as many reads as the source has binary digits. */
+const PASSED_ENTRIES = 8;
+
+/** Reads ranges of the copied source. What lies between ranges is read if it is short, else passed over. Owned by one role. */
 export class SourceReader {
   private readonly log: Log;
   private readonly topic: string;
@@ -105,36 +164,55 @@ export class SourceReader {
   constructor(log: Log, topic: string) {
     this.log = log;
     this.topic = topic;
-    this.cursor = new LogCursor(log, topic, 0, offset(0), { maxEntries: 1 });
+    this.cursor = this.cursorAt(offset(0));
   }
 
   /** Records [from, to). @throws SOURCE_UNAVAILABLE naming the range. */
   async range(from: number, to: number): Promise<Uint8Array[]> {
-    if (this.current !== undefined && from < this.current.from) {
-      this.cursor = new LogCursor(this.log, this.topic, 0, offset(0), { maxEntries: 1 });
-      this.current = undefined;
-    }
     const out: Uint8Array[] = [];
+    if (from < to) await this.approach(from, to);
     for (let at = from; at < to; ) {
-      if (this.current === undefined || at >= this.current.from + this.current.records.length) {
-        const entry = await this.cursor.take();
-        if (entry === undefined) {
-          throw new MizuError('SOURCE_UNAVAILABLE', `unavailable: ${this.topic}, partition 0, records ${at} to ${to}`, {
-            component: this.topic,
-          });
-        }
-        this.current = unpackSource(entry, `${this.topic}, partition 0`);
-        if (!(this.current.from >= 0 && this.current.from <= at)) {
-          throw new MizuError(
-            'LOG_CORRUPT',
-            `${this.topic}, partition 0, offset ${entry.offset}: it says that it begins with record ${entry.headers['from']}`,
-          );
-        }
-        continue;
+      const record = this.current?.records[at - this.current.from];
+      if (record === undefined) await this.advance(at, to);
+      else {
+        out.push(record);
+        at++;
       }
-      out.push(this.current.records[at - this.current.from] as Uint8Array);
-      at++;
     }
     return out;
+  }
+
+  /** Until the current entry holds the record `from`, or the next one may. */
+  private async approach(from: number, to: number): Promise<void> {
+    const backwards = this.current !== undefined && from < this.current.from;
+    for (let passed = 0; !backwards && passed < PASSED_ENTRIES; passed++) {
+      if (this.current !== undefined && from <= this.current.from + this.current.records.length) return;
+      await this.advance(from, to);
+    }
+    this.cursor = this.cursorAt(await seekSource(this.log, this.topic, from, backwards ? offset(0) : this.cursor.position));
+    this.current = undefined;
+    await this.advance(from, to);
+  }
+
+  private async advance(at: number, to: number): Promise<void> {
+    const entry = await this.cursor.take();
+    const gone = (): MizuError =>
+      new MizuError('SOURCE_UNAVAILABLE', `unavailable: ${this.topic}, partition 0, records ${at} to ${to}`, { component: this.topic });
+    if (entry === undefined) throw gone();
+    const where = `${this.topic}, partition 0`;
+    const { from } = sourceHeaders(entry, where);
+    // The log forgets from its begin on, and keeps the order of what it holds.
+    if (from > at && this.current === undefined) throw gone();
+    const expected = this.current === undefined ? from : this.current.from + this.current.records.length;
+    if (from !== expected)
+      throw new MizuError(
+        'LOG_CORRUPT',
+        `${where}, offset ${entry.offset}: it says that it begins with record ${from}; ${expected} comes next`,
+      );
+    this.current = unpackSource(entry, where);
+  }
+
+  private cursorAt(position: Offset): LogCursor {
+    return new LogCursor(this.log, this.topic, 0, position, { maxEntries: 1 });
   }
 }
