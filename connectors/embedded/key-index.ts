@@ -1,170 +1,210 @@
 /**
- * The exact index of a keyed step: a Bloom filter in memory in front of a table on disk. Algebra: the table is the set of
- * all keys added, so it alone decides; the filter holds at least the same set, so a key it does not know was surely never
- * added and costs no look at the table. Memory stays bounded while the table grows (law 6).
+ * The exact index of a keyed step, in generations. A generation holds its keys in memory while its process has room for them, and what comes
+ * after that in a small table in memory which is emptied to disk whenever it is full. Algebra: a key is in the index if some
+ * generation holds it with a k that is not forgotten. A new generation begins once the first keys of the newest are forgotten, and one
+ * whose keys are all forgotten goes as a whole, filter and file: two at most live at a time, whatever the window (law 6).
  */
-import { rmSync } from 'node:fs';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { invariant, type KeyIndex, MizuError, type Winner } from '#engine';
-import { KEY_BYTES, KeyBloom } from './key-bloom.ts';
-import { translate } from './sqlite-error.ts';
+import { invariant, KEY_TABLE_LIMIT, type KeyIndex, KeyTable, type Winner } from '#engine';
+import { KEY_BYTES } from './key-bloom.ts';
+import { type DiskCounters, KeyDisk } from './key-disk.ts';
 
-/** SQLite's page cache for each index. */
-const INDEX_CACHE_BYTES = 16 * 1024 * 1024;
-const GROWTH = 2;
+/** Keys in memory of all indexes of one process together: 5 million at 52 bytes, if their tables were full. Beyond it they go to disk. */
+export const INDEX_MEMORY_BYTES = 256 * 1024 * 1024;
+/** Keys that are put on disk at once: in order and in one transaction they cost a third of single ones. 3.5 MB for each index. */
+export const BUFFER_KEYS = 65_536;
 
-/** How the look-ups went, since the index was opened. */
-export interface KeyIndexCounters {
-  /** Answered by the filter alone: surely new. */
-  readonly negatives: number;
-  /** Passed the filter and were looked up in the table. */
-  readonly positives: number;
-  /** Of the positives, those that the table did not hold. */
-  readonly falsePositives: number;
+/** What the indexes of one process share. Owned by their local storage. */
+export interface IndexMemory {
+  readonly limitBytes: number;
+  readonly bufferKeys: number;
+  usedBytes: number;
 }
 
 export interface CountedKeyIndex extends KeyIndex {
-  counters(): KeyIndexCounters;
+  /** Look-ups that came to a table on disk. */
+  counters(): Readonly<DiskCounters>;
 }
 
 /**
- * Opens an empty index in `file`, which must not exist and is gone when this returns or, where an open file can't be
- * removed, when the index is closed. The table is temporary, so it has neither journal nor sync.
- * @throws FILE_UNREADABLE, DISK_FULL
+ * Opens an empty index. Files begin with `file`, and are gone as soon as they are open or, where an open file can't be removed, when the index
+ * is closed. @throws FILE_UNREADABLE, DISK_FULL, then or later.
  */
-export function openKeyIndex(file: string, expectedKeys: number): CountedKeyIndex {
-  return new SqliteKeyIndex(file, expectedKeys);
+export function openKeyIndex(file: string, expectedKeys: number, memory: IndexMemory): CountedKeyIndex {
+  return new GenerationIndex(file, expectedKeys, memory);
 }
 
-class SqliteKeyIndex implements CountedKeyIndex {
-  readonly #file: string;
-  readonly #db: DatabaseSync;
-  readonly #select: StatementSync;
-  readonly #insert: StatementSync;
-  #bloom: KeyBloom;
-  #size = 0;
-  #negatives = 0;
-  #positives = 0;
-  #falsePositives = 0;
-  #open = true;
+interface Parts {
+  readonly file: string;
+  readonly expectedKeys: number;
+  readonly memory: IndexMemory;
+  readonly counters: DiskCounters;
+}
 
-  constructor(file: string, expectedKeys: number) {
-    this.#file = file;
-    this.#bloom = new KeyBloom(expectedKeys);
-    try {
-      // Defensive mode, Node's default, silently keeps `journal_mode` from becoming OFF.
-      this.#db = new DatabaseSync(file, { timeout: 0, defensive: false });
-      for (const pragma of [
-        'locking_mode = EXCLUSIVE',
-        'journal_mode = OFF',
-        'synchronous = OFF',
-        `cache_size = -${INDEX_CACHE_BYTES / 1024}`,
-      ]) {
-        this.#db.exec(`PRAGMA ${pragma}`);
-      }
-      this.#db.exec('CREATE TABLE keys (key BLOB PRIMARY KEY, k INTEGER NOT NULL, i INTEGER NOT NULL) WITHOUT ROWID');
-      this.#select = this.#db.prepare('SELECT k, i FROM keys WHERE key = ?');
-      this.#insert = this.#db.prepare('INSERT OR IGNORE INTO keys (key, k, i) VALUES (?, ?, ?)');
-    } catch (error) {
-      throw translate(error, file);
-    }
-    // An unlinked file vanishes with its process, even a killed one.
-    removeQuietly(file);
+class Generation {
+  readonly #parts: Parts;
+  /** Grows as long as there is room for it. */
+  #resident: KeyTable | undefined;
+  /** Once there was no room, so that the tables behind it are asked, too. */
+  #buffer: KeyTable | undefined;
+  #disk: KeyDisk | undefined;
+  minK = Number.POSITIVE_INFINITY;
+  maxK = Number.NEGATIVE_INFINITY;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** All keys are in the one table whose `add` tells of a key that is there. */
+  get isResident(): boolean {
+    return this.#buffer === undefined;
   }
 
   get size(): number {
-    return this.#size;
+    return (this.#resident?.size ?? 0) + (this.#buffer?.size ?? 0) + (this.#disk?.size ?? 0);
   }
 
   get(key: Uint8Array): Winner | undefined {
-    invariant(this.#open, `the key index ${this.#file} was used after it was closed`);
-    if (!this.#bloom.mayHave(key)) {
-      this.#negatives++;
-      return undefined;
-    }
-    this.#positives++;
-    const row = this.#run(() => this.#select.get(key));
-    if (row === undefined) {
-      this.#falsePositives++;
-      return undefined;
-    }
-    const { k, i } = row;
-    invariant(typeof k === 'number' && typeof i === 'number', `row of ${this.#file} without numbers`);
-    return { k, i };
+    return this.#resident?.get(key) ?? this.#buffer?.get(key) ?? this.#disk?.get(key);
   }
 
-  /** A key that is already there, or twice in the batch, keeps its first winner. */
+  /** Whether it was new, as far as memory tells; a caller asks `get` first unless `isResident`. */
+  add(bytes: Uint8Array, at: number, k: number, i: number): void {
+    const table = this.#roomFor();
+    if (!table.add(bytes, at, k, i)) return;
+    if (k < this.minK) this.minK = k;
+    if (k > this.maxK) this.maxK = k;
+  }
+
+  countFrom(k: number): number {
+    if (this.minK >= k) return this.size;
+    return (this.#resident?.countFrom(k) ?? 0) + (this.#buffer?.countFrom(k) ?? 0) + (this.#disk?.countFrom(k) ?? 0);
+  }
+
+  bytes(): { readonly memory: number; readonly disk: number } {
+    const disk = this.#disk?.bytes() ?? { memory: 0, disk: 0 };
+    return { memory: (this.#resident?.bytes ?? 0) + (this.#buffer?.bytes ?? 0) + disk.memory, disk: disk.disk };
+  }
+
+  close(): void {
+    this.#parts.memory.usedBytes -= this.#resident?.bytes ?? 0;
+    this.#disk?.close();
+  }
+
+  #roomFor(): KeyTable {
+    const { memory, file, expectedKeys, counters } = this.#parts;
+    if (this.#buffer === undefined) {
+      const resident = this.#roomInMemory();
+      if (resident !== undefined) return resident;
+      this.#buffer = new KeyTable(memory.bufferKeys);
+    }
+    if (this.#buffer.size >= memory.bufferKeys) {
+      this.#disk ??= new KeyDisk(file, expectedKeys, counters);
+      this.#disk.takeAll(this.#buffer);
+      this.#buffer.clear();
+    }
+    return this.#buffer;
+  }
+
+  #roomInMemory(): KeyTable | undefined {
+    const { memory } = this.#parts;
+    const resident = this.#resident;
+    if (resident !== undefined && resident.size < resident.capacity) return resident;
+    const keys = resident === undefined ? 1 : resident.capacity * 2;
+    const more = KeyTable.bytesFor(keys) - (resident?.bytes ?? 0);
+    if (keys > KEY_TABLE_LIMIT || memory.usedBytes + more > memory.limitBytes) return undefined;
+    memory.usedBytes += more;
+    this.#resident = resident ?? new KeyTable();
+    this.#resident.reserve(keys);
+    return this.#resident;
+  }
+}
+
+class GenerationIndex implements CountedKeyIndex {
+  readonly #file: string;
+  readonly #expectedKeys: number;
+  readonly #memory: IndexMemory;
+  readonly #counters: DiskCounters = { negatives: 0, positives: 0, falsePositives: 0 };
+  /** Oldest first; the last one takes new keys. */
+  #generations: Generation[] = [];
+  #made = 0;
+  #low = Number.NEGATIVE_INFINITY;
+  #open = true;
+
+  constructor(file: string, expectedKeys: number, memory: IndexMemory) {
+    this.#file = file;
+    this.#expectedKeys = expectedKeys;
+    this.#memory = memory;
+  }
+
+  get size(): number {
+    return this.#generations.reduce((sum, generation) => sum + generation.countFrom(this.#low), 0);
+  }
+
+  get(key: Uint8Array): Winner | undefined {
+    this.#checkOpen();
+    for (let n = this.#generations.length - 1; n >= 0; n--) {
+      const winner = this.#generations[n]?.get(key);
+      if (winner !== undefined && winner.k >= this.#low) return winner;
+    }
+    return undefined;
+  }
+
   addAll(keys: Uint8Array, ks: Float64Array, is: Uint32Array): void {
-    invariant(this.#open, `the key index ${this.#file} was used after it was closed`);
+    this.#checkOpen();
     const count = ks.length;
     invariant(
       keys.length === count * KEY_BYTES && is.length === count,
       `addAll was given ${keys.length} key bytes for ${count} and ${is.length} winners`,
     );
-    this.#run(() => {
-      this.#db.exec('BEGIN');
-      for (let n = 0; n < count; n++) {
-        const key = keys.subarray(n * KEY_BYTES, (n + 1) * KEY_BYTES);
-        const { changes } = this.#insert.run(key, ks[n] ?? 0, is[n] ?? 0);
-        if (Number(changes) === 0) continue;
-        this.#bloom.add(key);
-        this.#size++;
-      }
-      this.#db.exec('COMMIT');
-    });
-    if (this.#size > this.#bloom.capacity && !this.#bloom.isLargest) this.#enlargeFilter();
+    const newest = this.#newest();
+    for (let n = 0; n < count; n++) {
+      const at = n * KEY_BYTES;
+      const alone = this.#generations.length === 1 && newest.isResident;
+      if (!alone && this.get(keys.subarray(at, at + KEY_BYTES)) !== undefined) continue;
+      newest.add(keys, at, ks[n] ?? 0, is[n] ?? 0);
+    }
+  }
+
+  forgetBelow(k: number): void {
+    this.#checkOpen();
+    if (k <= this.#low) return;
+    this.#low = k;
+    const kept = this.#generations.filter((generation) => generation.maxK >= k);
+    for (const generation of this.#generations) if (!kept.includes(generation)) generation.close();
+    this.#generations = kept;
   }
 
   bytes(): { readonly memory: number; readonly disk: number } {
-    const pages = this.#run(() =>
-      this.#db.prepare('SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size').get(),
-    );
-    return { memory: this.#bloom.bytes + INDEX_CACHE_BYTES, disk: Number(pages?.['bytes'] ?? 0) };
+    const all = this.#generations.map((generation) => generation.bytes());
+    return { memory: all.reduce((sum, one) => sum + one.memory, 0), disk: all.reduce((sum, one) => sum + one.disk, 0) };
   }
 
-  counters(): KeyIndexCounters {
-    return { negatives: this.#negatives, positives: this.#positives, falsePositives: this.#falsePositives };
+  counters(): Readonly<DiskCounters> {
+    return { ...this.#counters };
   }
 
   close(): void {
     if (!this.#open) return;
     this.#open = false;
-    this.#db.close();
-    removeQuietly(this.#file);
+    for (const generation of this.#generations.splice(0)) generation.close();
   }
 
-  /** More keys came than were expected: a larger filter keeps the promised rate. Doubling makes it cheap per key. */
-  #enlargeFilter(): void {
-    const larger = new KeyBloom(Math.max(this.#size, this.#bloom.capacity) * GROWTH);
-    this.#run(() => {
-      for (const { key } of this.#db.prepare('SELECT key FROM keys').iterate()) {
-        if (key instanceof Uint8Array) larger.add(key);
-      }
+  /** The generation that takes new keys: it holds no key that is forgotten, so none stands in it twice. */
+  #newest(): Generation {
+    const last = this.#generations.at(-1);
+    if (last !== undefined && last.minK >= this.#low) return last;
+    const next = new Generation({
+      file: this.#made === 0 ? this.#file : `${this.#file}-${this.#made}`,
+      expectedKeys: this.#expectedKeys,
+      memory: this.#memory,
+      counters: this.#counters,
     });
-    this.#bloom = larger;
+    this.#made++;
+    this.#generations.push(next);
+    return next;
   }
 
-  /** Without a journal a failed write leaves the table undefined: the index is closed, its owner rebuilds it from the log. */
-  #run<T>(work: () => T): T {
-    try {
-      return work();
-    } catch (error) {
-      this.close();
-      const { code, message, hint } = translate(error, this.#file);
-      throw new MizuError(code, `The exact index in local storage failed: ${message}`, {
-        cause: error,
-        component: this.#file,
-        hint: code === 'DISK_FULL' ? (hint ?? '') : 'It is temporary: start again and it is rebuilt from the log.',
-      });
-    }
-  }
-}
-
-/** Windows keeps an open file; it is removed at close, or by the next process that opens the folder. */
-function removeQuietly(file: string): void {
-  try {
-    rmSync(file, { force: true });
-  } catch {
-    return;
+  #checkOpen(): void {
+    invariant(this.#open, `the key index ${this.#file} was used after it was closed`);
   }
 }

@@ -5,24 +5,36 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type LocalStorage, messageOf, MizuError } from '#engine';
-import { type CountedKeyIndex, openKeyIndex } from './key-index.ts';
+import { BUFFER_KEYS, type CountedKeyIndex, INDEX_MEMORY_BYTES, type IndexMemory, openKeyIndex } from './key-index.ts';
 import { isAlive } from './processes.ts';
 
 export interface EmbeddedLocalStorage extends LocalStorage {
-  /** `name` tells indexes apart in errors; `expectedKeys` sizes the filter, see key-bloom.ts for what happens beyond. */
+  /** `name` tells indexes apart in errors; `expectedKeys` sizes the filter before the disk, see key-bloom.ts for what happens beyond. */
   openKeyIndex(name: string, expectedKeys: number): CountedKeyIndex;
 }
 
 const FILE_PATTERN = /^index-(\d+)-/;
 
+export interface LocalStorageOptions {
+  /** Memory for the keys of all indexes together. Default `INDEX_MEMORY_BYTES`. */
+  readonly indexMemoryBytes?: number;
+  /** Keys that an index puts on disk at once when that is used up. Default `BUFFER_KEYS`. */
+  readonly bufferKeys?: number;
+}
+
 /** @throws FILE_UNWRITABLE when the folder can't be made or written. */
-export function openLocalStorage(directory: string): EmbeddedLocalStorage {
+export function openLocalStorage(directory: string, options: LocalStorageOptions = {}): EmbeddedLocalStorage {
   prepareFolder(directory);
   const indexes: CountedKeyIndex[] = [];
+  const memory: IndexMemory = {
+    limitBytes: options.indexMemoryBytes ?? INDEX_MEMORY_BYTES,
+    bufferKeys: options.bufferKeys ?? BUFFER_KEYS,
+    usedBytes: 0,
+  };
   return {
     openKeyIndex(name, expectedKeys) {
       const safe = name.replaceAll(/[^A-Za-z0-9._-]/g, '_').slice(0, 80);
-      const index = openKeyIndex(join(directory, `index-${process.pid}-${nextNumber()}-${safe}.db`), expectedKeys);
+      const index = openKeyIndex(join(directory, `index-${process.pid}-${nextNumber()}-${safe}.db`), expectedKeys, memory);
       indexes.push(index);
       return index;
     },

@@ -34,8 +34,14 @@ export interface Winner {
  */
 export interface KeyIndex {
   get(key: Uint8Array): Winner | undefined;
-  /** Adds keys that are not yet in the index. `keys` holds count × 32 bytes, `ks` and `is` their winners. */
+  /**
+   * Adds keys; one that is there already, or twice in the batch, keeps its first winner. `keys` holds count × 32 bytes, `ks` and `is` their
+   * winners. Who uses `forgetBelow` adds in ascending order of k.
+   */
   addAll(keys: Uint8Array, ks: Float64Array, is: Uint32Array): void;
+  /** From here on no key is there whose winner has a lower k; its place is given back sooner or later. */
+  forgetBelow(k: number): void;
+  /** Keys that are there. May look at every key, once some were forgotten. */
   readonly size: number;
   /** Bytes in memory and on disk. */
   bytes(): { readonly memory: number; readonly disk: number };

@@ -169,6 +169,9 @@ const MEMORY_STORAGE: LocalStorage = {
         for (let n = 0; n < ks.length; n++)
           winners.set(Buffer.from(keys.subarray(n * 32, n * 32 + 32)).toString('hex'), { k: ks[n] ?? 0, i: is[n] ?? 0 });
       },
+      forgetBelow: (k) => {
+        for (const [name, winner] of winners) if (winner.k < k) winners.delete(name);
+      },
       get size() {
         return winners.size;
       },

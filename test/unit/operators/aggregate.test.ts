@@ -18,6 +18,9 @@ function plainIndex(): KeyIndex {
         winners.set(name, { k: ks[n] ?? 0, i: is[n] ?? 0 });
       }
     },
+    forgetBelow(k) {
+      for (const [name, winner] of winners) if (winner.k < k) winners.delete(name);
+    },
     get size() {
       return winners.size;
     },
