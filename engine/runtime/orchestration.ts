@@ -1,8 +1,8 @@
 /** The orchestrator of a run with what belongs to it in one process: the planner of its cuts and, for a copied topic, the copying. */
 import type { Observable } from 'rxjs';
-import { concat, defer, ignoreElements, merge, Subject, takeUntil, tap } from 'rxjs';
-import { topicSource } from '../contract/program.ts';
+import { ignoreElements, merge, Subject, takeUntil, tap } from 'rxjs';
 import type { OpenExternal } from '../contract/source.ts';
+import type { ControlTail } from './control-tail.ts';
 import { openCutPlanner } from './cut-planner.ts';
 import { LiveIngest } from './live-ingest.ts';
 import type { OrchestratorOptions, Progress } from './orchestrator.ts';
@@ -19,6 +19,7 @@ export interface Orchestration {
 /** Takes over from whoever orchestrated before. */
 export async function openOrchestration(
   context: RunContext,
+  control: ControlTail,
   options: Omit<OrchestratorOptions, 'planner'>,
   external: OpenExternal | undefined,
 ): Promise<Orchestration> {
@@ -31,14 +32,15 @@ export async function openOrchestration(
     closers.push(() => planner.close());
     const orchestrator = await Orchestrator.open(context, { ...options, planner });
     closers.push(() => orchestrator.close());
-    let ingest: LiveIngest | undefined;
-    if (topicSource(context.program)?.ingest === 'copy') {
-      ingest = await LiveIngest.open(context, external);
-      closers.push(() => ingest?.close() ?? Promise.resolve());
-    }
-    return { run: () => beside(orchestrator.run(), ingest?.run()), close, get stopped() {
-      return orchestrator.stopped;
-    } };
+    const ingest = await LiveIngest.open(context, control, external);
+    if (ingest !== undefined) closers.push(() => ingest.close());
+    return {
+      run: () => beside(orchestrator.run(), ingest?.run()),
+      close,
+      get stopped() {
+        return orchestrator.stopped;
+      },
+    };
   } catch (error) {
     await close();
     throw error;
@@ -51,6 +53,6 @@ function beside(turns: Observable<Progress>, copying: Observable<unknown> | unde
   const done = new Subject<void>();
   return merge(
     turns.pipe(tap({ complete: () => done.next() })),
-    concat(copying, defer(() => [])).pipe(ignoreElements(), takeUntil(done)),
+    copying.pipe(ignoreElements(), takeUntil(done)),
   );
 }

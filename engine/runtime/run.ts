@@ -109,6 +109,7 @@ async function runRoles(
   const names = Array.from({ length: options.nodes }, (_, n) => `local-${n}`);
   const orchestrator = await openOrchestration(
     context,
+    control,
     {
       employed: options.nodes,
       owner: processName(),

@@ -144,6 +144,7 @@ class ServedRun {
     if (this.ended !== undefined || context.signal.aborted) return;
     const orchestration = await openOrchestration(
       context,
+      control,
       {
         employed: context.deployment.nodes,
         owner: processName(),
