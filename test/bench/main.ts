@@ -1,11 +1,19 @@
 /** `npm run bench -- NAME [options]`: runs one benchmark; a table for people, with --json an object as the last line of standard output. */
 import { parseArgs } from 'node:util';
+import { latency } from './benches/latency.ts';
+import { recovery } from './benches/recovery.ts';
 import { w1Datavm } from './benches/w1-datavm.ts';
+import { w1Embedded } from './benches/w1-embedded.ts';
+import { w1Kafka } from './benches/w1-kafka.ts';
 import type { Bench, BenchOptions } from './harness/bench.ts';
 import { Cleanup } from './harness/cleanup.ts';
 import { tableOf } from './harness/result.ts';
 
 const BENCHES: Readonly<Record<string, Bench>> = {
+  'w1-kafka': w1Kafka,
+  latency,
+  recovery,
+  'w1-embedded': w1Embedded,
   'w1-datavm': w1Datavm,
 };
 

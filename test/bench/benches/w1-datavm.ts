@@ -42,6 +42,7 @@ function linesOf(bytes: Uint8Array): Uint8Array[] {
 async function runOnce(compiled: CompiledFile, lines: readonly Uint8Array[], check: W1Check, options: BenchOptions): Promise<Side> {
   const { program, digest } = compiled;
   const local = temporaryStorage();
+  options.cleanup.add(() => local.close());
   const context = { program, registry, storage: globalStorage(compiled.data.values()), local, expectedRecords: lines.length };
   const tasks = await TaskMachine.open(context, digest);
   const partitions = program.stages[KEYED_STAGE]?.partitions ?? 0;
@@ -68,9 +69,8 @@ async function runOnce(compiled: CompiledFile, lines: readonly Uint8Array[], che
     }
   }
   for (const step of steps) step.close();
-  await local.close();
   process.stderr.write(`bytes ${hash.digest('hex')}\n`);
-  return meter.side(lines.length, check, options);
+  return meter.side(lines.length, check);
 }
 
 const noAnswers = async (): Promise<readonly never[]> => [];
@@ -95,7 +95,7 @@ class Meter {
     return result;
   }
 
-  side(records: number, check: W1Check, _options: BenchOptions): Side {
+  side(records: number, check: W1Check): Side {
     const figures = Object.fromEntries([...this.cpuMicros].map(([part, micros]) => [`${part}, CPU-s per million`, micros / records]));
     const total = [...this.cpuMicros.values()].reduce((sum, micros) => sum + micros, 0);
     return {
