@@ -1,0 +1,163 @@
+/** Requests about the cluster itself: brokers, topics, their settings and sizes. */
+import { type Api, byTopic, type PartitionAddress } from './api.ts';
+
+export interface BrokerAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface PartitionState {
+  readonly partition: number;
+  readonly error: number;
+  /** −1 while none is elected. */
+  readonly leader: number;
+}
+
+export interface TopicState {
+  readonly topic: string;
+  readonly error: number;
+  readonly partitions: readonly PartitionState[];
+}
+
+export interface ClusterState {
+  readonly brokers: readonly (BrokerAddress & { readonly node: number })[];
+  readonly topics: readonly TopicState[];
+}
+
+/** `null` asks for every topic, an empty list for none. Never makes a topic. */
+export const metadata: Api<readonly string[] | null, ClusterState> = {
+  name: 'Metadata',
+  key: 3,
+  version: 7,
+  flexible: false,
+  encode(out, topics) {
+    if (topics === null) out.int32(-1);
+    else out.array(topics, (topic) => out.string(topic));
+    out.boolean(false);
+  },
+  decode(answer) {
+    answer.int32();
+    const brokers = answer.array(() => {
+      const broker = { node: answer.int32(), host: answer.string(), port: answer.int32() };
+      answer.nullableString();
+      return broker;
+    });
+    answer.nullableString();
+    answer.int32();
+    const topics = answer.array(() => {
+      const error = answer.int16();
+      const topic = answer.string();
+      answer.boolean();
+      const partitions = answer.array(() => {
+        const state = { error: answer.int16(), partition: answer.int32(), leader: answer.int32() };
+        answer.int32();
+        for (let list = 0; list < 3; list++) answer.array(() => answer.int32());
+        return state;
+      });
+      return { topic, error, partitions };
+    });
+    return { brokers, topics };
+  },
+};
+
+export interface NewTopic {
+  readonly topic: string;
+  readonly partitions: number;
+  readonly replicas: number;
+  readonly settings: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+}
+
+export const createTopic: Api<NewTopic, { readonly error: number; readonly message: string | null }> = {
+  name: 'CreateTopics',
+  key: 19,
+  version: 4,
+  flexible: false,
+  encode(out, { topic, partitions, replicas, settings, timeoutMs }) {
+    out.int32(1).string(topic).int32(partitions).int16(replicas).int32(0);
+    out.array(Object.entries(settings), ([name, value]) => out.string(name).string(value));
+    out.int32(timeoutMs).boolean(false);
+  },
+  decode(answer) {
+    answer.int32();
+    const [result] = answer.array(() => {
+      answer.string();
+      return { error: answer.int16(), message: answer.nullableString() };
+    });
+    return result ?? { error: -1, message: 'the answer names no topic' };
+  },
+};
+
+const TOPIC_RESOURCE = 2;
+
+export interface TopicSettings {
+  readonly topic: string;
+  readonly error: number;
+  readonly values: ReadonlyMap<string, string>;
+}
+
+export const describeTopics: Api<{ readonly topics: readonly string[]; readonly settings: readonly string[] }, readonly TopicSettings[]> = {
+  name: 'DescribeConfigs',
+  key: 32,
+  version: 2,
+  flexible: false,
+  encode(out, { topics, settings }) {
+    out.array(topics, (topic) =>
+      out
+        .int8(TOPIC_RESOURCE)
+        .string(topic)
+        .array(settings, (name) => out.string(name)),
+    );
+    out.boolean(false);
+  },
+  decode(answer) {
+    answer.int32();
+    return answer.array(() => {
+      const error = answer.int16();
+      answer.nullableString();
+      answer.int8();
+      const topic = answer.string();
+      const values = answer.array(() => {
+        const setting = [answer.string(), answer.nullableString() ?? ''] as const;
+        answer.boolean();
+        answer.int8();
+        answer.boolean();
+        answer.array(() => [answer.string(), answer.nullableString(), answer.int8()]);
+        return setting;
+      });
+      return { topic, error, values: new Map(values) };
+    });
+  },
+};
+
+export interface ReplicaSize extends PartitionAddress {
+  readonly bytes: number;
+}
+
+export const describeLogDirs: Api<readonly PartitionAddress[], { readonly error: number; readonly sizes: readonly ReplicaSize[] }> = {
+  name: 'DescribeLogDirs',
+  key: 35,
+  version: 1,
+  flexible: false,
+  encode(out, places) {
+    out.array(byTopic(places), ([topic, group]) => out.string(topic).array(group, ({ partition }) => out.int32(partition)));
+  },
+  decode(answer) {
+    answer.int32();
+    let firstError = 0;
+    const directories = answer.array(() => {
+      firstError ||= answer.int16();
+      answer.string();
+      return answer.array(() => {
+        const topic = answer.string();
+        return answer.array(() => {
+          const size = { topic, partition: answer.int32(), bytes: answer.int64() };
+          answer.int64();
+          answer.boolean();
+          return size;
+        });
+      });
+    });
+    return { error: firstError, sizes: directories.flat(2) };
+  },
+};

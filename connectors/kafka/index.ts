@@ -1,0 +1,6 @@
+/** The log on Apache Kafka, for many machines. */
+export { type KafkaLogOptions, openKafkaLog } from './log.ts';
+export type { KafkaSasl, KafkaSecurity, KafkaTls } from './security.ts';
+export { KAFKA_VARIABLES, type KafkaVariable, readKafkaSecurity } from './security-env.ts';
+export { KAFKA_SCHEME } from './address.ts';
+export { TOPIC_SETTINGS, type TopicSetting } from './topic-settings.ts';

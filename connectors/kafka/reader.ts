@@ -1,0 +1,173 @@
+/** Reads committed entries of partitions, and says where they end. What a fetch brought beyond a read waits for the next one. */
+import { setImmediate as othersTurn } from 'node:timers/promises';
+import { type LogEntry, MizuError, type Offset, offset, type ReadOptions, type ReadResult } from '#engine';
+import type { PartitionAddress } from './api.ts';
+import { EARLIEST, type Fetched, fetch, LATEST, listOffsets } from './api-data.ts';
+import type { Cluster, Links } from './cluster.ts';
+import { type Asked, assertAnswer, Refusal } from './failures.ts';
+import { FetchedRecords, toEntry } from './fetched-records.ts';
+import {
+  FETCH_LEAST_BYTES,
+  FETCH_MOST_BYTES,
+  READ_AHEAD_BYTES,
+  READ_DEFAULT_BYTES,
+  READ_DEFAULT_ENTRIES,
+  RETRY_DEADLINE_MS,
+} from './limits.ts';
+import type { Link } from './link.ts';
+import { Pauses } from './retry.ts';
+
+const OFFSET_OUT_OF_RANGE = 1;
+const UNKNOWN_TOPIC = 3;
+
+interface Chunk {
+  readonly records: FetchedRecords;
+  /** Where everything committed ended when this was fetched. */
+  readonly lastStable: number;
+}
+
+export class Reader {
+  readonly #cluster: Cluster;
+  readonly #links: Links;
+  /** By partition and next offset, oldest first. */
+  readonly #ahead = new Map<string, Chunk>();
+  #aheadBytes = 0;
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+    this.#links = cluster.links();
+  }
+
+  async read(place: PartitionAddress, from: Offset, options: ReadOptions): Promise<ReadResult> {
+    const { maxEntries = READ_DEFAULT_ENTRIES, maxBytes = READ_DEFAULT_BYTES } = options;
+    const pauses = new Pauses(RETRY_DEADLINE_MS);
+    let position: number = from;
+    for (;;) {
+      const chunk = (await this.#takeAhead(place, position)) ?? (await this.#fetch(place, position, maxBytes));
+      if (chunk === undefined) return { entries: [], next: offset(position) };
+      const entries = takeEntries(chunk.records, maxEntries, maxBytes);
+      const next = chunk.records.next;
+      if (entries.length > 0) {
+        this.#keepAhead(place, chunk);
+        return { entries, next: offset(next) };
+      }
+      // Only markers and aborted entries so far: the end is reached, or there is more behind them.
+      if (next >= chunk.lastStable) return { entries, next: offset(next) };
+      if (next === position) await this.#assertMoving(place, pauses);
+      position = next;
+    }
+  }
+
+  /** The last stable offset: everything below is committed or aborted. */
+  end(place: PartitionAddress): Promise<number> {
+    return this.#offset(place, LATEST);
+  }
+
+  /** What a waiting fetch brought along. */
+  offer(place: PartitionAddress, from: number, fetched: Fetched): void {
+    if (fetched.records.length > 0) this.#keepAhead(place, chunkOf(place, fetched, from));
+  }
+
+  async #fetch(place: PartitionAddress, from: number, bytes: number): Promise<Chunk | undefined> {
+    const asked: Asked = { what: `read ${name(place)}`, acl: `READ on topic ${place.topic}` };
+    const maxBytes = Math.min(Math.max(bytes, FETCH_LEAST_BYTES), FETCH_MOST_BYTES);
+    let position = from;
+    for (;;) {
+      const query = { maxWaitMs: 0, maxBytes, partitions: [{ ...place, from: position, maxBytes }] };
+      const fetched = await this.#cluster.askLeader(place, this.#links, async (link) => {
+        const { error, partitions } = await link.call(fetch, query);
+        assertAnswer(error, asked);
+        const [partition] = partitions;
+        if (partition === undefined) throw new Refusal(UNKNOWN_TOPIC, asked);
+        if (partition.error !== OFFSET_OUT_OF_RANGE) assertAnswer(partition.error, asked);
+        return partition;
+      });
+      if (fetched.error === 0) return chunkOf(place, fetched, position);
+      // Beyond the end there is nothing yet; before the beginning, retention took what was there.
+      const earliest = await this.#offset(place, EARLIEST);
+      if (position >= earliest) return undefined;
+      position = earliest;
+    }
+  }
+
+  #offset(place: PartitionAddress, timestamp: typeof EARLIEST | typeof LATEST): Promise<number> {
+    return this.#cluster.askLeader(place, this.#links, (link) => askOffset(link, place, timestamp));
+  }
+
+  async #takeAhead(place: PartitionAddress, from: number): Promise<Chunk | undefined> {
+    const key = aheadKey(place, from);
+    const chunk = this.#ahead.get(key);
+    if (chunk === undefined) return undefined;
+    this.#dropAhead(key, chunk);
+    // Nothing is waited for here: without this, a loop of reads would keep the event loop to itself.
+    await othersTurn();
+    return chunk;
+  }
+
+  #keepAhead(place: PartitionAddress, chunk: Chunk): void {
+    if (!chunk.records.hasMore) return;
+    const key = aheadKey(place, chunk.records.next);
+    const replaced = this.#ahead.get(key);
+    if (replaced !== undefined) this.#dropAhead(key, replaced);
+    this.#ahead.set(key, chunk);
+    this.#aheadBytes += chunk.records.heldBytes;
+    for (const [oldest, old] of this.#ahead) {
+      if (this.#aheadBytes <= READ_AHEAD_BYTES) break;
+      this.#dropAhead(oldest, old);
+    }
+  }
+
+  #dropAhead(key: string, chunk: Chunk): void {
+    this.#ahead.delete(key);
+    this.#aheadBytes -= chunk.records.heldBytes;
+  }
+
+  /** Committed entries that the broker says are there but does not send. */
+  async #assertMoving(place: PartitionAddress, pauses: Pauses): Promise<void> {
+    if (pauses.over) {
+      throw new MizuError('LOG_UNAVAILABLE', `${name(place)} gave no entries for ${RETRY_DEADLINE_MS} ms though there are some`, {
+        component: name(place),
+        hint: 'Look at the state of the brokers: a replica may be behind.',
+      });
+    }
+    await pauses.pause();
+  }
+}
+
+/** @throws Refusal */
+export async function askOffset(link: Link, place: PartitionAddress, timestamp: typeof EARLIEST | typeof LATEST): Promise<number> {
+  const [listed] = await link.call(listOffsets, { committed: true, timestamp, partitions: [place] });
+  const asked: Asked = { what: `find the offsets of ${name(place)}`, acl: `DESCRIBE on topic ${place.topic}` };
+  assertAnswer(listed?.error ?? UNKNOWN_TOPIC, asked);
+  return listed?.offset ?? 0;
+}
+
+function chunkOf(place: PartitionAddress, fetched: Fetched, from: number): Chunk {
+  return { records: new FetchedRecords(name(place), fetched.records, fetched.aborted, from), lastStable: fetched.lastStable };
+}
+
+/** Entries until a bound is reached; the one that passes the byte bound is the last. */
+function takeEntries(records: FetchedRecords, maxEntries: number, maxBytes: number): LogEntry[] {
+  const entries: LogEntry[] = [];
+  let bytes = 0;
+  while (entries.length < maxEntries && (entries.length === 0 || bytes < maxBytes)) {
+    const record = records.take();
+    if (record === undefined) break;
+    const entry = toEntry(record);
+    entries.push(entry);
+    bytes += entryBytes(entry);
+  }
+  return entries;
+}
+
+function entryBytes({ key, value, headers }: LogEntry): number {
+  let bytes = (key?.length ?? 0) + value.length;
+  for (const header in headers) bytes += Buffer.byteLength(header) + Buffer.byteLength(headers[header] ?? '');
+  return bytes;
+}
+
+function name({ topic, partition }: PartitionAddress): string {
+  return `${topic}/${partition}`;
+}
+
+const aheadKey = (place: PartitionAddress, from: number): string => `${name(place)}@${from}`;

@@ -1,0 +1,155 @@
+/**
+ * Commits for one owner, each one Kafka transaction under the owner's transactional id. The transaction begins when every byte is
+ * ready, because an open one holds up the readers of its partitions.
+ *
+ * What an outcome rests on: until the request to commit is sent, nothing can become readable, so every failure before is `aborted`.
+ * Afterwards it is repeated until the coordinator answers; if it never does, or says that another epoch has taken over, nobody
+ * can tell, and that is `unknown`.
+ */
+import {
+  admit,
+  type Append,
+  type CommitOutcome,
+  checkPlace,
+  invariant,
+  type LogLimits,
+  type LogWriter,
+  MizuError,
+  messageOf,
+  type Offset,
+  offset,
+} from '#engine';
+import type { PartitionAddress } from './api.ts';
+import type { Cluster } from './cluster.ts';
+import { Refusal } from './failures.ts';
+import { SETTLE_DEADLINE_MS, TAKEOVER_DEADLINE_MS, TRANSACTION_TIMEOUT_MS } from './limits.ts';
+import { planBatches } from './plan-batches.ts';
+import { type PlannedBatch, Producer } from './producer.ts';
+import { waitSettled } from './take-over.ts';
+import type { Topics } from './topics.ts';
+import type { Waiters } from './waiters.ts';
+
+export interface WriterContext {
+  readonly cluster: Cluster;
+  readonly topics: Topics;
+  readonly waiters: Waiters;
+  readonly limits: LogLimits;
+  readonly compress: boolean;
+  readonly transactionalId: string;
+}
+
+export class KafkaWriter implements LogWriter {
+  readonly owner: string;
+  readonly #context: WriterContext;
+  readonly #producer: Producer;
+  /** Topic/partition → the offset after this writer's last entry, where its commit marker or a later entry lies. */
+  readonly #unseen = new Map<string, PartitionAddress & { position: number }>();
+  #dead: MizuError | undefined;
+  #committing = false;
+
+  private constructor(owner: string, context: WriterContext, producer: Producer) {
+    this.owner = owner;
+    this.#context = context;
+    this.#producer = producer;
+  }
+
+  static async open(owner: string, context: WriterContext): Promise<KafkaWriter> {
+    const producer = new Producer(context.cluster, context.transactionalId);
+    try {
+      await producer.raiseEpoch(TAKEOVER_DEADLINE_MS);
+      await waitSettled(context);
+      return new KafkaWriter(owner, context, producer);
+    } catch (error) {
+      producer.close();
+      throw error;
+    }
+  }
+
+  async commit(appends: readonly Append[]): Promise<CommitOutcome> {
+    invariant(!this.#committing, `two commits at once by the writer of ${this.owner}`);
+    this.#committing = true;
+    try {
+      if (this.#dead !== undefined) return this.#aborted(this.#dead);
+      if (appends.length === 0) return { status: 'committed', offsets: [] };
+      return await this.#commit(appends);
+    } catch (error) {
+      return this.#aborted(error instanceof MizuError ? error : new MizuError('INTERNAL', messageOf(error), { cause: error }));
+    } finally {
+      this.#committing = false;
+    }
+  }
+
+  async waitVisible(): Promise<void> {
+    const places = [...this.#unseen];
+    await Promise.all(places.map(([, place]) => this.#context.waiters.wait(place, place.position)));
+    for (const [key, place] of places) if (this.#unseen.get(key) === place) this.#unseen.delete(key);
+  }
+
+  async close(): Promise<void> {
+    this.#dead ??= new MizuError('LOG_FENCED', `The writer of ${this.owner} was closed`, {
+      component: this.owner,
+      hint: 'Open a new one.',
+    });
+    this.#producer.close();
+  }
+
+  /** @throws what kept the transaction from being begun: nothing was written. */
+  async #commit(appends: readonly Append[]): Promise<CommitOutcome> {
+    const { limits, topics, compress } = this.#context;
+    const admitted = admit(appends, limits);
+    for (const append of appends) checkPlace(await topics.find(append.topic), append);
+    const batches = planBatches(admitted, { kafkaName: (topic) => topics.kafkaName(topic), producer: this.#producer, compress });
+    let starts: ReadonlyMap<PlannedBatch, number>;
+    try {
+      await this.#producer.begin(distinct(batches));
+      starts = await this.#producer.produce(batches);
+    } catch (error) {
+      return await this.#abort(error);
+    }
+    const result = await this.#producer.commit(SETTLE_DEADLINE_MS);
+    if (result.end === 'committed') return { status: 'committed', offsets: this.#offsets(appends.length, starts) };
+    if (result.end === 'refused') return await this.#abort(result.error);
+    return this.#unknown(result.error);
+  }
+
+  #offsets(count: number, starts: ReadonlyMap<PlannedBatch, number>): readonly Offset[] {
+    const offsets = new Array<Offset>(count);
+    for (const [{ topic, partition, indices }, start] of starts) {
+      for (const [n, index] of indices.entries()) offsets[index] = offset(start + n);
+      this.#unseen.set(`${topic}/${partition}`, { topic, partition, position: start + indices.length });
+    }
+    return offsets;
+  }
+
+  /** The transaction never commits: at worst the broker ends it when its time is over. */
+  async #abort(error: unknown): Promise<CommitOutcome> {
+    const cause = error instanceof MizuError ? error : new MizuError('INTERNAL', messageOf(error), { cause: error });
+    if (cause instanceof Refusal && cause.isFence) {
+      this.#dead = cause;
+      return this.#aborted(cause);
+    }
+    try {
+      await this.#producer.raiseEpoch(TRANSACTION_TIMEOUT_MS);
+    } catch (failure) {
+      this.#dead = failure instanceof MizuError ? failure : cause;
+    }
+    return this.#aborted(cause);
+  }
+
+  #aborted(error: MizuError): CommitOutcome {
+    return { status: 'aborted', writerDead: this.#dead !== undefined, error };
+  }
+
+  #unknown(cause: MizuError): CommitOutcome {
+    this.#dead = new MizuError('LOG_UNKNOWN_OUTCOME', `Whether a commit of ${this.owner} was carried out is not known: ${cause.message}`, {
+      component: this.owner,
+      cause,
+      hint: 'Open the writer again, which settles it, and read back what was committed.',
+    });
+    return { status: 'unknown', error: this.#dead };
+  }
+}
+
+function distinct(batches: readonly PlannedBatch[]): readonly PartitionAddress[] {
+  return [...new Map(batches.map(({ topic, partition }) => [`${topic}/${partition}`, { topic, partition }])).values()];
+}
