@@ -19,14 +19,19 @@ export interface SchemaRegistry {
   /** The schema with this id. Asks each time: an id's schema never changes, so callers keep it. @throws NOT_FOUND. */
   schemaOf(id: number): Promise<Json>;
   /** The newest schema of a subject; undefined when it holds none. */
-  latest(subject: string): Promise<RegisteredSchema | undefined>;
+  latest(subject: string): Promise<SchemaVersion | undefined>;
+  /** Every schema that a subject holds, oldest first; none when there is no such subject. */
+  versions(subject: string): Promise<readonly SchemaVersion[]>;
 }
 
-export interface RegisteredSchema {
+/** One of a subject's schemas. */
+export interface SchemaVersion {
   readonly id: number;
-  /** Counted in the subject, from 1. */
+  /** Counted in the subject, from 1; may have gaps. */
   readonly version: number;
-  readonly schema: Json;
+  readonly type: 'AVRO' | 'JSON' | 'PROTOBUF';
+  /** As it was registered: JSON, but for PROTOBUF. */
+  readonly schema: string;
 }
 
 /** The subject of a topic's values (Confluent's TopicNameStrategy). */

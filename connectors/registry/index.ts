@@ -1,0 +1,2 @@
+/** A schema registry with the Confluent interface: where consumers of a verified topic find its schema. */
+export { openRegistry } from './open-registry.ts';
