@@ -93,3 +93,77 @@ export const endTransaction: Api<TransactionQuery, number> = {
     return answer.int16();
   },
 };
+
+export interface TransactionState {
+  readonly error: number;
+  /** Survives raised epochs, until they run out after some 32,000. */
+  readonly producerId: bigint;
+}
+
+/** What the coordinator knows of a transactional id, before its epoch is raised. */
+export const describeTransaction: Api<string, TransactionState> = {
+  name: 'DescribeTransactions',
+  key: 65,
+  version: 0,
+  flexible: true,
+  encode: (out, transactionalId) => out.compactArray([transactionalId], (id) => out.compactString(id)).tags(),
+  decode(answer) {
+    answer.int32();
+    const [state] = answer.compactArray(() => {
+      const error = answer.int16();
+      answer.compactString();
+      answer.compactString();
+      answer.int32();
+      answer.int64();
+      // The rest says what the transaction is doing at the moment.
+      return { error, producerId: answer.bigint() };
+    });
+    return state ?? { error: -1, producerId: NO_PRODUCER.id };
+  },
+};
+
+export interface PartitionProducers extends PartitionAddress {
+  readonly error: number;
+  readonly producerIds: readonly bigint[];
+}
+
+/** Who wrote to partitions lately (a day, by the broker's default). */
+export const describeProducers: Api<readonly PartitionAddress[], readonly PartitionProducers[]> = {
+  name: 'DescribeProducers',
+  key: 61,
+  version: 0,
+  flexible: true,
+  encode(out, places) {
+    out.compactArray(byTopic(places), ([topic, group]) => {
+      out.compactString(topic).compactArray(group, ({ partition }) => out.int32(partition));
+      out.tags();
+    });
+    out.tags();
+  },
+  decode(answer) {
+    answer.int32();
+    const topics = answer.compactArray(() => {
+      const topic = answer.compactString();
+      const partitions = answer.compactArray(() => {
+        const partition = answer.int32();
+        const error = answer.int16();
+        answer.compactNullableString();
+        const producerIds = answer.compactArray(() => {
+          const id = answer.bigint();
+          answer.int32();
+          answer.int32();
+          answer.int64();
+          answer.int32();
+          answer.int64();
+          answer.skipTags();
+          return id;
+        });
+        answer.skipTags();
+        return { topic, partition, error, producerIds };
+      });
+      answer.skipTags();
+      return partitions;
+    });
+    return topics.flat();
+  },
+};

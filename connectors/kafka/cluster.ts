@@ -157,7 +157,7 @@ export class Cluster {
   async #connect(node: number): Promise<Link> {
     this.#assertOpen();
     const broker = this.#brokers.get(node);
-    if (broker === undefined) throw new LinkFailure(`number ${node}`, 'it is not in the cluster now');
+    if (broker === undefined) throw new LinkFailure(`Kafka broker number ${node}`, 'it is not in the cluster now');
     return Link.open(broker, this.#client);
   }
 
@@ -181,6 +181,7 @@ export class Links {
     if (known !== undefined) {
       const link = await known;
       if (link.usable) return link;
+      link.retire();
       // Others may have seen it broken before and be on their way to a new one.
       if (this.#links.get(node) === known) this.#links.delete(node);
       else return this.to(node);

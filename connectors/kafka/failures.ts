@@ -37,9 +37,10 @@ const FENCED = new Set(['INVALID_PRODUCER_EPOCH', 'PRODUCER_FENCED', 'INVALID_PR
 
 /** The connection broke, or no answer came in time: the request may have been carried out. */
 export class LinkFailure extends MizuError {
-  constructor(broker: string, what: string, options: { readonly cause?: unknown; readonly hint?: string } = {}) {
-    super('LOG_UNAVAILABLE', `Kafka broker ${broker}: ${what}`, {
-      component: broker,
+  /** @param subject who failed: `Kafka broker host:port` */
+  constructor(subject: string, what: string, options: { readonly cause?: unknown; readonly hint?: string } = {}) {
+    super('LOG_UNAVAILABLE', `${subject}: ${what}`, {
+      component: subject,
       hint: options.hint ?? 'Is the broker running, and can this machine reach it? Nothing committed is lost.',
       ...(options.cause === undefined ? {} : { cause: options.cause }),
     });
@@ -94,7 +95,7 @@ function hintFor(name: string, denied: boolean, asked: Asked): { readonly hint?:
   if (denied) return { hint: `Grant the permission ${asked.acl} to the user that connects here.` };
   if (FENCED.has(name))
     return { hint: 'Another writer took this owner over, or the broker gave a silent transaction up. Stop this one, or open again.' };
-  if (name === 'UNSUPPORTED_VERSION') return { hint: 'Kafka 2.8 or newer is needed.' };
+  if (name === 'UNSUPPORTED_VERSION') return { hint: 'Kafka 3.0 or newer is needed.' };
   return {};
 }
 

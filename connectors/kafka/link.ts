@@ -27,20 +27,22 @@ export class Link {
   readonly name: string;
   readonly #connection: Connection;
   readonly #socket: Socket;
-  readonly #clientId: string;
+  readonly #client: Client;
+  #underway = 0;
+  #retired = false;
   #broken: LinkFailure | undefined;
 
-  private constructor(name: string, connection: Connection, socket: Socket, clientId: string) {
+  private constructor(name: string, connection: Connection, socket: Socket, client: Client) {
     this.name = name;
     this.#connection = connection;
     this.#socket = socket;
-    this.#clientId = clientId;
+    this.#client = client;
     socket.once('close', () => this.#break(new LinkFailure(name, 'the connection was closed')));
   }
 
   /** @throws LinkFailure; LOG_REFUSED when the broker does not know this user or its certificate is not trusted. */
   static async open(broker: BrokerAddress, client: Client): Promise<Link> {
-    const name = `${broker.host}:${broker.port}`;
+    const name = `Kafka broker ${broker.host}:${broker.port}`;
     const sockets: Socket[] = [];
     const connection = newConnection({
       ...client.dial(broker),
@@ -59,7 +61,7 @@ export class Link {
       await Promise.race([introduce(connection), tooLate(name, timeout.signal)]);
       const [socket] = sockets;
       if (socket === undefined || !connection.isConnected()) throw new LinkFailure(name, 'the connection was closed while it was made');
-      return new Link(name, connection, socket, client.clientId);
+      return new Link(name, connection, socket, client);
     } catch (error) {
       for (const socket of sockets) socket.destroy();
       throw explain(error, name, client);
@@ -70,31 +72,40 @@ export class Link {
 
   /** False once it failed or was closed, and when its authentication is about to end: a new link is authenticated anew. */
   get usable(): boolean {
-    return this.#broken === undefined && this.#connection.isConnected() && this.#authenticated;
-  }
-
-  get #authenticated(): boolean {
-    return this.#connection.isAuthenticated() || !this.#hasSasl;
-  }
-
-  get #hasSasl(): boolean {
-    return 'sasl' in this.#connection && this.#connection.sasl !== null;
+    if (this.#broken !== undefined || !this.#connection.isConnected()) return false;
+    return this.#client.sasl === undefined || this.#connection.isAuthenticated();
   }
 
   /** @throws LinkFailure when no answer came: the request may have been carried out. */
   async call<Q, A>(api: Api<Q, A>, query: Q, timeoutMs = REQUEST_TIMEOUT_MS): Promise<A> {
+    this.#underway++;
+    try {
+      return await this.#call(api, query, timeoutMs);
+    } finally {
+      this.#underway--;
+      if (this.#retired && this.#underway === 0) this.close();
+    }
+  }
+
+  close(): void {
+    this.#break(new LinkFailure(this.name, 'the connection was closed by this process'));
+  }
+
+  /** Closes once the requests that are under way were answered. */
+  retire(): void {
+    this.#retired = true;
+    if (this.#underway === 0) this.close();
+  }
+
+  async #call<Q, A>(api: Api<Q, A>, query: Q, timeoutMs: number): Promise<A> {
     const body = new WireWriter();
     const correlationId = this.#connection.nextCorrelationId();
-    body.int16(api.key).int16(api.version).int32(correlationId).string(this.#clientId);
+    body.int16(api.key).int16(api.version).int32(correlationId).string(this.#client.clientId);
     if (api.flexible) body.tags();
     api.encode(body, query);
     const answer = new WireReader(await this.#exchange(api, correlationId, body, timeoutMs));
     if (api.flexible) answer.skipTags();
     return api.decode(answer);
-  }
-
-  close(): void {
-    this.#break(new LinkFailure(this.name, 'the connection was closed by this process'));
   }
 
   #exchange(api: Api<never, unknown>, correlationId: number, body: WireWriter, timeoutMs: number): Promise<Buffer> {
@@ -179,14 +190,14 @@ function explain(error: unknown, name: string, client: Client): Error {
   const facts = error as { readonly name?: string; readonly code?: unknown };
   const text = messageOf(error);
   if (facts.name === 'KafkaJSSASLAuthenticationError') {
-    return new MizuError('LOG_REFUSED', `Kafka broker ${name} refused to authenticate: ${text}`, {
+    return new MizuError('LOG_REFUSED', `${name} refused to authenticate: ${text}`, {
       component: name,
       cause: error,
       hint: 'Check mechanism, user and password or token (MIZU_KAFKA_SASL_*), and that the user exists on the cluster.',
     });
   }
   if (client.tls !== undefined && typeof facts.code === 'string' && CERTIFICATE_CODES.test(facts.code)) {
-    return new MizuError('LOG_REFUSED', `Kafka broker ${name}: its certificate was not accepted (${facts.code}): ${text}`, {
+    return new MizuError('LOG_REFUSED', `${name}: its certificate was not accepted (${facts.code}): ${text}`, {
       component: name,
       cause: error,
       hint: 'Give the authority that signed it by MIZU_KAFKA_TLS_CA_FILE, and use the host name that the certificate names.',

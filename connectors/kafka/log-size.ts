@@ -7,10 +7,7 @@ import { retrying } from './retry.ts';
 import type { Topics } from './topics.ts';
 
 export async function logSize(cluster: Cluster, topics: Topics): Promise<number> {
-  const specs = await topics.list('');
-  const places = specs.flatMap(({ name, partitions }) =>
-    Array.from({ length: partitions }, (_, partition) => ({ topic: topics.kafkaName(name), partition })),
-  );
+  const places = await topics.places();
   return retrying(RETRY_DEADLINE_MS, async () => {
     const largest = new Map<string, number>();
     const links = cluster.links();

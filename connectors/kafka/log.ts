@@ -40,7 +40,7 @@ export interface KafkaLogOptions extends Replication {
 }
 
 /**
- * Opens one network of a cluster. Needs Kafka 2.8 or newer.
+ * Opens one network of a cluster. Needs Kafka 3.0 or newer.
  * @throws USAGE for an address that is none, LOG_UNAVAILABLE when no broker answers, LOG_REFUSED when one does not know this user.
  */
 export async function openKafkaLog(options: KafkaLogOptions): Promise<Log> {

@@ -1,6 +1,7 @@
 /** Bearer tokens for SASL/OAUTHBEARER: from a file that something else keeps fresh, or from an OAuth token endpoint. */
 import { readFile } from 'node:fs/promises';
 import { MizuError, messageOf } from '#engine';
+import { LinkFailure } from './failures.ts';
 
 export type TokenSource =
   | { readonly file: string }
@@ -45,12 +46,11 @@ async function askEndpoint(source: Extract<TokenSource, { endpoint: string }>): 
   const { endpoint, clientId, clientSecret, scope } = source;
   const form = new URLSearchParams({ grant_type: 'client_credentials', ...(scope === undefined ? {} : { scope }) });
   const basic = Buffer.from(`${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`).toString('base64');
-  const fail = (code: 'LOG_REFUSED' | 'LOG_UNAVAILABLE', problem: string, cause?: unknown): MizuError =>
-    new MizuError(code, `The token endpoint ${endpoint} gave no token: ${problem}`, {
-      component: endpoint,
-      cause,
-      hint: 'Check MIZU_KAFKA_SASL_TOKEN_ENDPOINT, client id, client secret and scope.',
-    });
+  const hint = 'Check MIZU_KAFKA_SASL_TOKEN_ENDPOINT, client id, client secret and scope.';
+  const away = (problem: string, cause?: unknown): LinkFailure =>
+    new LinkFailure(`The token endpoint ${endpoint}`, problem, { cause, hint });
+  const refused = (problem: string): MizuError =>
+    new MizuError('LOG_REFUSED', `The token endpoint ${endpoint} gave no token: ${problem}`, { component: endpoint, hint });
   let response: Response;
   try {
     response = await fetch(endpoint, {
@@ -60,11 +60,12 @@ async function askEndpoint(source: Extract<TokenSource, { endpoint: string }>): 
       signal: AbortSignal.timeout(TOKEN_TIMEOUT_MS),
     });
   } catch (error) {
-    throw fail('LOG_UNAVAILABLE', messageOf(error), error);
+    throw away(messageOf(error), error);
   }
-  if (!response.ok) throw fail(response.status >= 500 ? 'LOG_UNAVAILABLE' : 'LOG_REFUSED', `HTTP status ${response.status}`);
+  if (response.status >= 500) throw away(`HTTP status ${response.status}`);
+  if (!response.ok) throw refused(`HTTP status ${response.status}`);
   const answer = (await response.json().catch(() => undefined)) as { access_token?: unknown; expires_in?: unknown } | undefined;
-  if (typeof answer?.access_token !== 'string') throw fail('LOG_REFUSED', 'its answer has no access_token');
+  if (typeof answer?.access_token !== 'string') throw refused('its answer has no access_token');
   const life = typeof answer.expires_in === 'number' ? answer.expires_in : LIFE_DEFAULT_S;
   return { value: answer.access_token, until: performance.now() + life * 1000 };
 }

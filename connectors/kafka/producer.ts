@@ -9,10 +9,17 @@
 import { type Append, MizuError } from '#engine';
 import type { PartitionAddress } from './api.ts';
 import { type Produced, produce } from './api-data.ts';
-import { addPartitions, endTransaction, initProducerId, NO_PRODUCER, type ProducerIdentity } from './api-transactions.ts';
+import {
+  addPartitions,
+  describeTransaction,
+  endTransaction,
+  initProducerId,
+  NO_PRODUCER,
+  type ProducerIdentity,
+} from './api-transactions.ts';
 import type { Cluster, Links } from './cluster.ts';
 import { type Asked, assertAnswer, isRetriable, LinkFailure, Refusal } from './failures.ts';
-import { PRODUCE_BYTES, REQUEST_TIMEOUT_MS, TRANSACTION_PAUSE_MS, TRANSACTION_TIMEOUT_MS } from './limits.ts';
+import { PRODUCE_BYTES, REQUEST_TIMEOUT_MS, TAKEOVER_DEADLINE_MS, TRANSACTION_PAUSE_MS, TRANSACTION_TIMEOUT_MS } from './limits.ts';
 import type { Link } from './link.ts';
 import { Pauses } from './retry.ts';
 
@@ -31,6 +38,7 @@ const SEQUENCES = 2 ** 31;
 /** Answers which say that this attempt to commit was not carried out. */
 const NOT_DONE = new Set(['COORDINATOR_LOAD_IN_PROGRESS', 'NOT_COORDINATOR', 'CONCURRENT_TRANSACTIONS']);
 const UNKNOWN_TOPIC = 3;
+const TRANSACTIONAL_ID_NOT_FOUND = 105;
 
 export class Producer {
   readonly transactionalId: string;
@@ -48,6 +56,15 @@ export class Producer {
 
   get identity(): ProducerIdentity {
     return this.#identity;
+  }
+
+  /** The producer id under which this transactional id wrote before; undefined when it never did, or not for a week. */
+  async idBefore(): Promise<bigint | undefined> {
+    const { producerId, error } = await this.#askCoordinator(TAKEOVER_DEADLINE_MS, 'open a writer', async (link) => {
+      const answer = await link.call(describeTransaction, this.transactionalId);
+      return { ...answer, errors: [answer.error === TRANSACTIONAL_ID_NOT_FOUND ? 0 : answer.error] };
+    });
+    return error === 0 ? producerId : undefined;
   }
 
   /**

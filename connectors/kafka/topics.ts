@@ -1,5 +1,6 @@
 /** Topics of one network: their Kafka names, their specs, making and finding them. */
 import { checkPartition, checkSameSpec, checkTopicSpec, MizuError, nearNames, type TopicSpec } from '#engine';
+import type { PartitionAddress } from './api.ts';
 import { createTopic, describeTopics } from './api-cluster.ts';
 import type { Cluster } from './cluster.ts';
 import { type Asked, assertAnswer, Refusal } from './failures.ts';
@@ -53,6 +54,14 @@ export class Topics {
     const missing = wanted.filter((name) => !this.#known.has(name));
     if (missing.length > 0) await this.#look(missing);
     return wanted.flatMap((name) => this.#known.get(name) ?? []).sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** Every partition of the network, by its name on the cluster. */
+  async places(): Promise<readonly PartitionAddress[]> {
+    const state = await retrying(RETRY_DEADLINE_MS, () => this.#cluster.describe(null));
+    return state.topics
+      .filter(({ topic, error }) => error === 0 && topic.startsWith(this.#prefix))
+      .flatMap(({ topic, partitions }) => partitions.map(({ partition }) => ({ topic, partition })));
   }
 
   /** @throws NOT_FOUND */

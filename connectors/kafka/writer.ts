@@ -7,6 +7,7 @@
  * can tell, and that is `unknown`.
  */
 import {
+  type Admitted,
   admit,
   type Append,
   type CommitOutcome,
@@ -38,6 +39,8 @@ export interface WriterContext {
   readonly transactionalId: string;
 }
 
+type Aborted = Extract<CommitOutcome, { readonly status: 'aborted' }>;
+
 export class KafkaWriter implements LogWriter {
   readonly owner: string;
   readonly #context: WriterContext;
@@ -56,8 +59,11 @@ export class KafkaWriter implements LogWriter {
   static async open(owner: string, context: WriterContext): Promise<KafkaWriter> {
     const producer = new Producer(context.cluster, context.transactionalId);
     try {
+      const before = await producer.idBefore();
       await producer.raiseEpoch(TAKEOVER_DEADLINE_MS);
-      await waitSettled(context);
+      // A first epoch of an unknown owner: nobody wrote before.
+      const { id, epoch } = producer.identity;
+      if (before !== undefined || epoch > 0) await waitSettled(context, [before ?? id, id]);
       return new KafkaWriter(owner, context, producer);
     } catch (error) {
       producer.close();
@@ -95,19 +101,25 @@ export class KafkaWriter implements LogWriter {
 
   /** @throws what kept the transaction from being begun: nothing was written. */
   async #commit(appends: readonly Append[]): Promise<CommitOutcome> {
-    const { limits, topics, compress } = this.#context;
+    const { limits, topics } = this.#context;
     const admitted = admit(appends, limits);
     for (const append of appends) checkPlace(await topics.find(append.topic), append);
+    return this.#transact(admitted);
+  }
+
+  async #transact(admitted: readonly Admitted[], again = false): Promise<CommitOutcome> {
+    const { topics, compress } = this.#context;
     const batches = planBatches(admitted, { kafkaName: (topic) => topics.kafkaName(topic), producer: this.#producer, compress });
     let starts: ReadonlyMap<PlannedBatch, number>;
     try {
       await this.#producer.begin(distinct(batches));
       starts = await this.#producer.produce(batches);
     } catch (error) {
-      return await this.#abort(error);
+      const aborted = await this.#abort(error);
+      return isForgotten(error) && !again && !aborted.writerDead ? this.#transact(admitted, true) : aborted;
     }
     const result = await this.#producer.commit(SETTLE_DEADLINE_MS);
-    if (result.end === 'committed') return { status: 'committed', offsets: this.#offsets(appends.length, starts) };
+    if (result.end === 'committed') return { status: 'committed', offsets: this.#offsets(admitted.length, starts) };
     if (result.end === 'refused') return await this.#abort(result.error);
     return this.#unknown(result.error);
   }
@@ -122,7 +134,7 @@ export class KafkaWriter implements LogWriter {
   }
 
   /** The transaction never commits: at worst the broker ends it when its time is over. */
-  async #abort(error: unknown): Promise<CommitOutcome> {
+  async #abort(error: unknown): Promise<Aborted> {
     const cause = error instanceof MizuError ? error : new MizuError('INTERNAL', messageOf(error), { cause: error });
     if (cause instanceof Refusal && cause.isFence) {
       this.#dead = cause;
@@ -136,7 +148,7 @@ export class KafkaWriter implements LogWriter {
     return this.#aborted(cause);
   }
 
-  #aborted(error: MizuError): CommitOutcome {
+  #aborted(error: MizuError): Aborted {
     return { status: 'aborted', writerDead: this.#dead !== undefined, error };
   }
 
@@ -148,6 +160,11 @@ export class KafkaWriter implements LogWriter {
     });
     return { status: 'unknown', error: this.#dead };
   }
+}
+
+/** Brokers forget the sequence numbers of a producer that wrote nothing to a partition for a day; a raised epoch starts anew. */
+function isForgotten(error: unknown): boolean {
+  return error instanceof Refusal && (error.kafka === 'OUT_OF_ORDER_SEQUENCE_NUMBER' || error.kafka === 'UNKNOWN_PRODUCER_ID');
 }
 
 function distinct(batches: readonly PlannedBatch[]): readonly PartitionAddress[] {
