@@ -1,7 +1,8 @@
 /**
  * Which member gets a task (P17), in integers only, so that anyone can recompute it: ASSIGN_CHOICES candidates are drawn by
  * SHA-256(task, attempt, i) over prefix sums of the weights of those that may take it; the one with the least load per slot wins, the
- * lower number on a tie. Who may take it: members that meet the needs and have a free slot; if nobody has one, those with room to wait.
+ * lower number on a tie. Who may take it: members that meet the needs and have a free slot; if nobody has one, and tasks are quick, those
+ * with room to wait.
  */
 import { sha256, utf8 } from '../proof/sha256.ts';
 import type { CapableMembers, MemberLoads } from './member-loads.ts';
@@ -11,6 +12,13 @@ import type { WeightTree } from './weight-tree.ts';
 export const ASSIGN_CHOICES = 2;
 /** Bytes of the digest that make a draw. Weights sum to far less than 2^48, so the remainder favours nobody by more than their ratio. */
 const DRAW_BYTES = 6;
+
+/**
+ * Tasks wait at a member only while the median of those accepted last took at most this many ticks, waiting included. Waiting there saves the
+ * way to the orchestrator and back, a small part of a tick: much for quick tasks, nothing for slow ones, which would wait behind one that may
+ * be the slowest of all while others fall idle.
+ */
+const QUICK_TICKS = 4;
 
 /** Names a decision: an attempt of a task, or a probe of one. */
 export interface Question {
@@ -40,10 +48,20 @@ export interface Choice {
   readonly total: number;
 }
 
-/** Undefined when nobody may take it now. `free`: only a member with a free slot will do. */
-export function chooseMember(loads: MemberLoads, capable: CapableMembers, question: Question, free = false): Choice | undefined {
+/** Whether a task may be given to a member that has no free slot. Not before it is known how long tasks take. */
+export function mayWait(paces: readonly number[]): boolean {
+  const pace = medianPace(paces);
+  return pace !== undefined && pace <= QUICK_TICKS;
+}
+
+export function medianPace(paces: readonly number[]): number | undefined {
+  return paces.toSorted((a, b) => a - b)[(paces.length - 1) >> 1];
+}
+
+/** Undefined when nobody may take it now. `wait`: a member without a free slot will do. */
+export function chooseMember(loads: MemberLoads, capable: CapableMembers, question: Question, wait: boolean): Choice | undefined {
   const idle = chooseAmong('idle', loads, capable.idle, question);
-  return idle ?? (free ? undefined : chooseAmong('room', loads, capable.room, question));
+  return idle ?? (wait ? chooseAmong('room', loads, capable.room, question) : undefined);
 }
 
 /** The tree is as it was when this returns. */

@@ -235,7 +235,25 @@ export type RequestBody =
   /** The deployment entry of the program topic was changed: take its settings over. */
   | { readonly type: 'settings'; readonly nodes: number; readonly deadlineMs: number };
 
-export type SigningContext = 'mizu-control-v1' | 'mizu-result-v1' | 'mizu-request-v1';
+/** What stands in the questions topic: what members ask, each in its own partition, and in one more how far gateways have come. */
+export type QuestionBody =
+  | {
+      readonly type: 'question';
+      readonly node: number;
+      readonly network: string;
+      readonly step: string;
+      /** Digest of the op, hexadecimal. */
+      readonly op: string;
+      readonly candidate: number;
+      readonly draw: number;
+      readonly model: string;
+      /** Exact bytes, base64. */
+      readonly request: string;
+    }
+  /** Questions below these offsets, by number of the member, are settled: a gateway that takes over begins there. */
+  | { readonly type: 'settled'; readonly node: number; readonly positions: readonly number[] };
+
+export type SigningContext = 'mizu-control-v1' | 'mizu-result-v1' | 'mizu-request-v1' | 'mizu-question-v1';
 
 function signedBytes(context: SigningContext, run: string, body: Json): Uint8Array {
   return canonicalBytes([context, run, body]);
@@ -245,7 +263,7 @@ function signedBytes(context: SigningContext, run: string, body: Json): Uint8Arr
 export function encodeSigned(
   context: SigningContext,
   run: string,
-  body: ControlBody | ResultBody | RequestBody,
+  body: ControlBody | ResultBody | RequestBody | QuestionBody,
   signer: Signer,
 ): Uint8Array {
   const json = toJson(body);
@@ -296,7 +314,8 @@ export function readEntry<T>(
   }
 }
 
-function decodeEnvelope(bytes: Uint8Array): SignedEntry<Json> {
+/** Body and signature of any entry, its shape not yet checked. @throws BYTES_INVALID. */
+export function decodeEnvelope(bytes: Uint8Array): SignedEntry<Json> {
   const json = parseStrictJson(bytes);
   if (!isPlainObject(json)) throw new MizuError('BYTES_INVALID', 'A control or result entry is no JSON object');
   const { body, sig } = json;
@@ -308,7 +327,7 @@ function decodeEnvelope(bytes: Uint8Array): SignedEntry<Json> {
 export function verifySigned(
   context: SigningContext,
   run: string,
-  entry: SignedEntry<ControlBody | ResultBody | RequestBody>,
+  entry: SignedEntry<ControlBody | ResultBody | RequestBody | QuestionBody>,
   publicKey: Uint8Array,
 ): boolean {
   return verifyStrict(publicKey, signedBytes(context, run, toJson(entry.body)), entry.signature);

@@ -10,7 +10,7 @@ const hex = z.string().regex(/^[0-9a-f]{64}$/);
 export const WEIGHT_LIMIT = 1_000_000;
 
 const name = z.string().min(1).max(200);
-const offer = z.strictObject({
+export const OFFER = z.strictObject({
   slots: whole,
   weight: z.number().int().min(1).max(WEIGHT_LIMIT),
   steps: z.boolean(),
@@ -20,7 +20,7 @@ const offer = z.strictObject({
   models: z.array(z.string()),
   memory: whole,
 });
-const mode = z.enum(['running', 'paused', 'draining', 'stopped']);
+export const RUN_MODE = z.enum(['running', 'paused', 'draining', 'stopped']);
 const nodes = z.number().int().min(1);
 
 const totals = z.strictObject({
@@ -47,10 +47,10 @@ const CONTROL = z.discriminatedUnion('type', [
   }),
   z.strictObject({ type: z.literal('assign'), k: whole, attempt: whole, node: whole, deadline: whole }),
   z.strictObject({ type: z.literal('lease'), stage: whole, partition: whole, epoch: whole, node: whole }),
-  z.strictObject({ type: z.literal('admit'), node: whole, member: name, incarnation: name, key: hex, offer, request: whole }),
+  z.strictObject({ type: z.literal('admit'), node: whole, member: name, incarnation: name, key: hex, offer: OFFER, request: whole }),
   z.strictObject({ type: z.literal('lost'), node: whole, reason: z.enum(['silent', 'left', 'replaced']) }),
   z.strictObject({ type: z.literal('appoint'), role: z.enum(['checkpointer', 'gateway']), epoch: whole, node: whole }),
-  z.strictObject({ type: z.literal('mode'), mode, by: z.string(), request: whole }),
+  z.strictObject({ type: z.literal('mode'), mode: RUN_MODE, by: z.string(), request: whole }),
   z.strictObject({ type: z.literal('settings'), nodes, deadlineMs: nodes, request: whole }),
   z.strictObject({ type: z.literal('confirm'), k: whole, attempt: whole, node: whole, equal: z.boolean() }),
   z.strictObject({ type: z.literal('tick'), tick: whole }),
@@ -101,9 +101,9 @@ const RESULT = z.discriminatedUnion('type', [
 ]);
 
 const REQUEST = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('join'), member: name, incarnation: name, key: hex, offer }),
+  z.strictObject({ type: z.literal('join'), member: name, incarnation: name, key: hex, offer: OFFER }),
   z.strictObject({ type: z.literal('leave'), member: name, incarnation: name }),
-  z.strictObject({ type: z.literal('mode'), mode, by: z.string() }),
+  z.strictObject({ type: z.literal('mode'), mode: RUN_MODE, by: z.string() }),
   z.strictObject({ type: z.literal('settings'), nodes, deadlineMs: nodes }),
 ]);
 

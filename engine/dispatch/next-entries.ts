@@ -5,7 +5,7 @@
  * costs as much as the entries that it makes, however many tasks and members there are.
  */
 import { MizuError } from '../contract/errors.ts';
-import { chooseMember, type Question } from './assign.ts';
+import { chooseMember, mayWait, medianPace, type Question } from './assign.ts';
 import type { Bisection } from './bisection.ts';
 import { bisectionStatus, DEAD_ATTEMPT_LIMIT, FRUITLESS_BISECTION_LIMIT, POISON_PER_TASK_LIMIT } from './bisection.ts';
 import type { ControlBody, CutEntry } from './control-entry.ts';
@@ -53,6 +53,8 @@ class Desk {
   private readonly fold: ControlFold;
   private readonly plan: DispatchPlan;
   private readonly capable: CapableMembers;
+  /** Whether tasks may be given to members that have no free slot. */
+  private readonly mayWait: boolean;
   private readonly changes: (readonly [node: number, by: number])[] = [];
   /** Whether a task found nobody in this round. */
   private short = false;
@@ -61,6 +63,7 @@ class Desk {
     this.fold = fold;
     this.plan = plan;
     this.capable = fold.loads.capable(plan.needs);
+    this.mayWait = mayWait(fold.paces);
   }
 
   leave(): void {
@@ -69,7 +72,7 @@ class Desk {
 
   searchKillers(): void {
     for (const k of this.fold.queues.searching) {
-      if (this.capable.room.total === 0) return;
+      if (this.full) return;
       const task = this.fold.tasks.get(k);
       if (task?.bisection !== undefined) this.search(k, task, task.bisection);
     }
@@ -86,7 +89,7 @@ class Desk {
 
   assignWaiting(): void {
     for (const k of this.fold.queues.unassigned) {
-      this.short ||= this.capable.room.total === 0;
+      this.short ||= this.full;
       if (this.short) return;
       this.assign(k, this.fold.tasks.get(k)?.attempts ?? 0, []);
     }
@@ -108,7 +111,7 @@ class Desk {
   helpStragglers(): void {
     const { queues, tick, mode } = this.fold;
     if (this.short || (this.plan.more && mode !== 'draining')) return;
-    const patience = STRAGGLER_MEDIANS * (median(this.fold.paces) ?? 0);
+    const patience = STRAGGLER_MEDIANS * (medianPace(this.fold.paces) ?? 0);
     for (const [half, k] of queues.alone) {
       if (half > tick || this.capable.idle.total === 0) return;
       const since = this.fold.tasks.get(k)?.live[0]?.since ?? tick;
@@ -116,6 +119,10 @@ class Desk {
       if (tick - since <= patience) return;
       this.assignBeside(k);
     }
+  }
+
+  private get full(): boolean {
+    return (this.mayWait ? this.capable.room : this.capable.idle).total === 0;
   }
 
   private search(k: number, task: TaskState, bisection: Bisection): void {
@@ -148,7 +155,7 @@ class Desk {
   }
 
   private choose(question: Question, free = false): number | undefined {
-    const node = chooseMember(this.fold.loads, this.capable, question, free)?.node;
+    const node = chooseMember(this.fold.loads, this.capable, question, this.mayWait && !free)?.node;
     if (node !== undefined) this.change(node, 1);
     return node;
   }
@@ -157,10 +164,6 @@ class Desk {
     this.fold.loads.change(node, by);
     this.changes.push([node, by]);
   }
-}
-
-function median(numbers: readonly number[]): number | undefined {
-  return numbers.toSorted((a, b) => a - b)[(numbers.length - 1) >> 1];
 }
 
 function beyondHelp(k: number, task: TaskState): MizuError {
