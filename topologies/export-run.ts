@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path';
 import type { DeployedRun, Log, RunSummary, Signer } from '#engine';
-import { encodeProgram, MizuError, provenance, publishedRecords, readStatus, signStatement, utf8 } from '#engine';
+import { encodeProgram, fileSource, MizuError, provenance, publishedRecords, readStatus, signStatement, utf8 } from '#engine';
 import type { ExportFormat, RecordWriter, WrittenFile } from '#connectors/files';
 import { openRecordWriter, writeDatasetCard } from '#connectors/files';
 import { stepCounts } from './step-counts.ts';
@@ -135,6 +135,7 @@ function checkCommands({ run }: DeployedRun, summary: RunSummary, firstId: strin
 
 function provenanceOf(log: Log, { run, program, digest }: DeployedRun, summary: RunSummary, files: readonly WrittenFile[]) {
   const inputs = Object.entries(program.data).map(([name, data]) => ({ name, digest: { sha256: data.digest as string } }));
+  const source = fileSource(program);
   return provenance({
     subjects: files.map(({ name, sha256 }) => ({ name, sha256 })),
     buildType: BUILD_TYPE,
@@ -143,8 +144,7 @@ function provenanceOf(log: Log, { run, program, digest }: DeployedRun, summary: 
       seed: program.seed,
       ...(program.accept === undefined ? {} : { accept: program.accept }),
     },
-    resolvedDependencies:
-      program.source === undefined ? inputs : [...inputs, { name: 'source', digest: { sha256: program.source.digest } }],
+    resolvedDependencies: source === undefined ? inputs : [...inputs, { name: 'source', digest: { sha256: source.digest } }],
     builderId: `urn:mizu:network:${log.network}`,
     invocationId: `${run.name}/${run.generation}`,
     byproducts: [

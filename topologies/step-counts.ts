@@ -34,7 +34,10 @@ function stepsOf(program: Program): { readonly id: string; readonly op: string; 
     {
       id: 'source',
       op: 'source',
-      summary: program.source === undefined ? 'makes candidates' : `takes records of the source (${program.source.format})`,
+      summary:
+        program.source === undefined
+          ? 'makes candidates'
+          : `takes records of the ${'kind' in program.source ? `topic '${program.source.name}'` : 'source'} (${program.source.format})`,
     },
   ];
   for (const stage of program.stages) {

@@ -1,7 +1,7 @@
 /** `mizu run FILE`: deploys a workflow and runs it to its end, with progress and a summary. */
 import { availableParallelism } from 'node:os';
 import type { Json, Progress, RunName, RunSummary } from '#engine';
-import { MizuError } from '#engine';
+import { fileSource, MizuError } from '#engine';
 import type { CompiledFile } from '#topologies';
 import { compileFile, openLog, runWorkflow } from '#topologies';
 import type { Context, Outcome } from '../context.ts';
@@ -91,7 +91,8 @@ export function defaultWorkers(): number {
 
 function progressText({ program }: CompiledFile, { totals, published, cut }: Progress, before: number, seconds: number): string {
   const target = program.accept === undefined ? '' : ` of ${grouped(program.accept)}`;
-  const total = program.source === undefined ? '' : ` of ${grouped(program.source.records)}`;
+  const files = fileSource(program);
+  const total = files === undefined ? '' : ` of ${grouped(files.records)}`;
   const rate = seconds > 0 ? Math.round((totals.candidates - before) / seconds) : 0;
   return (
     `${grouped(totals.accepted)}${target} kept · ${grouped(totals.candidates)}${total} candidates · ` +

@@ -37,6 +37,17 @@ export function parseKafkaAddress(address: string): KafkaAddress {
   return { brokers: hosts.split(',').map((text) => parseBroker(text, address)), network };
 }
 
+/** `kafka://host:port[,host:port]`, as the address of a topic that is no log; a network after it is not looked at. @throws USAGE. */
+export function parseBrokers(address: string): readonly BrokerAddress[] {
+  const [hosts = ''] = address.slice(KAFKA_SCHEME.length).split('/');
+  if (!address.startsWith(KAFKA_SCHEME) || hosts.includes('@')) {
+    throw new MizuError('USAGE', 'The address of a source is no kafka://host:port[,host:port]', {
+      hint: 'Users and passwords are not part of it: they stand in MIZU_KAFKA_SASL_USERNAME and MIZU_KAFKA_SASL_PASSWORD.',
+    });
+  }
+  return hosts.split(',').map((text) => parseBroker(text, address));
+}
+
 function parseBroker(text: string, address: string): BrokerAddress {
   const [, host, port] = BROKER_PATTERN.exec(text) ?? [];
   if (host === undefined || Number(port) < 1 || Number(port) > PORT_LIMIT) throw usage(address, `'${text.slice(0, 80)}' is no host:port`);

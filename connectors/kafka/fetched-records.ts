@@ -16,6 +16,9 @@ export interface RawRecord {
   readonly key: Buffer | undefined;
   readonly value: Buffer | null;
   readonly headers: Readonly<Record<string, string>>;
+  /** Where its headers stand as they were written: `headers` has one of each name, as text. */
+  readonly unpacked: Buffer;
+  readonly headersAt: number;
 }
 
 interface OpenBatch {
@@ -211,8 +214,9 @@ function readRecord(batch: OpenBatch): { readonly record: RawRecord; readonly en
   const at = batch.base + varint(bytes, after);
   const key = field(bytes) ?? undefined;
   const value = field(bytes);
+  const headersAt = after;
   const headers = readHeaders(bytes);
-  return { record: { offset: at, timestamp, key, value, headers }, end };
+  return { record: { offset: at, timestamp, key, value, headers, unpacked: bytes, headersAt }, end };
 }
 
 /** A view. */
@@ -234,4 +238,10 @@ function readHeaders(bytes: Buffer): Readonly<Record<string, string>> {
     headers[name] = field(bytes)?.toString('utf8') ?? '';
   }
   return headers;
+}
+
+/** Every header in its order, as bytes; views. */
+export function rawHeaders({ unpacked, headersAt }: RawRecord): readonly (readonly [name: string, value: Buffer | undefined])[] {
+  const count = varint(unpacked, headersAt);
+  return Array.from({ length: count }, () => [field(unpacked)?.toString('utf8') ?? '', field(unpacked) ?? undefined] as const);
 }

@@ -35,7 +35,7 @@ export function checkBounds(spec: WorkflowSpec, plan: PlanResult, locate: Locate
   if (records === 0)
     problems.push(at(plan.ops[0]?.path ?? 'generate', 'The source has no records', { hint: 'check the path and the format' }));
   // A source that could not be opened is no reason to call the stream endless.
-  const ends = records !== undefined || budget.candidates !== undefined || plan.uncertain;
+  const ends = records !== undefined || plan.topic?.until !== undefined || budget.candidates !== undefined || plan.uncertain;
   if (!ends && accept !== undefined) {
     warnings.push(
       at('accept', `Nothing ends the run if fewer than ${accept} records pass`, {
@@ -45,12 +45,14 @@ export function checkBounds(spec: WorkflowSpec, plan: PlanResult, locate: Locate
     );
   }
   if (!ends && accept === undefined) {
-    warnings.push(
-      at('generate', 'The stream is endless: there is no accept, no source and no budget.candidates', {
-        value: '',
-        hint: 'add `accept: 1000`, or run it until you stop it',
-      }),
-    );
+    // Who reads a live topic means it.
+    if (plan.topic === undefined)
+      warnings.push(
+        at('generate', 'The stream is endless: there is no accept, no source and no budget.candidates', {
+          value: '',
+          hint: 'add `accept: 1000`, or run it until you stop it',
+        }),
+      );
     for (const op of plan.ops) {
       if (op.keyed?.scope !== 'key' || op.bounded) continue;
       problems.push(

@@ -2,6 +2,7 @@
 import type { Problem } from '../contract/errors.ts';
 import type { DigestHex } from '../contract/ids.ts';
 import type { SourceInfo, SourceRequest } from '../contract/operator.ts';
+import type { SchemaVersion } from '../contract/schema-registry.ts';
 import type { Deployment, Program } from '../contract/program.ts';
 import type { DataSet } from '../contract/storage.ts';
 import type { WorkflowDocument } from '../workflow/workflow-schema.ts';
@@ -11,6 +12,8 @@ export interface CompileHost {
   readFile(path: string): Promise<Uint8Array>;
   /** Reads a source through once: counts, digests and samples it. @throws NOT_FOUND, FILE_UNREADABLE, INPUT_INVALID, SOURCE_UNAVAILABLE: as above. */
   openSource(request: SourceRequest): Promise<SourceInfo>;
+  /** All versions of a subject, oldest first; absent where no registry is read. @throws REGISTRY_UNAVAILABLE, REGISTRY_REFUSED, USAGE: as above. */
+  readSchemas?(registry: string, subject: string): Promise<readonly SchemaVersion[]>;
 }
 
 export type CompileInput = {

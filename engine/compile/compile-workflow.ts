@@ -6,7 +6,7 @@ import type { Problem } from '../contract/errors.ts';
 import { invariant } from '../contract/errors.ts';
 import type { DigestHex } from '../contract/ids.ts';
 import type { Registry } from '../contract/operator.ts';
-import type { Deployment, Program, ProgramData, SourceSpec } from '../contract/program.ts';
+import type { Deployment, Program, ProgramData } from '../contract/program.ts';
 import type { DataSet } from '../contract/storage.ts';
 import type { Schema } from '../contract/types.ts';
 import { childPath, parsePath } from '../workflow/document-path.ts';
@@ -49,7 +49,7 @@ export async function compileWorkflow(input: CompileInput, host: CompileHost, re
   problems.push(...bounds.problems);
   const stages = cutStages({
     ops: plan.ops,
-    input: plan.source === undefined ? [] : [SOURCE_FIELD],
+    input: plan.source === undefined && plan.topic === undefined ? [] : [SOURCE_FIELD],
     published,
     partitions: spec.partitions,
     accept: spec.accept !== undefined,
@@ -65,7 +65,7 @@ export async function compileWorkflow(input: CompileInput, host: CompileHost, re
     deployment: deploymentOf(spec),
     data: new Map<DigestHex, DataSet>(used.map(([, data]) => [data.digest, data])),
     ...(plan.source === undefined ? {} : { sourceRequest: plan.source.request }),
-    warnings: sortProblems([...bounds.warnings, ...unusedData(loaded, plan, locate)]),
+    warnings: sortProblems([...bounds.warnings, ...unusedData(loaded, plan, locate), ...unusedSources(spec, plan, locate)]),
     gas: new Map(plan.ops.map((op) => [op.spec.id, op.gas])),
   };
 }
@@ -144,15 +144,21 @@ function assemble(
     },
     task: { size: spec.task.size },
     block: spec.block,
-    ...(plan.source === undefined ? {} : { source: sourceOf(plan.source.info) }),
+    ...sourceOf(plan),
     data: Object.fromEntries(used.map(([name, data]) => [name, dataOf(data)])),
     stages,
     published,
   };
 }
 
-function sourceOf(info: SourceSpec): SourceSpec {
-  return { format: info.format, records: info.records, digest: info.digest };
+function sourceOf({ source, topic }: PlanResult): Pick<Program, 'source'> {
+  if (topic !== undefined) {
+    const { topic: name, format, ingest, until } = topic;
+    return { source: { kind: 'topic', name, format, ingest, ...(until === undefined ? {} : { until }) } };
+  }
+  if (source === undefined) return {};
+  const { format, records, digest } = source.info;
+  return { source: { format, records, digest } };
 }
 
 function dataOf(data: DataSet): ProgramData {
@@ -160,7 +166,16 @@ function dataOf(data: DataSet): ProgramData {
 }
 
 function deploymentOf(spec: WorkflowSpec): Deployment {
-  return { name: spec.name, nodes: spec.nodes, deadlineMs: spec.task.deadlineMs, models: spec.models, storage: spec.publish.storage };
+  const { everyMs } = spec.task;
+  return {
+    name: spec.name,
+    nodes: spec.nodes,
+    deadlineMs: spec.task.deadlineMs,
+    models: spec.models,
+    storage: spec.publish.storage,
+    ...(Object.keys(spec.sources).length === 0 ? {} : { sources: spec.sources }),
+    ...(everyMs === undefined ? {} : { cutEveryMs: everyMs }),
+  };
 }
 
 function unusedData(loaded: ReadonlyMap<string, DataSet | undefined>, plan: PlanResult, locate: Locate): Problem[] {
@@ -169,5 +184,15 @@ function unusedData(loaded: ReadonlyMap<string, DataSet | undefined>, plan: Plan
     .map((name) => {
       const path = childPath('data', name);
       return problemAt(path, locate(path, 'key'), `No step uses the data '${name}'`, { value: '', hint: 'it is left out of the program' });
+    });
+}
+
+function unusedSources(spec: WorkflowSpec, plan: PlanResult, locate: Locate): Problem[] {
+  return Object.keys(spec.sources)
+    .filter((name) => name !== plan.topic?.topic)
+    .map((name) => {
+      const path = childPath('sources', name);
+      const hint = plan.topic === undefined ? 'a step such as `- read: { topic: … }` reads it' : `the workflow reads '${plan.topic.topic}'`;
+      return problemAt(path, locate(path, 'key'), `No step reads the topic '${name}'`, { value: '', hint });
     });
 }

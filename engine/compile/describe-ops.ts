@@ -1,5 +1,6 @@
 /** The ops of a compiled workflow in words, the kernel's own (source, shuffle, accept, publish) among them. */
-import type { OpSpec, Program, StageSpec } from '../contract/program.ts';
+import type { OpSpec, Program, StageSpec, TopicSource } from '../contract/program.ts';
+import { fileSource, topicSource } from '../contract/program.ts';
 import type { FieldType, Schema } from '../contract/types.ts';
 import type { Compiled, GasRate } from './compile-host.ts';
 import { lookUpField } from './field-type.ts';
@@ -87,8 +88,17 @@ const kernelOp = (id: string, note: string, storage: 'local' | 'global', writes:
   gasPerRecord: 0,
 });
 
+export function describeTopic({ name, format, ingest, until }: TopicSource): string {
+  const how = ingest === 'copy' ? 'copied' : 'by reference';
+  return `topic ${name} (${format}, ${how}, ${until === undefined ? 'live' : 'to the end that it had'})`;
+}
+
 function sourceOp(program: Program): DescribedOp {
-  const source = program.source;
+  const topic = topicSource(program);
+  if (topic !== undefined) {
+    return kernelOp('source', `reads ${describeTopic(topic)}; at most ${program.task.size} records per task`, 'global', ['$source: bytes']);
+  }
+  const source = fileSource(program);
   if (source === undefined) return kernelOp('source', `makes candidates, ${program.task.size} per task`, 'local');
   return kernelOp('source', `reads ${source.records} ${source.format} records, ${program.task.size} per task`, 'global', [
     '$source: bytes',

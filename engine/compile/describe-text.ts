@@ -1,9 +1,10 @@
 /** A program as text for a terminal of 100 columns. */
+import { fileSource, topicSource } from '../contract/program.ts';
 import { describeType } from '../contract/types.ts';
 import { shorten } from '../workflow/place.ts';
 import type { Compiled } from './compile-host.ts';
 import type { DescribedOp, DescribedStage } from './describe-ops.ts';
-import { NOMINAL_FIELD_BYTES, totalGas } from './describe-ops.ts';
+import { describeTopic, NOMINAL_FIELD_BYTES, totalGas } from './describe-ops.ts';
 
 /** Widest line. */
 export const TEXT_COLUMNS = 100;
@@ -15,10 +16,10 @@ const INDENT = '  ';
 export function describeText(compiled: Compiled, stages: readonly DescribedStage[]): string {
   const { program, deployment, digest } = compiled;
   const lines = [`${deployment.name}`, `${INDENT}program  ${digest}`, `${INDENT}run      ${runWords(compiled)}`];
-  if (program.source !== undefined)
-    lines.push(
-      `${INDENT}source   ${program.source.records} ${program.source.format} records, digest ${program.source.digest.slice(0, 16)}`,
-    );
+  const files = fileSource(program);
+  if (files !== undefined) lines.push(`${INDENT}source   ${files.records} ${files.format} records, digest ${files.digest.slice(0, 16)}`);
+  const topic = topicSource(program);
+  if (topic !== undefined) lines.push(`${INDENT}source   ${describeTopic(topic)}`);
   for (const [name, data] of Object.entries(program.data)) {
     lines.push(
       cut(`${INDENT}data     ${name}: ${data.kind} of ${data.size} × ${describeType(data.type)}, digest ${data.digest.slice(0, 16)}`),

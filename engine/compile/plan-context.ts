@@ -1,5 +1,5 @@
 /** What an operator may ask while it plans: fields, data, models, names near to a mistyped one. Its problems are collected. */
-import type { PlanContext, Registry, SourceInfo } from '../contract/operator.ts';
+import type { PlanContext, Registry, SourceInfo, TopicInfo } from '../contract/operator.ts';
 import type { DataSet } from '../contract/storage.ts';
 import type { FieldType, Schema } from '../contract/types.ts';
 import { nearest, nearestOrAll } from '../workflow/nearest.ts';
@@ -30,9 +30,16 @@ export interface Found {
   readonly missing?: string;
 }
 
+/** What a step reads from, once it was opened. */
+export interface OpenedSource {
+  readonly source?: SourceInfo;
+  readonly topic?: TopicInfo;
+}
+
 /** One per step: collects what the operator reports. */
 export class StepContext implements PlanContext {
   readonly source: SourceInfo | undefined;
+  readonly topic: TopicInfo | undefined;
   readonly models: readonly string[];
   readonly engines: PlanContext['engines'];
   private readonly input: PlanInput;
@@ -42,10 +49,11 @@ export class StepContext implements PlanContext {
   private readonly reported: Found[] = [];
   private sawSchema = false;
 
-  constructor(input: PlanInput, fields: Schema, source: SourceInfo | undefined, uncertain: boolean, usedData: Set<string>) {
+  constructor(input: PlanInput, fields: Schema, opened: OpenedSource, uncertain: boolean, usedData: Set<string>) {
     this.input = input;
     this.fields = fields;
-    this.source = source;
+    this.source = opened.source;
+    this.topic = opened.topic;
     this.uncertain = uncertain;
     this.usedData = usedData;
     this.models = input.models;

@@ -4,7 +4,8 @@
  */
 import type { Problem } from '../contract/errors.ts';
 import { invariant, MizuError, messageOf } from '../contract/errors.ts';
-import type { Operator, OpPlan, SourceInfo, SourceRequest } from '../contract/operator.ts';
+import type { Operator, OpPlan, SourceInfo, SourceRequest, TopicInfo, TopicRequest } from '../contract/operator.ts';
+import { valueSubject } from '../contract/schema-registry.ts';
 import type { Json, OpSpec } from '../contract/program.ts';
 import type { Field, Schema } from '../contract/types.ts';
 import { sameType } from '../contract/types.ts';
@@ -18,7 +19,7 @@ import { STEP_ID_PATTERN } from '../workflow/workflow-schema.ts';
 import type { GasRate } from './compile-host.ts';
 import { lookUpField } from './field-type.ts';
 import { FLAGS_FIELD, KERNEL_STEPS, SOURCE_FIELD } from './kernel-fields.ts';
-import type { PlanInput } from './plan-context.ts';
+import type { OpenedSource, PlanInput } from './plan-context.ts';
 import { StepContext } from './plan-context.ts';
 
 export interface PlannedOp {
@@ -40,6 +41,7 @@ export interface PlanResult {
   readonly schema: Schema;
   readonly problems: readonly Problem[];
   readonly source: { readonly info: SourceInfo; readonly request: SourceRequest } | undefined;
+  readonly topic: TopicRequest | undefined;
   /** Author's names of data that ops asked for. */
   readonly usedData: ReadonlySet<string>;
   /** Some step could not be planned, so the schema may lack fields. */
@@ -64,6 +66,7 @@ class StepPlanner {
   private schema: Field[] = [];
   private uncertain = false;
   private source: PlanResult['source'];
+  private topic: PlanResult['topic'];
 
   constructor(input: PlanInput) {
     this.input = input;
@@ -81,6 +84,7 @@ class StepPlanner {
       schema: this.schema,
       problems: this.problems,
       source: this.source,
+      topic: this.topic,
       usedData: this.usedData,
       uncertain: this.uncertain,
     };
@@ -120,9 +124,9 @@ class StepPlanner {
       );
       return false;
     }
-    const source = await this.openSource(step, operator, parsed.data, first);
-    if (source === 'failed') return false;
-    const plans = this.planOperator(step, operator, parsed.data, source);
+    const opened = await this.openSource(step, operator, parsed.data, first);
+    if (opened === 'failed') return false;
+    const plans = this.planOperator(step, operator, parsed.data, opened);
     const id =
       general.id ??
       operator
@@ -162,13 +166,9 @@ class StepPlanner {
     return { ...general, rest, onFail: onFail === 'flag' ? 'flag' : 'drop' };
   }
 
-  private async openSource(
-    step: StepSpec,
-    operator: Operator,
-    params: unknown,
-    first: boolean,
-  ): Promise<SourceInfo | undefined | 'failed'> {
-    if (operator.source === undefined) return undefined;
+  private async openSource(step: StepSpec, operator: Operator, params: unknown, first: boolean): Promise<OpenedSource | 'failed'> {
+    const request = operator.source?.(params);
+    if (request === undefined) return {};
     if (!first) {
       this.report(
         step.path,
@@ -178,26 +178,41 @@ class StepPlanner {
       );
       return 'failed';
     }
-    const request = operator.source(params);
     try {
-      const info = await this.input.host.openSource(request);
-      this.source = { info, request };
+      const opened = 'topic' in request ? { topic: await this.openTopic(request) } : { source: await this.input.host.openSource(request) };
+      if ('topic' in request) this.topic = request;
+      else if (opened.source !== undefined) this.source = { info: opened.source, request };
       this.schema = [SOURCE_FIELD];
-      return info;
+      return opened;
     } catch (error) {
       if (!(error instanceof MizuError) || !REPORTED_CODES.includes(error.code)) throw error;
       if (error.problems.length > 0) this.problems.push(...error.problems);
       else
         this.report(step.path, error.message, {
-          value: shorten(request.path),
-          hint: error.hint ?? 'paths are relative to the workflow file',
+          value: shorten('topic' in request ? request.topic : request.path),
+          hint: error.hint ?? ('topic' in request ? 'its address stands under `sources`' : 'paths are relative to the workflow file'),
         });
       return 'failed';
     }
   }
 
-  private planOperator(step: StepSpec, operator: Operator, params: unknown, source: SourceInfo | undefined): readonly OpPlan[] {
-    const context = new StepContext(this.input, this.schema, source, this.uncertain, this.usedData);
+  /** The topic itself is not asked: a workflow can be checked while its broker is away, but not without the schemas of its records. */
+  private async openTopic({ topic, format }: TopicRequest): Promise<TopicInfo> {
+    if (format !== 'avro' && format !== 'json-schema') return { schemas: [] };
+    const address = this.input.spec.sources[topic];
+    if (address?.registry === undefined) {
+      throw new MizuError('INPUT_INVALID', `The format '${format}' needs a schema registry`, {
+        hint: `say where it is: \`sources: { ${topic}: { registry: "http://…" } }\``,
+      });
+    }
+    const { host } = this.input;
+    if (host.readSchemas === undefined)
+      throw new MizuError('INPUT_INVALID', `The format '${format}' needs a schema registry, which is not read here`);
+    return { schemas: await host.readSchemas(address.registry, valueSubject(address.topic ?? topic)) };
+  }
+
+  private planOperator(step: StepSpec, operator: Operator, params: unknown, opened: OpenedSource): readonly OpPlan[] {
+    const context = new StepContext(this.input, this.schema, opened, this.uncertain, this.usedData);
     let plans: readonly OpPlan[];
     try {
       plans = operator.plan(params, context);
@@ -299,7 +314,15 @@ class StepPlanner {
   }
 }
 
-const REPORTED_CODES: readonly string[] = ['NOT_FOUND', 'FILE_UNREADABLE', 'INPUT_INVALID', 'SOURCE_UNAVAILABLE'];
+const REPORTED_CODES: readonly string[] = [
+  'NOT_FOUND',
+  'FILE_UNREADABLE',
+  'INPUT_INVALID',
+  'SOURCE_UNAVAILABLE',
+  'REGISTRY_UNAVAILABLE',
+  'REGISTRY_REFUSED',
+  'USAGE',
+];
 
 function isBounded(params: Json): boolean {
   if (typeof params !== 'object' || params === null || Array.isArray(params)) return false;

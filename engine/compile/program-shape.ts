@@ -72,6 +72,7 @@ const DEPLOYMENT = z.strictObject({
   storage: z.enum(['global', 'local']),
   sources: z.record(z.string(), SOURCE).optional(),
   cutEveryMs: z.number().optional(),
+  schemaId: whole.optional(),
 });
 
 const BOUNDS = z.strictObject({ topic: z.string(), partitions: z.array(z.strictObject({ from: whole, to: whole.optional() })) });

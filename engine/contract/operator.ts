@@ -12,7 +12,8 @@ import type { DataEngine } from './data-engine.ts';
 import type { Answer, Question } from './inference.ts';
 import type { DataSet, GlobalStorage, Winner, LocalStorage } from './storage.ts';
 import type { DigestHex } from './ids.ts';
-import type { Json, OpKind, OpSpec, SourceSpec } from './program.ts';
+import type { Json, OpKind, OpSpec, SourceSpec, TopicSource } from './program.ts';
+import type { SchemaVersion } from './schema-registry.ts';
 import type { FieldType, Row, Schema, Value } from './types.ts';
 
 export type OperatorGroup = 'select' | 'template' | 'generate' | 'rule' | 'correct' | 'judge' | 'aggregate';
@@ -48,6 +49,8 @@ export interface PlanContext {
   data(name: string, at: string): DataSet | undefined;
   /** The source opened for this step, when the operator has `source`. */
   readonly source: SourceInfo | undefined;
+  /** The topic that the step reads, when the operator named one. */
+  readonly topic?: TopicInfo | undefined;
   readonly models: readonly string[];
   readonly engines: readonly DataEngine[];
   /** Reports what is wrong at a path below the step's parameters (`min`, `choices[2]`). All problems are reported at once. */
@@ -69,6 +72,18 @@ export interface SourceRequest {
   readonly path: string;
   readonly format?: SourceSpec['format'] | undefined;
   readonly options?: Readonly<Record<string, Json>>;
+}
+
+/** What an operator asks for as its source when that is a topic: the author's name for it, and how it is read. */
+export interface TopicRequest extends Pick<TopicSource, 'format' | 'ingest'> {
+  readonly topic: string;
+  readonly until?: 'end' | undefined;
+}
+
+/** A topic as an operator's `plan` sees it: nothing of its records, as a program does not depend on what a topic happens to hold. */
+export interface TopicInfo {
+  /** All versions of its values' schema, oldest first; empty for formats without one. They become a part of the program (law 7). */
+  readonly schemas: readonly SchemaVersion[];
 }
 
 export interface OpPlan {
@@ -102,7 +117,8 @@ export interface Operator<Params = unknown> {
   readonly keyed?: { readonly scope: 'key' | 'global'; by(params: Params): readonly string[] };
   /** Words for the default step id: P6 says `as`, else operator and field. */
   defaultId(params: Params): string;
-  source?(params: Params): SourceRequest;
+  /** What it reads records from; undefined when its parameters name nothing, which `plan` then reports. */
+  source?(params: Params): SourceRequest | TopicRequest | undefined;
   /** Several plans make several ops, each with its own leaf. An empty list after a reported problem. */
   plan(params: Params, context: PlanContext): readonly OpPlan[];
   /** Makes the executor of one planned op; called once per worker and program. */
@@ -157,6 +173,16 @@ export interface KeyedExecutor {
    */
   step(batch: KeyedBatch, out: KeyedSink): Uint8Array;
   apply(delta: Uint8Array): void;
+  /**
+   * The whole state as bytes, and back into a fresh executor: for an op whose state is bounded, so that a snapshot may hold all of it (P14). The same
+   * deltas in the same order give the same bytes. An op without these two is rebuilt from deltas, and its snapshots are deltas put together, so
+   * that a state that grows is never copied again.
+   */
+  snapshot?(): Uint8Array;
+  /** @throws BYTES_INVALID */
+  restore?(state: Uint8Array): void;
+  /** The first step whose delta still matters when `next` is the next step; never falls. Absent: 0, nothing is ever forgotten. */
+  horizon?(next: number): number;
   /** What the run's report shows of the state, canonical JSON. */
   report?(): Json;
   close?(): void;

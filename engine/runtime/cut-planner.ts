@@ -41,16 +41,17 @@ export async function openCutPlanner(context: SourceContext, options: CutPlanner
   const { program, deployment } = context;
   const source = topicSource(program);
   if (source === undefined) return new CountPlanner(program);
+  const clock = options.clock ?? systemClock;
   const bounded = source.until !== undefined;
   return new TopicPlanner({
     arrivals:
       source.ingest === 'copy'
         ? new CopiedArrivals(context.log, context.topics.source)
-        : new ReferencedArrivals(await openExternalSource(context, options.external), context.source),
+        : new ReferencedArrivals(await openExternalSource(context, options.external), context.source, clock),
     size: program.task.size,
     candidates: candidateLimit(program),
     everyMs: bounded ? undefined : (deployment.cutEveryMs ?? DEFAULT_CUT_EVERY_MS),
-    clock: options.clock ?? systemClock,
+    clock,
   });
 }
 

@@ -4,7 +4,7 @@
  */
 import type { z } from 'zod';
 import type { Problem } from '../contract/errors.ts';
-import type { Json, ModelAddress } from '../contract/program.ts';
+import type { Json, ModelAddress, SourceAddress } from '../contract/program.ts';
 import { explainIssues, kindOf } from './explain-issues.ts';
 import { childPath } from './document-path.ts';
 import { nearestOrAll } from './nearest.ts';
@@ -47,6 +47,7 @@ export function readDocument(value: Json | undefined, locate: Locate): DocumentR
   const s = WORKFLOW_SECTIONS;
   const data = entries(value['data'], s.data, 'data', locate, problems);
   const models = entries(value['models'], s.models, 'models', locate, problems);
+  const sources = entries(value['sources'], s.sources, 'sources', locate, problems);
   const task = section('task', s.task, s.task.parse({}));
   const publish = section('publish', s.publish, s.publish.parse({}));
   const budget = section('budget', s.budget, {});
@@ -57,12 +58,17 @@ export function readDocument(value: Json | undefined, locate: Locate): DocumentR
     seed: section('seed', s.seed, 0),
     accept: section('accept', s.accept, undefined),
     budget: { candidates: budget.candidates, tokens: budget.tokens },
-    task: { size: task.size, deadlineMs: durationMs(task.deadline) ?? durationMs(DEFAULT_DEADLINE) ?? 0 },
+    task: {
+      size: task.size,
+      deadlineMs: durationMs(task.deadline) ?? durationMs(DEFAULT_DEADLINE) ?? 0,
+      everyMs: task.every === undefined ? undefined : durationMs(task.every),
+    },
     block: section('block', s.block, s.block.parse(undefined)),
     partitions: section('partitions', s.partitions, s.partitions.parse(undefined)),
     nodes: section('nodes', s.nodes, 1),
     data: Object.fromEntries(Object.entries(data).map(([name, source]) => [name, dataSourceOf(source)])),
     models: Object.fromEntries(Object.entries(models).map(([name, model]) => [name, modelOf(model)])),
+    sources: Object.fromEntries(Object.entries(sources).map(([name, source]) => [name, addressOf(source)])),
     generate: steps(value['generate'], 'generate', locate, problems),
     verify: steps(value['verify'], 'verify', locate, problems),
     publish: { fields: publish.fields, storage: publish.storage },
@@ -91,7 +97,7 @@ function isMap(value: Json | undefined): value is { readonly [key: string]: Json
 type ValueOf<S extends z.ZodType> = z.output<S> extends Record<string, infer V> ? V : never;
 
 /** A map whose entries are checked one by one, so that a wrong one hides none of the others. */
-function entries<S extends typeof WORKFLOW_SECTIONS.data | typeof WORKFLOW_SECTIONS.models>(
+function entries<S extends typeof WORKFLOW_SECTIONS.data | typeof WORKFLOW_SECTIONS.models | typeof WORKFLOW_SECTIONS.sources>(
   value: Json | undefined,
   schema: S,
   name: string,
@@ -117,6 +123,15 @@ function modelOf(model: ValueOf<typeof WORKFLOW_SECTIONS.models>): ModelAddress 
     url: model.url,
     ...(model.model === undefined ? {} : { model: model.model }),
     ...(model.keyEnv === undefined ? {} : { keyEnv: model.keyEnv }),
+  };
+}
+
+function addressOf(source: ValueOf<typeof WORKFLOW_SECTIONS.sources>): SourceAddress {
+  return {
+    from: source.from,
+    ...(source.url === undefined ? {} : { url: source.url }),
+    ...(source.topic === undefined ? {} : { topic: source.topic }),
+    ...(source.registry === undefined ? {} : { registry: source.registry }),
   };
 }
 

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { NAME_LIMIT, NAME_PATTERN } from '../contract/ids.ts';
-import type { Json, ModelAddress } from '../contract/program.ts';
+import type { Json, ModelAddress, SourceAddress } from '../contract/program.ts';
 
 /** Candidates per task when the author gives no `task.size`. */
 export const DEFAULT_TASK_SIZE = 64;
@@ -17,6 +17,8 @@ export const DEFAULT_PARTITIONS = 8;
 export const PARTITIONS_LIMIT = 1_024;
 /** Time frame of a task when the author gives no `task.deadline`. */
 export const DEFAULT_DEADLINE = '60s';
+/** Longest time that a record of a live source waits for a full task. */
+export const CUT_EVERY_LIMIT_MS = 60 * 60 * 1_000;
 export const DEADLINE_LIMIT_MS = 24 * 60 * 60 * 1_000;
 export const DEFAULT_SEED = 0;
 export const DEFAULT_NODES = 1;
@@ -53,6 +55,16 @@ const duration = z
   .refine(isDeadline, 'not a time such as 500ms, 60s, 5m or 1h, above 0 and at most 24h')
   .describe('Time frame of a task: 500ms, 60s, 5m, 1h.');
 
+const isCutEvery = (text: string): boolean => {
+  const ms = durationMs(text);
+  return ms !== undefined && ms >= 1 && ms <= CUT_EVERY_LIMIT_MS;
+};
+
+const every = z
+  .string('a time such as 50ms, 1s or 5m')
+  .refine(isCutEvery, 'not a time such as 50ms, 1s or 5m, above 0 and at most 1h')
+  .describe('A record of a live source waits for a full task at most this long: 50ms, 1s; a deployment setting.');
+
 const path = z.string().min(1).max(1_024);
 
 const dataSource = z
@@ -77,6 +89,35 @@ const model = z
       .describe('Environment variable that holds the key.'),
   })
   .describe('Where a model answers: a deployment setting, not part of the program.');
+
+/** Names of topics, by Kafka's rule. */
+export const TOPIC_PATTERN = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/;
+
+const source = z
+  .strictObject({
+    url: z
+      .string()
+      .max(2_048)
+      .regex(
+        /^kafka:\/\/[^\s@/,]+:\d+(?:,[^\s@/,]+:\d+)*$/,
+        'an address such as kafka://127.0.0.1:9092 or kafka://a:9092,b:9092, without a user name or password',
+      )
+      .optional()
+      .describe("Brokers of the topic; default: those of the run's own log."),
+    topic: z
+      .string()
+      .regex(TOPIC_PATTERN, 'a name of letters, digits, . _ and -')
+      .optional()
+      .describe('Its name there; default: the name given here.'),
+    registry: z
+      .string()
+      .max(2_048)
+      .regex(/^https?:\/\/[^\s@]+$/, 'an address such as http://127.0.0.1:8081, without a user name or password')
+      .optional()
+      .describe('Schema registry of its values, for the formats avro and json-schema.'),
+    from: z.enum(['earliest', 'latest']).default('earliest').describe('Where a run that is deployed for the first time begins.'),
+  })
+  .describe('Where a topic that steps read lies: a deployment setting, not part of the program.');
 
 export const stepShape = z.record(z.string(), z.json()).describe('One operator and its parameters.');
 
@@ -105,6 +146,7 @@ export const WORKFLOW_SECTIONS = {
     .strictObject({
       size: count(TASK_SIZE_LIMIT, 'Candidates per task.').default(DEFAULT_TASK_SIZE),
       deadline: duration.default(DEFAULT_DEADLINE),
+      every: every.optional(),
     })
     .prefault({})
     .describe('The unit of work that a node takes.'),
@@ -116,6 +158,10 @@ export const WORKFLOW_SECTIONS = {
     .prefault({})
     .describe('Lists and maps by name.'),
   models: z.record(z.string().min(1).max(128), model).prefault({}).describe('Models by the name that steps use.'),
+  sources: z
+    .record(z.string().regex(TOPIC_PATTERN, 'a name of letters, digits, . _ and -'), source)
+    .prefault({})
+    .describe('Topics that are read, by the name that steps use.'),
   generate: z.array(stepShape).min(1).max(STEPS_LIMIT).describe('Steps that make a record.'),
   verify: z.array(stepShape).max(STEPS_LIMIT).prefault([]).describe('Steps that check, correct or drop it.'),
   publish: z
@@ -160,12 +206,13 @@ export interface WorkflowSpec {
   readonly seed: number | string;
   readonly accept: number | undefined;
   readonly budget: { readonly candidates: number | undefined; readonly tokens: number | undefined };
-  readonly task: { readonly size: number; readonly deadlineMs: number };
+  readonly task: { readonly size: number; readonly deadlineMs: number; readonly everyMs: number | undefined };
   readonly block: number;
   readonly partitions: number;
   readonly nodes: number;
   readonly data: Readonly<Record<string, DataSource>>;
   readonly models: Readonly<Record<string, ModelAddress>>;
+  readonly sources: Readonly<Record<string, SourceAddress>>;
   readonly generate: readonly StepSpec[];
   readonly verify: readonly StepSpec[];
   readonly publish: { readonly fields: readonly string[] | undefined; readonly storage: 'global' | 'local' };

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Compiled, CompileHost, Problem, Registry } from '#engine';
-import { compileWorkflow, describeProgram, digestHex, MizuError, workflowJsonSchema } from '#engine';
+import { compileWorkflow, describeProgram, digestHex, fileSource, MizuError, workflowJsonSchema } from '#engine';
 import { engines } from '#connectors/simulator';
 import { engines as plainEngines, operators } from '#operators';
 
@@ -53,7 +53,7 @@ describe('shipped workflows', () => {
 
   it('mail-curation: reads a source, flags, and carries the flags to the end', async () => {
     const { program } = await compile('mail-curation');
-    expect(program.source?.records).toBe(6_046);
+    expect(fileSource(program)?.records).toBe(6_046);
     expect(program.published.find((f) => f.name === 'flags')).toEqual({ name: 'flags', type: { array: 'string' } });
     expect(program.stages[0]?.output.map((f) => f.name)).not.toContain('text');
   });
