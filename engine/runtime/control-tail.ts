@@ -3,10 +3,12 @@ import type { Log } from '../contract/log.ts';
 import { ControlFold } from '../dispatch/control-fold.ts';
 import type { ControlBody } from '../dispatch/control-entry.ts';
 import { decodeControl, readEntry } from '../dispatch/control-entry.ts';
+import { MemberKeys } from '../dispatch/member-keys.ts';
 import { LogCursor } from './log-cursor.ts';
 
 export class ControlTail {
   readonly fold = new ControlFold();
+  readonly keys = new MemberKeys();
   private readonly cursor: LogCursor;
   private readonly listeners = new Set<(body: ControlBody) => void>();
   private waiters: (() => void)[] = [];
@@ -36,10 +38,18 @@ export class ControlTail {
     for (let entry = await this.cursor.take(); entry !== undefined; entry = await this.cursor.take()) {
       const { body } = readEntry(decodeControl, this.cursor.topic, 0, entry);
       this.fold.apply(body);
+      this.keys.note(body);
       if (body.type === 'finish') this.finished.abort();
       for (const listener of this.listeners) listener(body);
+      this.wakeAll();
     }
-    const waiters = this.waiters;
+    this.wakeAll();
+  }
+
+  /** After every entry: a log that grows as fast as it is read would never let anybody go on otherwise. */
+  private wakeAll(): void {
+    const { waiters } = this;
+    if (waiters.length === 0) return;
     this.waiters = [];
     for (const wake of waiters) wake();
   }
