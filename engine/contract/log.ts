@@ -105,6 +105,8 @@ export interface Log {
   openWriter(owner: string): Promise<LogWriter>;
   /** Committed entries from an offset on; never waits: at the end the list is empty. @throws NOT_FOUND, LOG_CORRUPT. */
   read(topic: string, partition: number, from: Offset, options?: ReadOptions): Promise<ReadResult>;
+  /** The first offset that may still be read: `read` from an earlier one goes on here, since retention took what was before. Absent: nothing is ever forgotten. */
+  begin?(topic: string, partition: number): Promise<Offset>;
   /** The offset after the last committed entry. */
   end(topic: string, partition: number): Promise<Offset>;
   /** Resolves when `end` has passed the given offset, or with false when the signal aborts. A push may wake it, reads stay pulled. */

@@ -32,4 +32,14 @@ export class AcceptOp implements KeyedExecutor {
   apply(delta: Uint8Array): void {
     this.accepted += new ByteReader(delta).long();
   }
+
+  snapshot(): Uint8Array {
+    const writer = new ByteWriter();
+    writer.long(this.accepted);
+    return writer.take();
+  }
+
+  restore(state: Uint8Array): void {
+    this.accepted = new ByteReader(state).long();
+  }
 }

@@ -14,7 +14,7 @@ import { encodeEffect } from '../proof/effect.ts';
 import type { Frame } from '../proof/frame.ts';
 import { dropEntry, encodeFrame, frameRoot, publishedEntry, rootOfFrames } from '../proof/frame.ts';
 import { leafHash, rootOf } from '../proof/merkle.ts';
-import { fromHex, sha256 } from '../proof/sha256.ts';
+import { equalBytes, fromHex, sha256 } from '../proof/sha256.ts';
 import { AcceptOp, OVER_COUNT } from './accept-op.ts';
 import { Batch } from './batch.ts';
 import { FrameBuilder } from './frame-builder.ts';
@@ -45,6 +45,8 @@ export interface StepOutput {
   readonly leaves: readonly Uint8Array[];
   /** One per keyed op, in order. */
   readonly deltas: readonly Uint8Array[];
+  /** Chained state after the step, one per keyed op. */
+  readonly states: readonly Uint8Array[];
   /** To the next stage; empty for the publishing stage. */
   readonly frames: readonly Uint8Array[];
   readonly published: readonly PublishedRecord[];
@@ -54,6 +56,14 @@ export interface StepOutput {
   readonly gas: number;
   /** Whether the exact count is reached with this step. */
   readonly reached: boolean;
+}
+
+/** What a snapshot of steps first … next−1 holds of one keyed op: its whole state after them, or the delta of each. */
+export interface OpSnapshot {
+  /** Chained state before `first` and after `next`−1, as the leaves commit to it. */
+  readonly before: Uint8Array;
+  readonly after: Uint8Array;
+  readonly content: { readonly whole: Uint8Array } | { readonly deltas: readonly Uint8Array[] };
 }
 
 /** One op of the stage in execution order: the author's, or the exact count. */
@@ -121,6 +131,69 @@ export class StepMachine {
     this.next = k + 1;
   }
 
+  /** Chained state of each keyed op, in order. */
+  get chained(): readonly Uint8Array[] {
+    return this.states;
+  }
+
+  /** Step ids of the keyed ops, in order. */
+  get keyedIds(): readonly string[] {
+    return this.parts.flatMap((part) => (part.kind === 'keyed' ? [part.id] : []));
+  }
+
+  /** The whole state of each keyed op that can give it (P14); undefined for those that are rebuilt from deltas. */
+  wholeStates(): readonly (Uint8Array | undefined)[] {
+    return this.executors().map((executor) => executor.snapshot?.());
+  }
+
+  /** The first step whose deltas a successor still needs; `next` itself if it needs none. */
+  get horizon(): number {
+    return Math.min(this.next, ...this.growing().map((executor) => Math.max(0, executor.horizon?.(this.next) ?? 0)));
+  }
+
+  /** Whether the horizon moves on with the steps, so that old snapshots are needed no more. */
+  get forgets(): boolean {
+    return this.growing().every((executor) => executor.horizon !== undefined);
+  }
+
+  /**
+   * Takes a snapshot over, before the first step or after the snapshot that ends where this one begins. Deltas must lead from the state before
+   * to the one after; a whole state is taken from the last snapshot alone. @throws BYTES_INVALID, and then the machine is of no more use.
+   */
+  restoreSnapshot(first: number, next: number, ops: readonly OpSnapshot[], isLast: boolean): void {
+    const executors = this.executors();
+    if (ops.length !== executors.length)
+      throw new MizuError(
+        'BYTES_INVALID',
+        `Snapshot of steps ${first} to ${next - 1}: it is of ${ops.length} ops, the stage has ${executors.length}`,
+      );
+    invariant(this.next === 0 || this.next === first, `snapshots are applied in order: ${first} after ${this.next - 1}`);
+    for (const [n, { before, after, content }] of ops.entries()) {
+      const executor = executors[n] as KeyedExecutor;
+      if (this.next > 0 && !equalBytes(before, this.states[n] ?? STATE_START)) throw foreignSnapshot(first, next, n);
+      if ('deltas' in content) {
+        let state = before;
+        for (const delta of content.deltas) {
+          executor.apply(delta);
+          state = chainState(state, delta);
+        }
+        if (content.deltas.length !== next - first || !equalBytes(state, after)) throw foreignSnapshot(first, next, n);
+      } else if (executor.restore === undefined) throw foreignSnapshot(first, next, n);
+      else if (isLast) executor.restore(content.whole);
+    }
+    this.states = ops.map((op) => op.after);
+    this.next = next;
+  }
+
+  /** Those whose snapshots are deltas. */
+  private growing(): KeyedExecutor[] {
+    return this.executors().filter((executor) => executor.snapshot === undefined);
+  }
+
+  private executors(): KeyedExecutor[] {
+    return this.parts.flatMap((part) => (part.kind === 'keyed' ? [part.executor] : []));
+  }
+
   get reached(): boolean {
     return this.accept?.reached ?? false;
   }
@@ -162,7 +235,16 @@ export class StepMachine {
     drops.sort((a, b) => a.i - b.i);
     this.next = k + 1;
     const leaving = this.stage.shuffle === undefined ? this.publish(batch, chain, drops) : this.shuffle(k, batch, chain, drops);
-    return { k, leaves, deltas, ...leaving, counts: countDrops(leaving.published.length, drops), gas, reached: this.reached };
+    return {
+      k,
+      leaves,
+      deltas,
+      states: [...this.states],
+      ...leaving,
+      counts: countDrops(leaving.published.length, drops),
+      gas,
+      reached: this.reached,
+    };
   }
 
   private async runRow(op: LoadedOp, batch: Batch, chain: LeafChain, drops: Drop[]): Promise<number> {
@@ -272,6 +354,13 @@ export function publishDigest(schema: Schema): Uint8Array {
 /** The state that a leaf commits to: H(state before ‖ H(delta)). */
 export function chainState(state: Uint8Array, delta: Uint8Array): Uint8Array {
   return sha256(state, sha256(delta));
+}
+
+function foreignSnapshot(first: number, next: number, op: number): MizuError {
+  return new MizuError(
+    'BYTES_INVALID',
+    `Snapshot of steps ${first} to ${next - 1}: the state of keyed op ${op} does not follow from the one before`,
+  );
 }
 
 function arrange(program: Program, stage: StageSpec, ops: readonly LoadedOp[], accept: AcceptOp | undefined): Part[] {

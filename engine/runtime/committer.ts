@@ -4,11 +4,12 @@
  * the committer ends and a new one reads back what is there.
  */
 import { MizuError } from '../contract/errors.ts';
+import type { Offset } from '../contract/ids.ts';
 import type { Append, Log, LogWriter } from '../contract/log.ts';
 
 interface Waiting {
   readonly appends: readonly Append[];
-  readonly resolve: () => void;
+  readonly resolve: (offsets: readonly Offset[]) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -32,10 +33,10 @@ export class Committer {
     return new Committer(log, await log.openWriter(owner));
   }
 
-  /** Resolves when the appends are committed. @throws LOG_LIMIT before anything is written; LOG_FENCED, DISK_FULL, LOG_UNKNOWN_OUTCOME. */
-  async commit(appends: readonly Append[]): Promise<void> {
+  /** Resolves when the appends are committed, with the offset of each. @throws LOG_LIMIT before anything is written; LOG_FENCED, DISK_FULL, LOG_UNKNOWN_OUTCOME. */
+  async commit(appends: readonly Append[]): Promise<readonly Offset[]> {
     this.refuseTooLarge(appends);
-    await this.enqueue(appends);
+    return this.enqueue(appends);
   }
 
   /** What a task or step says is one transaction (law 2), so it can't be split over several. */
@@ -53,7 +54,7 @@ export class Committer {
     );
   }
 
-  private enqueue(appends: readonly Append[]): Promise<void> {
+  private enqueue(appends: readonly Append[]): Promise<readonly Offset[]> {
     return new Promise((resolve, reject) => {
       this.waiting.push({ appends, resolve, reject });
       this.running ??= this.drain();
@@ -70,8 +71,12 @@ export class Committer {
       while (this.waiting.length > 0) {
         const group = this.takeGroup();
         try {
-          await this.commitGroup(group.flatMap((waiting) => waiting.appends));
-          for (const waiting of group) waiting.resolve();
+          const offsets = await this.commitGroup(group.flatMap((waiting) => waiting.appends));
+          let at = 0;
+          for (const { appends, resolve } of group) {
+            resolve(offsets.slice(at, at + appends.length));
+            at += appends.length;
+          }
         } catch (error) {
           for (const waiting of group) waiting.reject(error);
         }
@@ -95,9 +100,12 @@ export class Committer {
     return group;
   }
 
-  private async commitGroup(appends: readonly Append[]): Promise<void> {
+  private async commitGroup(appends: readonly Append[]): Promise<readonly Offset[]> {
     const outcome = await this.writer.commit(appends);
-    if (outcome.status === 'committed') return this.writer.waitVisible();
+    if (outcome.status === 'committed') {
+      await this.writer.waitVisible();
+      return outcome.offsets;
+    }
     if (outcome.status === 'unknown') {
       throw new MizuError(
         'LOG_UNKNOWN_OUTCOME',

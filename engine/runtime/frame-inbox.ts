@@ -2,6 +2,7 @@
  * Frames that enter one partition of a keyed stage: reads them forwards and hands them out in the order of the protocol, holding
  * early ones, which the window bounds. Attempts that control did not accept are let go.
  */
+import { MizuError } from '../contract/errors.ts';
 import type { Offset } from '../contract/ids.ts';
 import { offset } from '../contract/ids.ts';
 import type { Log, LogEntry } from '../contract/log.ts';
@@ -20,13 +21,29 @@ export class FrameInbox {
   private readonly cursor: LogCursor;
   private readonly joiner: PartJoiner;
   private readonly held = new Map<string, Held>();
+  /** Offsets that should have been read and that the log forgot. */
+  private forgotten: { readonly from: Offset; readonly to: Offset } | undefined;
 
   constructor(log: Log, topic: string, partition: number, from: Offset) {
     this.cursor = new LogCursor(log, topic, partition, from, { maxEntries: 64 });
     this.joiner = new PartJoiner(`${topic}, partition ${partition}`);
   }
 
-  /** The frame of (k, attempt, upstream partition), once it is committed; undefined when the signal aborts. */
+  /** As the constructor, and looks whether the log forgot entries that are needed. */
+  static async open(log: Log, topic: string, partition: number, from: Offset): Promise<FrameInbox> {
+    const inbox = new FrameInbox(log, topic, partition, from);
+    const begin = (await log.begin?.(topic, partition)) ?? from;
+    if (begin > from) {
+      inbox.forgotten = { from, to: begin };
+      inbox.joiner.partial = true;
+    }
+    return inbox;
+  }
+
+  /**
+   * The frame of (k, attempt, upstream partition), once it is committed; undefined when the signal aborts. Asked for in ascending order of k.
+   * @throws SOURCE_UNAVAILABLE when the log forgot it.
+   */
   async frame(k: number, attempt: number, from: number, signal: AbortSignal): Promise<Frame | undefined> {
     const name = `${k}/${attempt}/${from}`;
     for (;;) {
@@ -35,8 +52,24 @@ export class FrameInbox {
       const entry = await this.cursor.take();
       if (entry !== undefined) {
         this.hold(entry, k);
-      } else if (!(await this.cursor.wait(signal))) return undefined;
+        continue;
+      }
+      this.refuseForgotten(k, from);
+      if (!(await this.cursor.wait(signal))) return undefined;
     }
+  }
+
+  /** Frames of one upstream come in order, those of tasks within a window: one of a later task says that this one was there. */
+  private refuseForgotten(k: number, from: number): void {
+    if (this.forgotten === undefined) return;
+    const later = [...this.held].some(([name, held]) => held.k > k && name.endsWith(`/${from}`));
+    if (!later) return;
+    const { topic, partition } = this.cursor;
+    throw new MizuError(
+      'SOURCE_UNAVAILABLE',
+      `unavailable: ${topic}, partition ${partition}, frame of task ${k}: the log forgot offsets ${this.forgotten.from} to ${this.forgotten.to - 1}`,
+      { component: topic, hint: 'The run fell behind its `retention`: give it a longer one, and start a new generation.' },
+    );
   }
 
   private hold(entry: LogEntry, k: number): void {

@@ -58,8 +58,8 @@ interface Pending {
 export class PartJoiner {
   private readonly where: string;
   private readonly pending = new Map<string, Pending>();
-  /** The log forgot the begin of what is read, so the first parts of a value may be gone. */
-  cut = false;
+  /** The log may have forgotten some parts of a value and kept others, which are then passed over. */
+  partial = false;
 
   constructor(where: string) {
     this.where = where;
@@ -70,14 +70,17 @@ export class PartJoiner {
     const place = partOf(entry, this.where);
     const begun = this.pending.get(name);
     if (place === undefined) {
-      if (begun !== undefined) throw this.broken(name, entry, `part ${begun.values.length} of ${begun.parts}`, 'a whole value');
+      if (begun !== undefined && !this.partial)
+        throw this.broken(name, entry, `part ${begun.values.length} of ${begun.parts}`, 'a whole value');
       return { offset: entry.offset, value: entry.value };
     }
     const { part, parts } = place;
-    if (begun === undefined && part > 0 && this.cut) return undefined;
     const expected = begun === undefined ? { part: 0, parts } : { part: begun.values.length, parts: begun.parts };
-    if (part !== expected.part || parts !== expected.parts)
+    if (part !== expected.part || parts !== expected.parts) {
+      this.pending.delete(name);
+      if (this.partial) return undefined;
       throw this.broken(name, entry, `part ${expected.part} of ${expected.parts}`, `part ${part} of ${parts}`);
+    }
     const now = begun ?? { offset: entry.offset, parts, values: [] };
     now.values.push(entry.value);
     if (now.values.length < parts) {

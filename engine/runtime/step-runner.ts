@@ -1,10 +1,9 @@
 /**
  * Runs one partition of a keyed stage under its lease: takes frames strictly in order of k, executes the step, commits what leaves,
- * leaves, state delta and result in one transaction (law 2). Taking over is: fence, read the deltas back, go on (P2).
+ * leaves, state delta and result in one transaction (law 2). Taking over is: fence, read snapshot and deltas back, go on (P2, P14).
  */
 import type { Observable } from 'rxjs';
-import { MizuError } from '../contract/errors.ts';
-import { offset } from '../contract/ids.ts';
+import { invariant, MizuError } from '../contract/errors.ts';
 import type { Append } from '../contract/log.ts';
 import type { StageSpec } from '../contract/program.ts';
 import type { StepOutput } from '../datavm/step-machine.ts';
@@ -20,11 +19,13 @@ import type { ControlTail } from './control-tail.ts';
 import { FrameInbox } from './frame-inbox.ts';
 import { frameAppends, partAppends } from './frame-parts.ts';
 import { encodeLeaves } from './leaf-batch.ts';
-import { readAll } from './log-cursor.ts';
+import { recoverKeyed } from './keyed-recovery.ts';
 import { pulled } from './pull.ts';
 import type { RunContext } from './run-context.ts';
 import { loadContext } from './run-context.ts';
-import { decodeStateEntry, encodeStateEntry } from './state-entry.ts';
+import type { SnapshotWriter } from './snapshot-writer.ts';
+import { snapshotAppends } from './snapshot-writer.ts';
+import { encodeStateEntry } from './state-entry.ts';
 import { PROOF_PARTITIONS } from './topics.ts';
 
 /** Id of the published schema in the Confluent framing while no registry gives another. */
@@ -49,6 +50,7 @@ export class StepRunner {
   private readonly committer: Committer;
   readonly machine: StepMachine;
   private readonly inbox: FrameInbox;
+  private readonly snapshots: SnapshotWriter;
 
   private constructor(
     context: RunContext,
@@ -58,6 +60,7 @@ export class StepRunner {
     committer: Committer,
     machine: StepMachine,
     inbox: FrameInbox,
+    snapshots: SnapshotWriter,
   ) {
     this.context = context;
     this.stage = stage;
@@ -67,20 +70,17 @@ export class StepRunner {
     this.committer = committer;
     this.machine = machine;
     this.inbox = inbox;
+    this.snapshots = snapshots;
   }
 
   static async open(context: RunContext, stage: StageSpec, partition: number, control: ControlTail): Promise<StepRunner> {
     const { log, topics } = context;
     const committer = await Committer.open(log, `${context.title}/step/${stage.index}/${partition}`);
     const machine = await StepMachine.open(loadContext(context), context.digest, stage.index, partition);
-    let position = offset(0);
-    for await (const entry of readAll(log, topics.state(stage.index), partition)) {
-      const state = decodeStateEntry(entry.value);
-      machine.restore(state.k, state.deltas);
-      position = offset(state.resumeAt);
-    }
-    const inbox = new FrameInbox(log, topics.frames(stage.index), partition, position);
-    return new StepRunner(context, stage, partition, control, committer, machine, inbox);
+    const keyed = { snapshots: topics.snapshots(stage.index), state: topics.state(stage.index), partition };
+    const { resumeAt, snapshots } = await recoverKeyed(log, keyed, machine);
+    const inbox = await FrameInbox.open(log, topics.frames(stage.index), partition, resumeAt);
+    return new StepRunner(context, stage, partition, control, committer, machine, inbox, snapshots);
   }
 
   /** Steps until the run's end. Each emission is one commit. */
@@ -114,8 +114,22 @@ export class StepRunner {
       appends.push(...own);
       bytes += appendBytes(own);
     }
-    if (outputs.length > 0) await this.committer.commit(appends);
+    if (outputs.length > 0) await this.commit(outputs, appends);
     return outputs;
+  }
+
+  /** Commits the steps and then, by itself, a snapshot if one is due: without it, a successor reads some deltas more. */
+  private async commit(outputs: readonly StepOutput[], appends: readonly Append[]): Promise<void> {
+    const { log, topics } = this.context;
+    const offsets = await this.committer.commit(appends);
+    for (const { deltas } of outputs) this.snapshots.add(deltas);
+    if (!this.snapshots.due) return;
+    const stateAt = offsets[appends.findLastIndex((append) => append.topic === topics.state(this.stage.index))];
+    invariant(stateAt !== undefined, 'every commit of steps holds their state entries');
+    const snapshot = this.snapshots.take({ resumeAt: this.inbox.resumeAt, stateAt });
+    const [at] = await this.committer.commit(snapshotAppends(topics.snapshots(this.stage.index), this.partition, snapshot, log.limits));
+    invariant(at !== undefined, 'a snapshot has an entry');
+    this.snapshots.committed(snapshot, at);
   }
 
   /** The accepted frames of k in order of upstream partition; undefined when there are none (yet, if `ready`; any more, if not). */
@@ -158,7 +172,7 @@ export class StepRunner {
     appends.push({
       topic: topics.state(this.stage.index),
       partition,
-      value: encodeStateEntry({ k, resumeAt: this.inbox.resumeAt, deltas: output.deltas }),
+      value: encodeStateEntry({ k, resumeAt: this.inbox.resumeAt, deltas: output.deltas, states: output.states }),
     });
     const lease = this.control.fold.leases.get(`${this.stage.index}/${partition}`);
     const result: StepResult = {

@@ -10,6 +10,9 @@ export const NODE_LIMIT = 32;
 /** Partitions of the proofs topic: leaves of task k are in partition k mod this. */
 export const PROOF_PARTITIONS = 8;
 
+/** Partition of the questions topic in which gateways say how far they have come; those below it are the members'. */
+export const SETTLED_PARTITION = NODE_LIMIT;
+
 export interface RunName {
   readonly name: string;
   readonly generation: number;
@@ -38,7 +41,7 @@ export class RunTopics {
   get requests() {
     return `${this.prefix}requests`;
   }
-  /** What members ask of the gateway: one partition each. */
+  /** What members ask of the gateway: one partition each, and one for the gateway. */
   get questions() {
     return `${this.prefix}questions`;
   }
@@ -74,6 +77,10 @@ export class RunTopics {
   state(stage: number) {
     return `${this.prefix}state-${stage}`;
   }
+  /** Snapshots of a stage's keyed state (P14); a key is used again once no step needs what stood under it. */
+  snapshots(stage: number) {
+    return `${this.prefix}snapshots-${stage}`;
+  }
 
   /** Everything a program needs, in the order in which it is created; `control` comes last, so a run that has one is whole. */
   specs(program: Program): TopicSpec[] {
@@ -85,9 +92,10 @@ export class RunTopics {
       { name: this.source, partitions: 1, cleanup: 'keep' },
       { name: this.results, partitions: NODE_LIMIT, cleanup: 'keep' },
       { name: this.requests, partitions: 1, cleanup: 'keep' },
-      { name: this.questions, partitions: NODE_LIMIT, cleanup: 'keep' },
+      ...(asksModels(program) ? [{ name: this.questions, partitions: SETTLED_PARTITION + 1, cleanup: 'keep' } as const] : []),
       ...keyed.map((stage) => ({ name: this.frames(stage.index), partitions: stage.partitions, cleanup: 'keep' }) as const),
       ...keyed.map((stage) => ({ name: this.state(stage.index), partitions: stage.partitions, cleanup: 'keep' }) as const),
+      ...keyed.map((stage) => ({ name: this.snapshots(stage.index), partitions: stage.partitions, cleanup: 'compact' }) as const),
       { name: this.proofs, partitions: PROOF_PARTITIONS, cleanup: 'compact' },
       { name: this.attestations, partitions: 1, cleanup: 'keep' },
       { name: this.verified, partitions, cleanup: 'keep' },
@@ -99,6 +107,11 @@ export class RunTopics {
       { name: this.control, partitions: 1, cleanup: 'keep' },
     ];
   }
+}
+
+/** Whether its tasks ask anything of the outside (law 7). */
+export function asksModels(program: Program): boolean {
+  return program.stages.some((stage) => stage.ops.some((op) => op.kind === 'external'));
 }
 
 const CONTROL_PATTERN = /^(.+)\.(\d+)\.control$/;

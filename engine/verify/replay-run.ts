@@ -9,6 +9,7 @@ import type { Gateway } from '../contract/inference.ts';
 import type { Log } from '../contract/log.ts';
 import type { Registry } from '../contract/operator.ts';
 import type { Json, StageSpec } from '../contract/program.ts';
+import type { OpenExternal } from '../contract/source.ts';
 import type { LocalStorage } from '../contract/storage.ts';
 import type { StepOutput } from '../datavm/step-machine.ts';
 import { StepMachine } from '../datavm/step-machine.ts';
@@ -19,13 +20,14 @@ import { canonicalJson } from '../proof/jcs.ts';
 import type { Leaf } from '../proof/leaf.ts';
 import { decodeLeaf } from '../proof/leaf.ts';
 import { equalBytes } from '../proof/sha256.ts';
-import type { DeployedRun } from '../runtime/deploy.ts';
+import type { DeployedRun } from '../runtime/read-run.ts';
 import type { LeafGroup } from '../runtime/leaf-stream.ts';
 import { LogCursor } from '../runtime/log-cursor.ts';
 import { loadContext } from '../runtime/run-context.ts';
-import { SourceReader } from '../runtime/source-store.ts';
 import { decodeStateEntry } from '../runtime/state-entry.ts';
 import { readSummary } from '../runtime/summary.ts';
+import type { TaskSource } from '../runtime/task-source.ts';
+import { openTaskSource, taskInput } from '../runtime/task-source.ts';
 import type { TaskExecutor } from '../runtime/worker-pool.ts';
 import { WorkerPool } from '../runtime/worker-pool.ts';
 import { placeOf } from './check-leaves.ts';
@@ -33,6 +35,7 @@ import type { Fates } from './replay-diff.ts';
 import { fatesInFrames, fatesPublished, firstDifference } from './replay-diff.ts';
 import { readAt } from './report.ts';
 import { RunReader } from './run-reader.ts';
+import { SnapshotReplay } from './replay-snapshots.ts';
 
 export interface ReplayOptions {
   readonly log: Log;
@@ -48,6 +51,8 @@ export interface ReplayOptions {
   readonly tasks?: { readonly from: number; readonly to: number } | undefined;
   /** Answers from recorded attestations; needed for programs with external ops. */
   readonly gateway?: Gateway | undefined;
+  /** Opens the topic of a program that reads one by reference. */
+  readonly external?: OpenExternal | undefined;
   readonly signal: AbortSignal;
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -116,7 +121,8 @@ class Replay {
   private readonly options: ReplayOptions;
   private readonly reader: RunReader;
   private readonly pool: TaskExecutor;
-  private readonly source: SourceReader;
+  private readonly source: TaskSource;
+  private readonly snapshots: SnapshotReplay;
   private machines: StepMachine[][] = [];
   private leaves = 0;
   private candidates = 0;
@@ -126,7 +132,8 @@ class Replay {
     this.options = options;
     this.reader = reader;
     this.pool = pool;
-    this.source = new SourceReader(options.log, reader.topics.source);
+    this.source = openTaskSource({ ...options.run, log: options.log, topics: reader.topics }, options.external);
+    this.snapshots = new SnapshotReplay(options.log, reader.topics);
   }
 
   async compare(from: number, to: number): Promise<ReplayReport> {
@@ -151,6 +158,7 @@ class Replay {
       if (mismatch !== undefined) return { ...this.figures(done), ok: false, mismatch };
     } finally {
       for (const stage of this.machines) for (const machine of stage) machine.close();
+      await this.source.close();
     }
     return { ...this.figures(done), ok: true };
   }
@@ -162,10 +170,8 @@ class Replay {
   /** Reads the task's source range, then executes it; a failure is a value, so that none goes unhandled. */
   private async start(k: number): Promise<{ readonly output: Promise<TaskOutput | Error> }> {
     const { cut, poison } = this.reader.task(k);
-    const range = cut.ranges[0];
-    const records = range === undefined ? undefined : await this.source.range(range[1], range[2]);
-    this.candidates += cut.count;
-    const input = { k, first: cut.first, count: cut.count, poison, ...(records === undefined ? {} : { records }) };
+    const input = taskInput(cut, poison, await this.source.records(cut));
+    this.candidates += input.count;
     const output = this.pool
       .execute(input)
       .catch((error: unknown) => (error instanceof Error ? error : new MizuError('INTERNAL', messageOf(error))));
@@ -193,7 +199,8 @@ class Replay {
         sent = step.frames.map(decodeFrame);
         passed.push(sent);
         const group = groups.find((candidate) => candidate.stage === stage.index && candidate.partition === partition);
-        const mismatch = await this.compareStep(stage, step, sent, group);
+        const mismatch =
+          (await this.compareStep(stage, step, sent, group)) ?? (await this.snapshots.compare(stage.index, partition, machine));
         if (mismatch !== undefined) return mismatch;
       }
       rows = passed;

@@ -5,6 +5,7 @@
  * any order of deltas gives the same sums. Which groups have a place of their own depends on the order, which is that of k.
  *
  * Delta: uvarint n ‖ n × (name as Avro string ‖ uvarint count), names in order of their UTF-8 bytes.
+ * Snapshot: uvarint total ‖ uvarint other ‖ the groups, as a delta.
  */
 import type { Json, Value } from '#engine';
 import { ByteReader, ByteWriter, compareBytes, defineOperator, MizuError, utf8 } from '#engine';
@@ -75,6 +76,19 @@ export const count = defineOperator({
           if (groups.has(name) || groups.size < GROUPS_LIMIT) groups.set(name, (groups.get(name) ?? 0) + added);
           else other += added;
         }
+      },
+      snapshot() {
+        const writer = new ByteWriter();
+        writer.uvarint(total);
+        writer.uvarint(other);
+        writer.raw(encodeCounts(groups));
+        return writer.take();
+      },
+      restore(state) {
+        const reader = new ByteReader(state);
+        total = reader.uvarint();
+        other = reader.uvarint();
+        for (const [name, n] of decodeCounts(reader.fixed(reader.remaining))) groups.set(name, n);
       },
       report(): Json {
         if (groupOf === undefined) return { total };

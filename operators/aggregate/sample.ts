@@ -4,7 +4,7 @@
  * Algebra. State: the `size` lowest (hash, k, i) so far, and how many records came. Merging is union and keeping the lowest, which is
  * associative, commutative and idempotent; counts add. So the sample does not depend on order. A delta holds only what may enter the state.
  *
- * Delta: uvarint records ‖ uvarint n ‖ n × (hash of 32 bytes ‖ uvarint k ‖ uvarint i), ascending by hash, k, i.
+ * Delta: uvarint records ‖ uvarint n ‖ n × (hash of 32 bytes ‖ uvarint k ‖ uvarint i), ascending by hash, k, i. A snapshot has the same form.
  */
 import { ByteReader, ByteWriter, compareBytes, defineOperator, MizuError } from '#engine';
 import { z } from 'zod';
@@ -62,6 +62,12 @@ export const sample = defineOperator({
         const { records, picks } = decodePicks(delta);
         seen += records;
         lowest = [...lowest, ...picks].sort(compare).slice(0, size);
+      },
+      snapshot: () => encodePicks(seen, lowest),
+      restore(state) {
+        const { records, picks } = decodePicks(state);
+        seen = records;
+        lowest = picks;
       },
       report: () => ({ size: lowest.length, of: seen, records: lowest.map((pick) => `${pick.k}.${pick.i}`) }),
     };

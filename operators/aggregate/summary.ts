@@ -5,7 +5,7 @@
  * that do not overlap and whose exact sum is the sum of all values (Shewchuk 1997, "Adaptive Precision Floating-Point Arithmetic",
  * grow-expansion), so the result does not depend on the order of the deltas.
  *
- * Delta: uvarint count ‖ uvarint nulls ‖ (if count > 0) double min ‖ double max ‖ uvarint n ‖ n doubles, the parts of the sum.
+ * Delta: uvarint count ‖ uvarint nulls ‖ (if count > 0) double min ‖ double max ‖ uvarint n ‖ n doubles, the parts of the sum. A snapshot has the same form.
  */
 import type { Json } from '#engine';
 import { ByteReader, ByteWriter, defineOperator, MizuError } from '#engine';
@@ -66,10 +66,14 @@ export const summary = defineOperator({
         return tally.encode();
       },
       apply: (delta) => state.merge(delta),
+      snapshot: () => state.encode(),
+      restore: (bytes) => state.restore(bytes),
       report: () => state.report(),
     };
   },
 });
+
+const DOUBLE_BYTES = 8;
 
 class Tally {
   count = 0;
@@ -111,6 +115,21 @@ class Tally {
       for (let n = 0; n < size; n++) grow(this.parts, reader.double());
     }
     if (!reader.done) throw new MizuError('BYTES_INVALID', `A summary delta of ${delta.length} bytes has ${reader.remaining} left over`);
+  }
+
+  /** As `merge` into nothing, but with the parts as they were: how the sum is written must not depend on snapshots. */
+  restore(bytes: Uint8Array): void {
+    const before = new Tally();
+    before.merge(bytes);
+    const reader = new ByteReader(bytes);
+    this.count = reader.uvarint();
+    this.nulls = reader.uvarint();
+    this.min = before.min;
+    this.max = before.max;
+    this.parts = [];
+    if (this.count === 0) return;
+    reader.fixed(2 * DOUBLE_BYTES);
+    for (let left = reader.uvarint(); left > 0; left--) this.parts.push(reader.double());
   }
 
   report(): Json {

@@ -249,7 +249,7 @@ describe('documents/bytes.md', () => {
     records: text('avro'),
     drops: [rejected],
   };
-  const state = { k: 1, resumeAt: 2, deltas: [text('a'), text('')] };
+  const state = { k: 1, resumeAt: 2, deltas: [text('a'), text('')], states: [digest(3), digest(4)] };
   const winner = { winner: { k: 70_000, i: 5 } };
 
   it.each([

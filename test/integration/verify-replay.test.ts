@@ -207,7 +207,7 @@ describe('what stands on the log', () => {
     const tasks = { from: 6, to: 8 };
     const { ok, mismatch } = await replayOf(
       'counted',
-      (log) => log.edit(at('state-1'), 0, ({ value }) => ({ value: flipped(value, value.length - 3) })),
+      (log) => log.edit(at('state-1'), 0, ({ value }) => ({ value: flipped(value, value.length - 38) })),
       { tasks },
     );
     expect(ok).toBe(false);

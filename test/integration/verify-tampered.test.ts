@@ -94,7 +94,8 @@ describe('one changed entry is found and named', () => {
       ' (shuffle): the frames on the log are not those that the leaf commits to',
     ],
     ['a frame of a keyed stage', 'counted', flip(at('frames-2'), 3), ': the frames on the log are not those that the leaf commits to'],
-    ['a delta of a state', 'counted', (log) => log.flip(at('state-1'), 0, -2), 'task 1/0/0, block 0, op 1 (once): the delta on the log'],
+    ['a delta of a state', 'counted', (log) => log.flip(at('state-1'), 0, -37), 'task 1/0/0, block 0, op 1 (once): the delta on the log'],
+    ['the state that a delta leads to', 'counted', (log) => log.flip(at('state-1'), 0, -2), 'task 0 came to another state than the one'],
     ['a source record', 'streamed', (log) => log.flip(at('source'), 0, 10), 'task 0/0, block 0, op 0 (source): mismatch'],
     [
       'a source record that no task took',
