@@ -2,6 +2,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Action } from './command-line.ts';
 import type { CommonOptions } from './context.ts';
+import { addNetworkCommands } from './network-commands.ts';
 import { installedVersion } from './version.ts';
 
 /** Same as `DEFAULT_LOG` of the topologies, which a help text need not load. */
@@ -24,6 +25,7 @@ export function buildProgram(run: RunAction): Command {
     .addHelpText('after', HELP_END);
   addAuthorCommands(program, run);
   addRunCommands(program, run);
+  addNetworkCommands(program, run, { common, whole, workerLimit: WORKER_LIMIT });
   addProofCommands(program, run);
   addDataCommands(program, run);
   return program.addHelpCommand(new Command('help').argument('[command]').description('Show the help of a command').helpGroup('Help:'));
@@ -174,7 +176,9 @@ export interface ExportCommandOptions {
 
 /** Options of every command; `withLog` is false for those that touch no log. */
 function common(command: Command, withLog = true): Command {
-  const log = new Option('--log <log>', 'log to work on: a folder').env('MIZU_LOG').default(DEFAULT_LOG);
+  const log = new Option('--log <log>', 'log to work on: a folder, or kafka://HOST:PORT[,HOST:PORT]/NETWORK')
+    .env('MIZU_LOG')
+    .default(DEFAULT_LOG);
   return command
     .addOption(withLog ? log : log.hideHelp())
     .option('--json', 'print the result as one JSON object, as the last line of standard output')

@@ -13,3 +13,4 @@ export { writeFileWhole } from './write-file-whole.ts';
 export { FALLING_STACKS } from './shipped.ts';
 export { recordedAnswers } from './recorded-answers.ts';
 export { exportTlog } from './export-tlog.ts';
+export { serveNetwork } from './serve-network.ts';

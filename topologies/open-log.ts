@@ -1,8 +1,11 @@
 /** Opens what `--log` names, and says where the keys and the local storage of such a log lie. */
+import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { env } from 'node:process';
 import type { Log, Signer } from '#engine';
 import { MizuError, openKeyFile } from '#engine';
 import { openEmbeddedLog } from '#connectors/embedded';
+import { KAFKA_SCHEME, openKafkaLog, readKafkaSecurity } from '#connectors/kafka';
 
 /** Used when neither `--log` nor MIZU_LOG is given. */
 export const DEFAULT_LOG = './.mizu';
@@ -12,15 +15,15 @@ export interface OpenLogOptions {
   readonly readOnly: boolean;
 }
 
-/** @throws USAGE for an address that this version can't open; NOT_FOUND for a log to read that is not there; what the log throws. */
+/** @throws USAGE for an address that names no log; NOT_FOUND for a folder to read that is not there; what the log throws. */
 export async function openLog(address: string, options: OpenLogOptions): Promise<Log> {
+  if (address.startsWith(KAFKA_SCHEME))
+    return openKafkaLog({ address, readOnly: options.readOnly, security: readKafkaSecurity(fromEnvironment) });
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(address)?.[1];
   if (scheme !== undefined) {
-    const known =
-      scheme.toLowerCase() === 'kafka' ? 'Kafka logs are not in this version' : `'${scheme}://' is no kind of log that Mizu knows`;
-    throw new MizuError('USAGE', `--log ${address}: ${known}`, {
+    throw new MizuError('USAGE', `--log ${address}: '${scheme}://' is no kind of log that Mizu knows`, {
       component: '--log',
-      hint: `Give a folder, for example --log ${DEFAULT_LOG}.`,
+      hint: `Give a folder, for example --log ${DEFAULT_LOG}, or a cluster: ${KAFKA_SCHEME}HOST:PORT/NETWORK.`,
     });
   }
   if (address === '')
@@ -37,12 +40,22 @@ export async function openLog(address: string, options: OpenLogOptions): Promise
   }
 }
 
+/** Where this machine keeps what belongs to a log and does not stand in it: keys, local storage. A folder of the log itself, if it has one. */
+export function homeOf(log: Log): string {
+  if (!log.address.startsWith(KAFKA_SCHEME)) return log.address;
+  return join(fromEnvironment('MIZU_HOME') ?? join(homedir(), '.mizu'), log.network);
+}
+
 /** Local storage of the processes that work on a log. */
 export function localDirectory(log: Log): string {
-  return join(log.address, 'local');
+  return join(homeOf(log), 'local');
 }
 
 /** The key that signs results and checkpoints: the given file, or the log's own, which is made on first use. @throws KEY_INVALID. */
 export function openSigner(log: Log, keyFile?: string): Signer {
-  return openKeyFile(keyFile ?? join(log.address, 'keys', 'signer.pem'));
+  return openKeyFile(keyFile ?? join(homeOf(log), 'keys', 'signer.pem'));
+}
+
+function fromEnvironment(name: string): string | undefined {
+  return env[name];
 }

@@ -3,6 +3,7 @@ import type { Log, Progress, RunName, RunSummary } from '#engine';
 import { deploy, NODE_LIMIT, readRun, runToEnd } from '#engine';
 import { openLocalStorage } from '#connectors/embedded';
 import type { CompiledFile } from './compile-file.ts';
+import { openExternal } from './open-external.ts';
 import { localDirectory, openSigner } from './open-log.ts';
 import { registry } from './registry.ts';
 import { checkModelKeys, type Environment, runGateway } from './run-gateway.ts';
@@ -60,6 +61,7 @@ export async function runWorkflow(workflow: CompiledFile, options: RunWorkflowOp
       workers: options.workers,
       nodes: options.nodes ?? Math.min(workflow.deployment.nodes, NODE_LIMIT),
       gateway,
+      openExternal: openExternal(log, env),
       signal,
       ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
     });

@@ -92,7 +92,8 @@ export class Member {
   async close(): Promise<void> {
     const held = this.node !== undefined && !this.over.signal.aborted;
     this.over.abort();
-    for (const close of this.closers.reverse()) await close().catch((error: unknown) => this.event({ type: 'failed', name: 'close', error }));
+    for (const close of this.closers.reverse())
+      await close().catch((error: unknown) => this.event({ type: 'failed', name: 'close', error }));
     if (held && this.options.alone) await this.leave();
   }
 
@@ -156,7 +157,9 @@ export class Member {
     return defer(async () => {
       const committer = await Committer.open(context.log, `${context.title}/node/${node}`);
       this.closers.push(() => committer.close());
-      const report = (body: ResultBody): Promise<void> => committer.commit([this.result(body)]);
+      const report = async (body: ResultBody): Promise<void> => {
+        await committer.commit([this.result(body)]);
+      };
       const roles: Observable<unknown>[] = [];
       const pool = this.options.pool?.();
       if (pool !== undefined) {

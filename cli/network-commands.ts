@@ -1,0 +1,59 @@
+/** The commands that make this machine part of a network: the roles, as processes. */
+import type { Command } from 'commander';
+import type { CommonOptions } from './context.ts';
+import type { RunAction } from './program.ts';
+
+/** Helpers of the program that these commands need, handed in so that neither file imports the other's values. */
+export interface CommandTools {
+  readonly common: (command: Command) => Command;
+  readonly whole: (low: number, high: number) => (text: string) => number;
+  readonly workerLimit: number;
+}
+
+export interface UpCommandOptions {
+  readonly roles: string;
+  readonly id?: string;
+  readonly workers?: number;
+  readonly weight?: number;
+  readonly key?: string;
+  readonly run: readonly string[];
+  readonly http?: string;
+}
+
+const ALL_ROLES = 'orchestrator,node,gateway,checkpointer';
+/** Largest weight that an offer may ask for. */
+const WEIGHT_LIMIT = 1_000_000;
+
+const ROLE_COMMANDS = {
+  orchestrator: 'Decide: cut, assign, accept; or stand by for the one that does (as `up --roles orchestrator`)',
+  node: 'Execute tasks and keyed steps (as `up --roles node`)',
+  gateway: 'Answer questions to models, signed (as `up --roles gateway`)',
+  checkpointer: 'Build the tree of proofs and sign its heads (as `up --roles checkpointer`)',
+} as const;
+
+export function addNetworkCommands(program: Command, run: RunAction, tools: CommandTools): void {
+  program.commandsGroup('Run a network:');
+  const roleCommand = (name: string, description: string): Command =>
+    tools
+      .common(program.command(name).description(description))
+      .option('--id <name>', 'name of this process, kept when it is started again (default: the host name)')
+      .option(
+        '--workers <n>',
+        `worker threads for each run, 1 to ${tools.workerLimit} (default: one per core)`,
+        tools.whole(1, tools.workerLimit),
+      )
+      .option('--weight <n>', 'share of the work that it asks for (default: 1)', tools.whole(1, WEIGHT_LIMIT))
+      .option('--run <name>', 'serve only this run (repeatable)', (value: string, before: readonly string[]) => [...before, value], [])
+      .option('--key <file>', 'key that signs, PKCS#8 PEM (default: keys/signer.pem of the log, made on first use)')
+      .option('--http <host:port>', 'serve /metrics, /healthz and /readyz there');
+  roleCommand('up', 'Play roles in every run that is deployed on the log, until Ctrl-C')
+    .option('--roles <roles>', 'some of orchestrator, node, gateway, checkpointer', ALL_ROLES)
+    .action((options: CommonOptions & UpCommandOptions) =>
+      run(options, async (context) => (await import('./commands/up.ts')).up(context, options)),
+    );
+  for (const [role, description] of Object.entries(ROLE_COMMANDS)) {
+    roleCommand(role, description).action((options: CommonOptions & Omit<UpCommandOptions, 'roles'>) =>
+      run(options, async (context) => (await import('./commands/up.ts')).up(context, { ...options, roles: role })),
+    );
+  }
+}
