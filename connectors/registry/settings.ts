@@ -1,5 +1,27 @@
 /** Where the registry is and who asks. Secrets come from the environment alone: a command line is readable by others, and is kept in histories. */
-import { type Compatibility, MizuError } from '#engine';
+import { readFileSync } from 'node:fs';
+import { type Compatibility, MizuError, messageOf } from '#engine';
+
+export interface RegistryVariable {
+  readonly name: string;
+  readonly meaning: string;
+  /** NAME_FILE may hold it instead. */
+  readonly secret: boolean;
+}
+
+export const REGISTRY_VARIABLES = [
+  { name: 'MIZU_REGISTRY_URL', meaning: 'base address of the Confluent interface', secret: false },
+  { name: 'MIZU_REGISTRY_USER', meaning: 'user, where the registry wants one', secret: false },
+  { name: 'MIZU_REGISTRY_PASSWORD', meaning: 'his password', secret: true },
+  { name: 'MIZU_REGISTRY_TOKEN', meaning: 'bearer token, in place of user and password', secret: true },
+  {
+    name: 'MIZU_REGISTRY_COMPATIBILITY',
+    meaning: 'level that subjects get and must have; default: the one a subject has, else `BACKWARD`',
+    secret: false,
+  },
+] as const satisfies readonly RegistryVariable[];
+
+type Name = (typeof REGISTRY_VARIABLES)[number]['name'];
 
 export interface RegistryOptions {
   /** Base address of the Confluent interface; else MIZU_REGISTRY_URL. */
@@ -59,7 +81,9 @@ function readAddress(text: string): string {
 }
 
 function readAuthorization(env: RegistryOptions['env']): string | undefined {
-  const [user, password, token] = ['USER', 'PASSWORD', 'TOKEN'].map((name) => value(env, `MIZU_REGISTRY_${name}`));
+  const user = value(env, 'MIZU_REGISTRY_USER');
+  const password = secret(env, 'MIZU_REGISTRY_PASSWORD');
+  const token = secret(env, 'MIZU_REGISTRY_TOKEN');
   if (token !== undefined && user !== undefined) {
     throw usage('Both MIZU_REGISTRY_TOKEN and MIZU_REGISTRY_USER are set', 'Unset the one that the registry does not use');
   }
@@ -71,9 +95,25 @@ function readAuthorization(env: RegistryOptions['env']): string | undefined {
   return user === undefined ? undefined : `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
 }
 
-function value(env: RegistryOptions['env'], name: string): string | undefined {
-  const text = env[name];
-  return text === '' ? undefined : text;
+function value(env: RegistryOptions['env'], name: Name | `${Name}_FILE`): string | undefined {
+  return env[name] || undefined;
+}
+
+function secret(env: RegistryOptions['env'], name: Name): string | undefined {
+  const [direct, file] = [value(env, name), value(env, `${name}_FILE`)];
+  if (direct !== undefined && file !== undefined) throw usage(`Both ${name} and ${name}_FILE are set`, 'Set one of them');
+  if (file === undefined) return direct;
+  try {
+    // A line end at the end of the file belongs to the editor, not to the secret.
+    return readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+  } catch (error) {
+    const hint = `Mend ${name}_FILE, or the rights of the file`;
+    throw new MizuError('FILE_UNREADABLE', `The file of ${name} can't be read: ${messageOf(error)}`, {
+      component: 'registry',
+      hint,
+      cause: error,
+    });
+  }
 }
 
 function usage(message: string, hint: string): MizuError {

@@ -1,11 +1,14 @@
 /** Schemas of published topics in a real registry: registered once, changed only as their readers can bear, and every refusal says why. */
+import { writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { SchemaRegistry as Consumer } from '@kafkajs/confluent-schema-registry';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openRegistry } from '#connectors/registry';
 import { ByteWriter, confluentFrame, type Json, MizuError, recordCodec, type Schema, toAvroSchema, valueSubject } from '#engine';
 import { describeRegistry } from '../support/registry-server.ts';
+import { scratchFolder } from '../support/scratch.ts';
 
 const SCHEMA: Schema = [
   { name: 'text', type: 'string' },
@@ -159,6 +162,7 @@ describeRegistry('schemas in a registry', (registry) => {
   describe('behind a door that wants to know who asks', () => {
     let door: { url: string; close(): void };
     let wanted = '';
+    const scratch = scratchFolder();
     /** `breaking`: every registration is broken off. `late`: the door says that any change is compatible, as it was a moment before another deploy. */
     let mood: 'plain' | 'breaking' | 'late' = 'plain';
 
@@ -182,7 +186,9 @@ describeRegistry('schemas in a registry', (registry) => {
       wanted = `Basic ${Buffer.from('ada:s3cret').toString('base64')}`;
       expect(await through({ MIZU_REGISTRY_USER: 'ada', MIZU_REGISTRY_PASSWORD: 's3cret' }).register(subject(), avro())).toBeGreaterThan(0);
       wanted = 'Bearer t0ken';
-      expect(await through({ MIZU_REGISTRY_TOKEN: 't0ken' }).register(subject(), avro())).toBeGreaterThan(0);
+      const file = join(scratch, 'token');
+      writeFileSync(file, 't0ken\n');
+      expect(await through({ MIZU_REGISTRY_TOKEN_FILE: file }).register(subject(), avro())).toBeGreaterThan(0);
     });
 
     it('tells a refused account, without its secret', async () => {
@@ -242,6 +248,7 @@ describe('settings of a registry', () => {
     ['an address that is none', { MIZU_REGISTRY_URL: 'localhost:8081' }, 'http://HOST:PORT'],
     ['a password in the address', { MIZU_REGISTRY_URL: 'http://ada:s3cret@host' }, 'MIZU_REGISTRY_PASSWORD'],
     ['a user without a password', { MIZU_REGISTRY_URL: 'http://host', MIZU_REGISTRY_USER: 'ada' }, 'MIZU_REGISTRY_PASSWORD'],
+    ['a secret in two places', { MIZU_REGISTRY_URL: 'http://host', MIZU_REGISTRY_TOKEN: 't', MIZU_REGISTRY_TOKEN_FILE: 'f' }, 'TOKEN_FILE'],
     ['a token and a user', { MIZU_REGISTRY_URL: 'http://host', MIZU_REGISTRY_USER: 'a', MIZU_REGISTRY_TOKEN: 't' }, 'MIZU_REGISTRY_TOKEN'],
     ['a level that is none', { MIZU_REGISTRY_URL: 'http://host', MIZU_REGISTRY_COMPATIBILITY: 'BACK' }, 'FULL_TRANSITIVE'],
   ])('are refused for %s, before anything is asked', (_what, env, tells) => {
