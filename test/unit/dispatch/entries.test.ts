@@ -3,17 +3,26 @@ import { describe, expect, it } from 'vitest';
 import { offset } from '#engine';
 import { decodeControl, decodeResult, encodeSigned, readEntry, verifySigned } from '../../../engine/dispatch/control-entry.ts';
 import type { ControlBody, ResultBody } from '../../../engine/dispatch/control-entry.ts';
+import { offer } from './control-tools.ts';
 import { signerFromSeed } from '../../../engine/proof/ed25519.ts';
 import { canonicalBytes } from '../../../engine/proof/jcs.ts';
 
 const signer = signerFromSeed(new Uint8Array(32).fill(3));
 const hex = 'a'.repeat(64);
 
+const OFFER = offer({ slots: 2, models: ['m'], memory: 512 });
+
 const CONTROL: readonly ControlBody[] = [
   { type: 'open', owner: 'host:1', key: hex },
   { type: 'cut', k: 1, branch: 0, first: 8, count: 8, ranges: [[0, 8, 16]] },
   { type: 'assign', k: 1, attempt: 0, node: 2, deadline: 7 },
   { type: 'lease', stage: 1, partition: 0, epoch: 1, node: 0 },
+  { type: 'admit', node: 3, member: 'host/1', incarnation: 'f00', key: hex, offer: OFFER, request: 4 },
+  { type: 'lost', node: 3, reason: 'silent' },
+  { type: 'appoint', role: 'gateway', epoch: 2, node: 3 },
+  { type: 'mode', mode: 'draining', by: 'someone', request: 9 },
+  { type: 'settings', nodes: 4, deadlineMs: 60_000, request: 10 },
+  { type: 'confirm', k: 1, attempt: 1, node: 2, equal: true },
   { type: 'tick', tick: 3 },
   { type: 'accept', k: 1, attempt: 0, node: 2, result: hex },
   { type: 'dead', k: 1, attempt: 0, reason: 'WORKER_DIED' },

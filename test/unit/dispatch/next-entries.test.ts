@@ -2,129 +2,223 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DEAD_ATTEMPT_LIMIT, POISON_PER_TASK_LIMIT } from '../../../engine/dispatch/bisection.ts';
-import type { ControlBody } from '../../../engine/dispatch/control-entry.ts';
-import { ControlFold } from '../../../engine/dispatch/control-fold.ts';
-import { type DispatchPlan, nextEntries } from '../../../engine/dispatch/next-entries.ts';
+import type { ControlBody, Offer, RunMode } from '../../../engine/dispatch/control-entry.ts';
+import { TASKS_PER_SLOT } from '../../../engine/dispatch/member-loads.ts';
+import { nextEntries } from '../../../engine/dispatch/next-entries.ts';
+import { ATTEMPTS_BESIDE_LIMIT } from '../../../engine/dispatch/task-queues.ts';
+import { whyUnassigned } from '../../../engine/dispatch/why-unassigned.ts';
+import { accept, admit, cut, cuts, dead, fold, NEEDS, OPEN, planOf, Run, tick } from './control-tools.ts';
 
 const SEED = Number(process.env['MIZU_SEED'] ?? Date.now() % 1_000_000);
-const PLAN: DispatchPlan = { nodes: 2, deadlineTicks: 3, cutEnd: 3, taskSize: 10, candidates: 24, source: false };
-const OPEN: ControlBody = { type: 'open', owner: 'x:1', key: 'a'.repeat(64) };
 
-function fold(bodies: readonly ControlBody[], into = new ControlFold()): ControlFold {
-  for (const body of bodies) into.apply(body);
-  return into;
+/** `count` members, numbered from 0. */
+const members = (count: number, given: Partial<Offer> = {}): ControlBody[] =>
+  Array.from({ length: count }, (_, node) => admit(node, given));
+const mode = (to: RunMode): ControlBody => ({ type: 'mode', mode: to, by: 'me', request: 0 });
+
+/** Tasks that were done in so many ticks, so that it is known how long tasks take. */
+function paced(run: Run, ticks: number): void {
+  const [k, node] = [run.state.nextCut, 99];
+  run.write(cut(k), { type: 'assign', k, attempt: 0, node, deadline: 1_000 }, tick(run.state.tick + ticks), accept(k, 0, node));
 }
 
-/** A control log that grows by decisions and by what becomes of them. */
-class Run {
-  readonly log: ControlBody[] = [];
-  readonly state = new ControlFold();
-  private readonly plan: DispatchPlan;
-
-  constructor(plan: DispatchPlan = PLAN) {
-    this.plan = plan;
-  }
-
-  write(...bodies: readonly ControlBody[]): void {
-    this.log.push(...bodies);
-    fold(bodies, this.state);
-  }
-
-  decide(): ControlBody[] {
-    const bodies = nextEntries(this.state, this.plan);
-    expect(nextEntries(fold(this.log), this.plan)).toEqual(bodies);
-    this.write(...bodies);
-    return bodies;
-  }
-
-  /** Attempts and probes of task 0 die if one of the killers is among their candidates. */
-  live(killers: readonly number[], takeOverAt = -1): void {
-    for (let turn = 0; turn < 500; turn++) {
-      if (turn === takeOverAt) this.write(OPEN);
-      this.decide();
-      const task = this.state.tasks.get(0);
-      if (task === undefined || task.accepted !== undefined) return;
-      const { probe, poison } = task;
-      if (probe !== undefined) {
-        const dies = killers.some((i) => i >= probe.from && i < probe.to && !poison.includes(i));
-        this.write({ type: 'probed', k: 0, probe: probe.probe, outcome: dies ? 'died' : 'survived' });
-        continue;
-      }
-      for (const { attempt, node } of task.live) {
-        if (killers.some((i) => !poison.includes(i))) this.write({ type: 'dead', k: 0, attempt, reason: 'WORKER_DIED' });
-        else this.write({ type: 'accept', k: 0, attempt, node, result: 'c'.repeat(64) });
-      }
+/** Attempts and probes of task 0 die if one of the killers is among their candidates. */
+function live(run: Run, killers: readonly number[], takeOverAt = -1): void {
+  for (let turn = 0; turn < 500; turn++) {
+    if (turn === takeOverAt) run.write(OPEN);
+    run.decide(turn === 0 ? { cuts: [cut(0)] } : {});
+    const task = run.state.tasks.get(0);
+    if (task === undefined || task.accepted !== undefined) return;
+    const { probe, poison } = task;
+    if (probe !== undefined) {
+      const dies = killers.some((i) => i >= probe.from && i < probe.to && !poison.includes(i));
+      run.write({ type: 'probed', k: 0, probe: probe.probe, outcome: dies ? 'died' : 'survived' });
+      continue;
     }
-    throw new RangeError('task 0 was never done');
+    for (const { attempt, node } of task.live)
+      run.write(killers.some((i) => !poison.includes(i)) ? dead(0, attempt) : accept(0, attempt, node));
   }
-
-  of<T extends ControlBody['type']>(type: T): Extract<ControlBody, { readonly type: T }>[] {
-    return this.log.filter((body): body is Extract<ControlBody, { readonly type: T }> => body.type === type);
-  }
+  throw new RangeError('task 0 was never done');
 }
 
 describe('decisions', () => {
-  it('cut the whole of what may be cut, the last task short, each with one attempt, and then nothing more', () => {
-    const run = new Run();
-    run.decide();
-    expect(run.of('cut').map(({ k, first, count }) => [k, first, count])).toEqual([
-      [0, 0, 10],
-      [1, 10, 10],
-      [2, 20, 4],
+  it('cut what may be cut, each with one attempt, and then nothing more', () => {
+    const run = new Run(...members(2, { slots: 2 }));
+    run.decide({ cuts: cuts(0, 3) });
+    expect(run.of('cut')).toEqual(cuts(0, 3));
+    expect(run.of('assign').map(({ k, attempt, deadline }) => [k, attempt, deadline])).toEqual([
+      [0, 0, 3],
+      [1, 0, 3],
+      [2, 0, 3],
     ]);
-    expect(run.of('assign').map(({ k, attempt }) => [k, attempt])).toEqual([
-      [0, 0],
-      [1, 0],
-      [2, 0],
-    ]);
-    expect(run.decide()).toEqual([]);
+    expect(run.decide({ cuts: cuts(0, 3) })).toEqual([]);
   });
 
-  it('name the records of a source for each cut', () => {
-    const run = new Run({ ...PLAN, source: true });
-    run.decide();
-    expect(run.of('cut').map(({ ranges }) => ranges)).toEqual([[[0, 0, 10]], [[0, 10, 20]], [[0, 20, 24]]]);
+  it('are the same for everyone who holds the log, and change nothing by being asked for', () => {
+    const run = new Run(...members(3));
+    for (let turn = 0; turn < 5; turn++) {
+      const plan = planOf({ cuts: cuts(turn, turn + 2) });
+      const bodies = nextEntries(run.state, plan);
+      expect(nextEntries(run.state, plan)).toEqual(bodies);
+      expect(nextEntries(fold(run.log), plan)).toEqual(bodies);
+      run.write(...bodies, tick(turn));
+    }
   });
 
-  it('give a late task another attempt on another node, and none when all are at it', () => {
-    const run = new Run({ ...PLAN, cutEnd: 1 });
+  it('give a member no more than its slots, and tasks to wait only once tasks are known to be quick', () => {
+    const run = new Run(...members(2, { slots: 2 }));
+    run.decide({ cuts: cuts(0, 20) });
+    expect([run.state.loadOf(0), run.state.loadOf(1)]).toEqual([2, 2]);
+    paced(run, 4);
+    run.decide();
+    expect([run.state.loadOf(0), run.state.loadOf(1)]).toEqual([2 * TASKS_PER_SLOT, 2 * TASKS_PER_SLOT]);
+    const slow = new Run(...members(2, { slots: 2 }));
+    paced(slow, 5);
+    slow.decide({ cuts: cuts(1, 20) });
+    expect([slow.state.loadOf(0), slow.state.loadOf(1)]).toEqual([2, 2]);
+  });
+
+  it('assign what waits in order of k, the tasks of a lost member before later ones', () => {
+    const run = new Run(...members(2));
+    run.decide({ cuts: cuts(0, 6) });
+    const first = run.of('assign').find(({ k }) => k === 0);
+    run.write({ type: 'lost', node: first?.node ?? 0, reason: 'silent' }, admit(7));
+    expect(run.decide()).toMatchObject([{ type: 'assign', k: 0, attempt: 1, node: 7 }]);
+  });
+
+  it('give a late task another attempt on another member, up to a limit, and none when all are at it', () => {
+    const run = new Run(...members(2), cut(0));
     run.decide();
     const [first] = run.of('assign');
-    run.write({ type: 'tick', tick: first?.deadline ?? 0 });
+    run.write(tick(first?.deadline ?? 0));
+    expect(run.decide({ more: true })).toEqual([]);
+    run.write(tick((first?.deadline ?? 0) + 1));
+    expect(run.decide({ more: true })).toMatchObject([{ type: 'assign', k: 0, attempt: 1, node: 1 - (first?.node ?? 0) }]);
+    run.write(tick(1_000));
     expect(run.decide()).toEqual([]);
-    run.write({ type: 'tick', tick: (first?.deadline ?? 0) + 1 });
-    const [second] = run.decide();
-    expect(second).toMatchObject({ type: 'assign', k: 0, attempt: 1, node: 1 - (first?.node ?? 0) });
-    run.write({ type: 'tick', tick: 1_000 });
-    expect(run.decide()).toEqual([]);
+    run.write(...members(9).slice(2));
+    for (let turn = 1; turn < 9; turn++) {
+      run.decide();
+      run.write(tick(1_000 + 10 * turn));
+    }
+    expect(run.of('assign')).toHaveLength(ATTEMPTS_BESIDE_LIMIT);
+    expect(new Set(run.of('assign').map(({ node }) => node)).size).toBe(ATTEMPTS_BESIDE_LIMIT);
   });
 
-  it('leave a late task alone when there is one node: it would only be slower', () => {
-    const run = new Run({ ...PLAN, nodes: 1 });
-    run.decide();
-    run.write({ type: 'tick', tick: 1_000 });
+  it('spend only free slots on late tasks: twice the work would make everything later', () => {
+    const run = new Run(...members(2));
+    run.decide({ cuts: cuts(0, 4) });
+    run.write(tick(100));
     expect(run.decide()).toEqual([]);
+    run.write(accept(1, 0, run.of('assign').find(({ k }) => k === 1)?.node ?? 0));
+    expect(run.decide()).toMatchObject([{ type: 'assign', k: 0, attempt: 1 }]);
   });
 
-  it('give every unaccepted task a new attempt after a change of orchestrator', () => {
-    const run = new Run();
-    run.decide();
-    run.write({ type: 'accept', k: 1, attempt: 0, node: 0, result: 'c'.repeat(64) }, OPEN);
-    expect(run.decide().map((body) => (body.type === 'assign' ? [body.k, body.attempt] : body))).toEqual([
-      [0, 1],
-      [2, 1],
-    ]);
+  it('go on with the attempts that run after a change of orchestrator', () => {
+    const run = new Run(...members(2));
+    run.decide({ cuts: cuts(0, 2) });
+    run.write(OPEN);
+    expect(run.decide()).toEqual([]);
   });
 
   it('end the run when an upstream stays unreachable, and go on with the next orchestrator', () => {
-    const run = new Run({ ...PLAN, cutEnd: 1 });
+    const run = new Run(...members(2), cut(0));
     for (let attempt = 0; attempt < DEAD_ATTEMPT_LIMIT; attempt++) {
       run.decide();
-      run.write({ type: 'dead', k: 0, attempt, reason: 'UPSTREAM_UNREACHABLE' });
+      run.write(dead(0, attempt, 'UPSTREAM_UNREACHABLE'));
     }
-    expect(() => nextEntries(run.state, PLAN)).toThrow(expect.objectContaining({ code: 'ATTEMPTS_EXHAUSTED' }));
+    expect(() => run.decide()).toThrow(expect.objectContaining({ code: 'ATTEMPTS_EXHAUSTED', component: '0/0' }));
     run.write(OPEN);
     expect(run.decide()).toMatchObject([{ type: 'assign', attempt: DEAD_ATTEMPT_LIMIT }]);
+  });
+
+  it.each(['paused', 'stopped'] as const)('are none while the run is %s, not even an error', (to) => {
+    const run = new Run(...members(2), cut(0), mode(to));
+    expect(run.decide({ cuts: cuts(1, 3) })).toEqual([]);
+    run.write(...[0, 1, 2].map((n) => dead(0, n, 'UPSTREAM_UNREACHABLE')));
+    expect(run.decide()).toEqual([]);
+    run.write(mode('running'));
+    expect(run.decide({ cuts: cuts(1, 2) })).toMatchObject([
+      { type: 'assign', k: 0 },
+      { type: 'cut', k: 1 },
+      { type: 'assign', k: 1 },
+    ]);
+  });
+
+  it('cut nothing while the run drains, and finish what was cut', () => {
+    const run = new Run(...members(1), cut(0), mode('draining'));
+    expect(run.decide({ cuts: cuts(1, 3), more: true })).toMatchObject([{ type: 'assign', k: 0 }]);
+  });
+
+  it('are none once the pool is finished', () => {
+    const run = new Run(...members(1), cut(0), { type: 'finish', last: -1, reason: 'drained' });
+    expect(run.decide({ cuts: cuts(1, 3) })).toEqual([]);
+  });
+});
+
+describe('a straggler', () => {
+  /** Task 1 runs since tick 4 on one of two members; the other is free. Task 0 took 4 ticks. */
+  function straggling(deadlineTicks: number): Run {
+    const run = new Run(...members(2));
+    paced(run, 4);
+    run.decide({ cuts: [cut(1)], deadlineTicks });
+    return run;
+  }
+
+  it('gets a second attempt on a free member once it took half its time frame and twice the median, and no third', () => {
+    const run = straggling(20);
+    run.write(tick(4 + 9));
+    expect(run.decide()).toEqual([]);
+    run.write(tick(4 + 10));
+    const { node } = run.of('assign')[1] ?? { node: -1 };
+    expect(run.decide()).toMatchObject([{ type: 'assign', k: 1, attempt: 1, node: 1 - node }]);
+    run.write(admit(2));
+    expect(run.decide()).toEqual([]);
+  });
+
+  it('is none while it takes less than twice the median, however short its time frame', () => {
+    const run = straggling(10);
+    run.write(tick(4 + 8));
+    expect(run.decide()).toEqual([]);
+    run.write(tick(4 + 9));
+    expect(run.decide()).toHaveLength(1);
+  });
+
+  it('waits while other work is left for the free slots', () => {
+    const run = straggling(20);
+    run.write(tick(4 + 15));
+    expect(run.decide({ more: true })).toEqual([]);
+    expect(run.decide({ cuts: [cut(2)] })).toMatchObject([{ type: 'cut' }, { type: 'assign', k: 2 }]);
+    expect(run.decide()).toEqual([]);
+  });
+});
+
+describe('a task that nobody can take', () => {
+  it('waits without an error, and its reason is told: no member, none that is able, none that is free', () => {
+    const run = new Run(cut(0), cut(1));
+    expect(run.decide()).toEqual([]);
+    expect(whyUnassigned(run.state, planOf())).toBe('2 tasks wait: no member takes tasks; start a node');
+    run.write(admit(0, { ops: ['other@1'] }), admit(1, { slots: 0 }));
+    expect(run.decide()).toEqual([]);
+    expect(whyUnassigned(run.state, planOf())).toBe('2 tasks wait: no member that takes tasks offers op echo@1; start one that does');
+    const both = planOf({ needs: { ops: ['other@1'], models: ['m'] } });
+    run.write(admit(2, { ops: [], models: ['m'] }));
+    expect(whyUnassigned(run.state, both)).toMatch(/no member offers all .* closest comes node 0 \(m0\), which misses model m$/);
+    run.write(admit(3));
+    expect(whyUnassigned(run.state, planOf())).toBe('2 tasks wait: they are assigned in the next turn of the orchestrator');
+    expect(run.decide()).toMatchObject([{ type: 'assign', k: 0, node: 3 }]);
+    expect(whyUnassigned(run.state, planOf())).toBe('1 task waits: the only capable member has no free slot');
+    run.write(mode('paused'));
+    expect(whyUnassigned(run.state, planOf())).toBe('1 task waits: the run is paused (me)');
+    run.write(mode('running'), admit(4));
+    run.decide();
+    expect(whyUnassigned(run.state, planOf())).toBeUndefined();
+  });
+
+  it('is given to a member that reaches its model when no gateway answers', () => {
+    const run = new Run(admit(0), admit(1, { models: ['m'] }));
+    run.decide({ cuts: [cut(0)], needs: { ...NEEDS, models: ['m'] } });
+    expect(run.of('assign')).toMatchObject([{ node: 1 }]);
   });
 });
 
@@ -134,20 +228,21 @@ describe('a deadly task', () => {
   it('is done without exactly those who kill, whatever orchestrator finds them', () => {
     fc.assert(
       fc.property(killers, fc.integer({ min: -1, max: 40 }), (deadly, takeOverAt) => {
-        const run = new Run({ ...PLAN, cutEnd: 1 });
-        run.live(deadly, takeOverAt);
+        const run = new Run(...members(2));
+        live(run, deadly, takeOverAt);
         expect(run.of('poison').map(({ i }) => i)).toEqual(deadly.toSorted((a, b) => a - b));
         const accepted = run.of('accept')[0];
         const after = run.log.slice(run.log.findLastIndex((body) => body.type === 'poison'));
         expect(after).toContainEqual(expect.objectContaining({ type: 'assign', attempt: accepted?.attempt }));
+        expect([run.state.loadOf(0), run.state.loadOf(1)]).toEqual([0, 0]);
       }),
       { seed: SEED },
     );
   });
 
   it('has at most one probe at a time', () => {
-    const run = new Run({ ...PLAN, cutEnd: 1 });
-    run.live([3, 8]);
+    const run = new Run(...members(2));
+    live(run, [3, 8]);
     let running = 0;
     for (const { type } of run.log) {
       if (type === 'probe') running++;
@@ -157,10 +252,19 @@ describe('a deadly task', () => {
     expect(run.of('probe').length).toBeGreaterThan(DEAD_ATTEMPT_LIMIT);
   });
 
+  it('is probed again when the member at it is lost', () => {
+    const run = new Run(...members(1), cut(0), ...[0, 1, 2].map((n) => dead(0, n)));
+    expect(run.decide()).toMatchObject([{ type: 'probe', probe: 0, node: 0 }]);
+    run.write({ type: 'lost', node: 0, reason: 'silent' });
+    expect(run.decide()).toEqual([]);
+    run.write(admit(1));
+    expect(run.decide()).toMatchObject([{ type: 'probe', probe: 1, node: 1, from: 0, to: 5 }]);
+  });
+
   it('ends the run when too many kill, naming some of them', () => {
-    const run = new Run({ ...PLAN, cutEnd: 1 });
+    const run = new Run(...members(2));
     const all = Array.from({ length: POISON_PER_TASK_LIMIT + 1 }, (_, i) => i);
-    expect(() => run.live(all)).toThrow(/Task 0 can't be done: more than 8 of its candidates .*: 0, 1, 2/);
+    expect(() => live(run, all)).toThrow(/Task 0 can't be done: more than 8 of its candidates .*: 0, 1, 2/);
     expect(run.of('poison')).toEqual([]);
   });
 });
