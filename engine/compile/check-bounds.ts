@@ -57,8 +57,8 @@ export function checkBounds(spec: WorkflowSpec, plan: PlanResult, locate: Locate
       if (op.keyed?.scope !== 'key' || op.bounded) continue;
       problems.push(
         problemAt(op.path, locate(op.path, 'key'), `Step '${op.spec.id}' remembers every record of an endless stream`, {
-          expected: 'a run that ends (P14)',
-          hint: 'bound the run with `accept` or `budget: { candidates: … }`',
+          expected: '`window`, `unbounded: true`, or a run that ends (P14)',
+          hint: 'say after how many tasks a record is forgotten (`window: 10000`), or that all are kept (`unbounded: true`), or bound the run with `accept` or `budget: { candidates: … }`',
           value: '',
         }),
       );

@@ -77,6 +77,11 @@ export class KeyTable {
     return this.keys.subarray(entry * DIGEST_BYTES, (entry + 1) * DIGEST_BYTES);
   }
 
+  /** All keys, in the order in which they were added: a view, until the table grows. */
+  get packedKeys(): Uint8Array {
+    return this.keys.subarray(0, this.count * DIGEST_BYTES);
+  }
+
   /** How many entries have a k of at least this. */
   countFrom(k: number): number {
     let live = 0;

@@ -5,14 +5,19 @@
  * A delta is the keys that a step adds, so state(k) = state(k−1) ∪ delta(k), and any new owner rebuilds the state by
  * applying all deltas in order; the keys of two deltas never meet. It suffices because a verdict asks only: is the key there?
  *
+ * With a window of N tasks, step k also forgets the winners that step k + 1 must not see: state(k) = {winners of state(k−1) from k + 1 − N on} ∪ delta(k).
+ * What is forgotten depends on k alone (law 1), and the state is the fold of the deltas of the last N steps: a snapshot needs no others.
+ *
  * Delta: uvarint k ‖ uvarint n ‖ n keys of 32 bytes ‖ n × uvarint, the candidates i ascending, each as the difference to the one before.
  */
-import type { KeyIndex, Winner } from '#engine';
-import { ByteReader, ByteWriter, defineOperator, describeType, MizuError, toHex } from '#engine';
+import type { KeyIndex } from '#engine';
+import { ByteReader, ByteWriter, defineOperator, describeType, KeyTable, MizuError } from '#engine';
 import { z } from 'zod';
-import { existingField, toJson } from '../fields.ts';
+import { existingField, openParams, toJson } from '../fields.ts';
 
 const KEY_BYTES = 32;
+/** Longest window, tasks: beyond it, nothing is forgotten in practice. */
+const WINDOW_LIMIT_TASKS = 1_000_000_000;
 
 const params = z.strictObject({
   by: z
@@ -20,6 +25,16 @@ const params = z.strictObject({
     .default([])
     .refine((fields) => new Set(fields).size === fields.length, { error: 'a field is named twice' })
     .describe('Fields that make two records equal; empty: the whole record.'),
+  window: z
+    .int()
+    .min(1)
+    .max(WINDOW_LIMIT_TASKS)
+    .optional()
+    .describe('Forget a record this many tasks after it was first seen; without it, none is forgotten. A stream without end needs it.'),
+  unbounded: z
+    .literal(true)
+    .optional()
+    .describe('In place of `window`: remember every record of a stream without end, on disk and on the log.'),
 });
 
 export const dedup = defineOperator({
@@ -30,7 +45,8 @@ export const dedup = defineOperator({
   summary: 'Drop records that equal an earlier one.',
   description:
     'Two records are duplicates when the canonical Avro bytes of the `by` fields are equal. The first in order of task and candidate stays, whoever computed it when; ' +
-    'every duplicate names it. The state grows by 32 bytes and a little for each kept record.',
+    'every duplicate names it. The state grows by 32 bytes and a little for each kept record. With `window: N`, a record of task k is a duplicate exactly if an equal one ' +
+    'was kept in a task from k − N on: one that comes later than that is kept again. A stream without end needs `window`, or `unbounded: true`.',
   params,
   examples: [
     {
@@ -64,6 +80,12 @@ export const dedup = defineOperator({
       ],
       output: [{ row: { a: '', b: 'x' } }, { row: { a: 'x', b: '' } }, { duplicate: { k: 0, i: 0 } }],
     },
+    {
+      title: 'a window of tasks; records of one task lie within any window',
+      params: { by: ['id'], window: 100 },
+      input: [{ id: 1 }, { id: 1 }, { id: 2 }],
+      output: [{ row: { id: 1 } }, { duplicate: { k: 0, i: 0 } }, { row: { id: 2 } }],
+    },
   ],
   gas: { perRecord: 3, per64Bytes: 0 },
   keyed: { scope: 'key', by: (p) => p.by },
@@ -81,44 +103,45 @@ export const dedup = defineOperator({
       return type;
     });
     if (types.includes(undefined)) return [];
-    return [{ params: toJson(p), reads: p.by.length > 0 ? p.by : context.schema.map((field) => field.name), writes: [] }];
+    if (p.window !== undefined && p.unbounded === true) {
+      context.problem('unbounded', "'window' and 'unbounded' say opposite things", { hint: 'remove one of them' });
+      return [];
+    }
+    // Whether the author knows that the state grows changes nothing that is executed, so it is not part of the op.
+    const { unbounded: _, ...executed } = p;
+    return [{ params: toJson(executed), reads: p.by.length > 0 ? p.by : context.schema.map((field) => field.name), writes: [] }];
   },
   open(op, env) {
+    const { window } = openParams(params, op.params, 'dedup');
     const index = env.local.openKeyIndex(op.id, env.program.expectedRecords);
+    const horizon = (k: number): number => (window === undefined ? 0 : Math.max(0, k - window));
     return {
       step(batch, out) {
-        const fresh = new Map<string, Winner>();
-        const keys: Uint8Array[] = [];
-        const candidates: number[] = [];
+        const fresh = new KeyTable(batch.rows.length);
         for (const row of batch.rows) {
           const key = batch.key(row);
-          const name = toHex(key);
-          const winner = fresh.get(name) ?? index.get(key);
-          if (winner !== undefined) {
-            out.duplicate(row, winner);
-            continue;
-          }
-          const i = batch.candidate(row);
-          fresh.set(name, { k: batch.k, i });
-          keys.push(key);
-          candidates.push(i);
+          const winner = index.get(key);
+          if (winner !== undefined) out.duplicate(row, winner);
+          else if (!fresh.add(key, 0, batch.k, batch.candidate(row))) out.duplicate(row, fresh.winner(fresh.find(key)));
         }
-        return encodeDelta(batch.k, keys, candidates);
+        return encodeDelta(batch.k, fresh);
       },
-      apply: (delta) => addDelta(index, delta),
+      apply: (delta) => addDelta(index, delta, horizon),
+      ...(window === undefined ? {} : { horizon }),
       report: () => ({ keys: index.size }),
       close: () => index.close(),
     };
   },
 });
 
-function encodeDelta(k: number, keys: readonly Uint8Array[], candidates: readonly number[]): Uint8Array {
-  const writer = new ByteWriter(16 + keys.length * (KEY_BYTES + 2));
+function encodeDelta(k: number, fresh: KeyTable): Uint8Array {
+  const writer = new ByteWriter(16 + fresh.size * (KEY_BYTES + 2));
   writer.uvarint(k);
-  writer.uvarint(keys.length);
-  for (const key of keys) writer.raw(key);
+  writer.uvarint(fresh.size);
+  writer.raw(fresh.packedKeys);
   let before = 0;
-  for (const i of candidates) {
+  for (let entry = 0; entry < fresh.size; entry++) {
+    const { i } = fresh.winner(entry);
     writer.uvarint(i - before);
     before = i;
   }
@@ -126,7 +149,7 @@ function encodeDelta(k: number, keys: readonly Uint8Array[], candidates: readonl
 }
 
 /** @throws BYTES_INVALID for bytes that `encodeDelta` does not write. */
-function addDelta(index: KeyIndex, delta: Uint8Array): void {
+function addDelta(index: KeyIndex, delta: Uint8Array, horizon: (k: number) => number): void {
   const reader = new ByteReader(delta);
   const k = reader.uvarint();
   const count = reader.uvarint();
@@ -138,5 +161,6 @@ function addDelta(index: KeyIndex, delta: Uint8Array): void {
     candidates[n] = before;
   }
   if (!reader.done) throw new MizuError('BYTES_INVALID', `A dedup delta of ${delta.length} bytes has ${reader.remaining} left over`);
+  index.forgetBelow(horizon(k + 1));
   if (count > 0) index.addAll(keys, new Float64Array(count).fill(k), candidates);
 }

@@ -134,6 +134,49 @@ describe('dedup', () => {
     );
   });
 
+  it('with a window, a record is a duplicate exactly if an equal one was kept at most so many tasks before', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.array(value, { maxLength: 4 }), { maxLength: 25 }),
+        fc.integer({ min: 1, max: 6 }),
+        async (tasks, window) => {
+          const kept = new Map<string, { k: number; name: string }>();
+          const expected: string[] = [];
+          for (const [k, values] of tasks.entries()) {
+            for (const [i, v] of values.entries()) {
+              const winner = kept.get(v);
+              const name = `${k}.${i * 3}`;
+              if (winner !== undefined && k - winner.k <= window) expected.push(`${name} → ${winner.name}`);
+              else kept.set(v, { k, name });
+            }
+          }
+          expect(run(await open('dedup', { by: ['v'], window }), batchesOf(tasks)).duplicates).toEqual(expected);
+        },
+      ),
+    );
+  });
+
+  it('with a window, a new owner needs no delta before its horizon', async () => {
+    await fc.assert(
+      fc.asyncProperty(stream, stream, fc.integer({ min: 1, max: 4 }), async (before, after, window) => {
+        const old = await open('dedup', { by: ['v'], window });
+        const { deltas } = run(old, batchesOf(before));
+        const fresh = await open('dedup', { by: ['v'], window });
+        for (const delta of deltas.slice(fresh.horizon?.(before.length))) fresh.apply(delta);
+        const later = [...before, ...after]
+          .map((values, k) =>
+            batchOf(
+              k,
+              values.map((v) => ({ v })),
+            ),
+          )
+          .slice(before.length);
+        expect(run(fresh, later)).toEqual(run(old, later));
+        expect(fresh.report?.()).toEqual(old.report?.());
+      }),
+    );
+  });
+
   it('the state changes by `apply` alone', async () => {
     const executor = await open('dedup', { by: ['v'] });
     const step = () => executor.step(batchOf(0, [{ v: 'a' }, { v: 'a' }]), { duplicate: () => {}, reject: () => {}, charge: () => {} });
@@ -261,6 +304,37 @@ describe('sample', () => {
         const rebuilt = await open('sample', { size });
         for (const delta of [...deltas].reverse()) rebuilt.apply(delta);
         expect(rebuilt.report?.()).toEqual(expected);
+      }),
+    );
+  });
+});
+
+describe('a snapshot', () => {
+  const values = fc.array(fc.array(fc.oneof(fc.integer({ min: -3, max: 3 }), fc.constantFrom(0.1, 1e16, -1e16, 0.3)), { maxLength: 8 }), {
+    maxLength: 8,
+  });
+  it.each<[string, Json]>([
+    ['count', { by: 'v' }],
+    ['count', {}],
+    ['sample', { size: 3 }],
+    ['summary', { field: 'v' }],
+  ])('of %s %j makes a new owner that goes on exactly as the old one, down to its next snapshot', async (name, params) => {
+    await fc.assert(
+      fc.asyncProperty(values, values, async (before, after) => {
+        const batches = [...before, ...after].map((row, k) =>
+          batchOf(
+            k,
+            row.map((v) => ({ v })),
+          ),
+        );
+        const old = await open(name, params);
+        run(old, batches.slice(0, before.length));
+        const fresh = await open(name, params);
+        fresh.restore?.(old.snapshot?.() ?? new Uint8Array(0));
+        expect(fresh.report?.()).toEqual(old.report?.());
+        expect(run(fresh, batches.slice(before.length))).toEqual(run(old, batches.slice(before.length)));
+        expect(fresh.report?.()).toEqual(old.report?.());
+        expect(fresh.snapshot?.()).toEqual(old.snapshot?.());
       }),
     );
   });
