@@ -3,20 +3,20 @@ import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Compiled, RecordStream } from '#engine';
 import { compileWorkflow, MizuError } from '#engine';
-import { fileProblem, FileHost } from './host.ts';
+import { fileProblem, FileHost, type Variables } from './host.ts';
 import { registry } from './registry.ts';
 
 export interface CompiledFile extends Compiled {
   /** As the user named it. */
   readonly file: string;
-  /** Opens the program's source, if it has one. */
+  /** Opens the program's source of files, if it has one. */
   source(): Promise<RecordStream | undefined>;
 }
 
-/** @param sets `path=value` overrides. @throws WORKFLOW_INVALID with every problem; NOT_FOUND, FILE_UNREADABLE for the file itself. */
-export async function compileFile(file: string, sets: readonly string[] = []): Promise<CompiledFile> {
+/** @param sets `path=value` overrides. @param env for who asks a schema registry. @throws WORKFLOW_INVALID with every problem; NOT_FOUND, FILE_UNREADABLE for the file itself. */
+export async function compileFile(file: string, sets: readonly string[] = [], env: Variables = {}): Promise<CompiledFile> {
   const text = await readWorkflow(file);
-  const host = new FileHost(dirname(file));
+  const host = new FileHost(dirname(file), env);
   const compiled = await compileWorkflow({ text, file, sets }, host, registry);
   const { sourceRequest } = compiled;
   return { ...compiled, file, source: async () => (sourceRequest === undefined ? undefined : host.source(sourceRequest)) };

@@ -1,18 +1,27 @@
 /** What the compiler needs from outside, over the file system: files and sources beside the workflow file. */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { CompileHost, SourceRequest } from '#engine';
+import type { CompileHost, SchemaVersion, SourceRequest } from '#engine';
 import { messageOf, MizuError } from '#engine';
 import { type FileSource, openFileSource } from '#connectors/files';
+import { openRegistry } from '#connectors/registry';
+
+/** Variables of the environment, as a process is given them. */
+export type Variables = Readonly<Record<string, string | undefined>>;
 
 /** Remembers the sources it opened, so that a run reads what was compiled without surveying it again. */
 export class FileHost implements CompileHost {
   private readonly baseDir: string;
+  private readonly env: Variables;
   private readonly sources = new Map<string, FileSource>();
 
-  /** @param baseDir folder of the workflow file; relative paths start there. */
-  constructor(baseDir: string) {
+  /**
+   * @param baseDir folder of the workflow file; relative paths start there.
+   * @param env for who asks a schema registry.
+   */
+  constructor(baseDir: string, env: Variables) {
     this.baseDir = baseDir;
+    this.env = env;
   }
 
   async readFile(path: string): Promise<Uint8Array> {
@@ -25,6 +34,10 @@ export class FileHost implements CompileHost {
 
   async openSource(request: SourceRequest): Promise<FileSource['info']> {
     return (await this.source(request)).info;
+  }
+
+  async readSchemas(url: string, subject: string): Promise<readonly SchemaVersion[]> {
+    return openRegistry({ url, env: this.env }).versions(subject);
   }
 
   /** The opened source of a request. @throws FILE_UNREADABLE, INPUT_INVALID. */

@@ -2,11 +2,26 @@
  * Runs the first candidates of a program in this process, through the same machines as a run, and notes what every step did to each.
  * Nothing is written. Steps over all records (dedup, aggregates, the exact count) see the previewed candidates only.
  */
-import type { Answer, Drop, Frame, Gateway, Json, Measured, Program, Question, Row, Schema, TaskObserver, TaskOutput } from '#engine';
-import { ByteReader, decodeFrame, globalStorage, invariant, StepMachine, TaskMachine, valueCodec } from '#engine';
+import type {
+  Answer,
+  Drop,
+  Frame,
+  Gateway,
+  Json,
+  Measured,
+  OpenExternal,
+  Program,
+  Question,
+  Row,
+  Schema,
+  TaskObserver,
+  TaskOutput,
+} from '#engine';
+import { ByteReader, decodeFrame, globalStorage, invariant, StepMachine, TaskMachine, topicSource, valueCodec } from '#engine';
 import type { CompiledFile } from './compile-file.ts';
 import { previewGateway } from './preview-gateway.ts';
 import { registry } from './registry.ts';
+import { sampleTopic } from './sample-topic.ts';
 import type { Environment } from './run-gateway.ts';
 import { temporaryStorage } from './temporary-storage.ts';
 
@@ -43,21 +58,16 @@ export interface Preview {
 export interface PreviewOptions {
   /** For the keys of models. */
   readonly env: Environment;
+  /** Opens the topic of a program that reads one. */
+  readonly openExternal?: OpenExternal | undefined;
   readonly signal: AbortSignal;
 }
 
 /** @param count candidates; fewer when the source holds fewer. */
 export async function previewWorkflow(workflow: CompiledFile, count: number, options: PreviewOptions): Promise<Preview> {
   const { program, digest, data } = workflow;
-  const source = await workflow.source();
-  const records: Uint8Array[] = [];
-  if (source !== undefined) {
-    for await (const record of source.records(0)) {
-      if (records.length === count) break;
-      records.push(record);
-    }
-  }
-  const shown = source === undefined ? Math.min(count, program.budget.candidates ?? count) : records.length;
+  const records = await firstRecords(workflow, count, options.openExternal);
+  const shown = records?.length ?? Math.min(count, program.budget.candidates ?? count);
   const local = temporaryStorage();
   const { env, signal } = options;
   let gateway: Gateway | undefined;
@@ -66,13 +76,32 @@ export async function previewWorkflow(workflow: CompiledFile, count: number, opt
     const context = { program, registry, storage: globalStorage([...data.values()]), local, expectedRecords: shown };
     const notes = new Notes(shown);
     const machine = await TaskMachine.open(context, digest);
-    const task = { k: 0, first: 0, count: shown, poison: [], ...(source === undefined ? {} : { records }) };
+    const task = { k: 0, first: 0, count: shown, poison: [], ...(records === undefined ? {} : { records, ranges: [] }) };
     const output = await machine.execute(task, (questions) => askAll(gateway, questions, signal), notes.observer);
     return await finish(context, digest, output, notes);
   } finally {
     await gateway?.close();
     await local.close();
   }
+}
+
+async function firstRecords(
+  workflow: CompiledFile,
+  count: number,
+  open: OpenExternal | undefined,
+): Promise<readonly Uint8Array[] | undefined> {
+  if (workflow.program.source === undefined) return undefined;
+  if (topicSource(workflow.program) !== undefined) {
+    invariant(open !== undefined, 'a preview of a topic is given something to open it with');
+    return sampleTopic(workflow, open, count);
+  }
+  const source = await workflow.source();
+  const records: Uint8Array[] = [];
+  for await (const record of source?.records(0) ?? []) {
+    if (records.length === count) break;
+    records.push(record);
+  }
+  return records;
 }
 
 function askAll(gateway: Gateway | undefined, questions: readonly Question[], signal: AbortSignal): Promise<readonly Answer[]> {

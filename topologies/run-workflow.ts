@@ -6,6 +6,7 @@ import type { CompiledFile } from './compile-file.ts';
 import { openExternal } from './open-external.ts';
 import { localDirectory, openSigner } from './open-log.ts';
 import { registry } from './registry.ts';
+import { checkTopic } from './sample-topic.ts';
 import { checkModelKeys, type Environment, runGateway } from './run-gateway.ts';
 
 /** Entry of worker threads. */
@@ -36,6 +37,8 @@ export async function runWorkflow(workflow: CompiledFile, options: RunWorkflowOp
   const env = options.env ?? (() => undefined);
   checkModelKeys(workflow, env);
   const signer = openSigner(log, options.keyFile);
+  const open = openExternal(log, env);
+  await checkTopic(workflow, open);
   const source = await workflow.source();
   const name = await deploy(log, {
     program: workflow.program,
@@ -43,6 +46,7 @@ export async function runWorkflow(workflow: CompiledFile, options: RunWorkflowOp
     deployment: workflow.deployment,
     data: workflow.data.values(),
     source,
+    openExternal: open,
     newGeneration: options.newGeneration ?? false,
     signal,
   });
@@ -61,7 +65,7 @@ export async function runWorkflow(workflow: CompiledFile, options: RunWorkflowOp
       workers: options.workers,
       nodes: options.nodes ?? Math.min(workflow.deployment.nodes, NODE_LIMIT),
       gateway,
-      openExternal: openExternal(log, env),
+      openExternal: open,
       signal,
       ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
     });

@@ -7,7 +7,7 @@ import { grouped } from '../format.ts';
 import type { SetOptions } from '../program.ts';
 
 export async function check(context: Context, file: string, options: SetOptions): Promise<Outcome> {
-  const { program, digest, deployment, warnings } = await compileFile(file, options.set);
+  const { program, digest, deployment, warnings } = await compileFile(file, options.set, process.env);
   const steps = program.stages.reduce((sum, stage) => sum + stage.ops.length, 0);
   if (warnings.length > 0)
     context.progress.note(`${formatProblems(warnings).replace(/problems?$/, (word) => word.replace('problem', 'warning'))}`);

@@ -1,7 +1,7 @@
 /** `mizu preview FILE -n N`: a few candidates after every step, with verdicts, measured values and limits. */
 import type { Json } from '#engine';
 import type { Preview, PreviewRecord, PreviewStep } from '#topologies';
-import { compileFile, previewWorkflow } from '#topologies';
+import { compileFile, openExternal, previewWorkflow } from '#topologies';
 import type { Context, Outcome } from '../context.ts';
 import { grouped } from '../format.ts';
 import type { SetOptions } from '../program.ts';
@@ -9,8 +9,10 @@ import { plain, plainRow, rowLines } from '../show-value.ts';
 import { whyText } from '../why-text.ts';
 
 export async function preview(context: Context, file: string, options: SetOptions & { readonly count: number }): Promise<Outcome> {
-  const workflow = await compileFile(file, options.set);
-  const shown = await previewWorkflow(workflow, options.count, { env: (name) => process.env[name], signal: context.signal });
+  const workflow = await compileFile(file, options.set, process.env);
+  const env = (name: string): string | undefined => process.env[name];
+  const open = openExternal({ address: context.log }, env);
+  const shown = await previewWorkflow(workflow, options.count, { env, openExternal: open, signal: context.signal });
   for (const record of shown.records) await context.out.text(recordText(context, record));
   await context.out.text(closingText(workflow.deployment.name, shown));
   return {

@@ -1,7 +1,7 @@
 /** `mizu replay NAME`: executes the run again from its log alone and compares every leaf and record. */
 import type { Json, Mismatch } from '#engine';
 import { replayRun } from '#engine';
-import { openLog, recordedAnswers, registry, temporaryStorage, WORKER_URL } from '#topologies';
+import { openExternal, openLog, recordedAnswers, registry, temporaryStorage, WORKER_URL } from '#topologies';
 import type { Context, Outcome } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { grouped, secondsText } from '../format.ts';
@@ -30,6 +30,7 @@ export async function replay(
       workers: options.workers ?? defaultWorkers(),
       ...(options.tasks === undefined ? {} : { tasks: options.tasks }),
       gateway,
+      external: openExternal(log, (name) => process.env[name]),
       signal,
       onProgress: (done, total) => progress.update(() => `${grouped(done)} of ${grouped(total)} tasks replayed`),
     });

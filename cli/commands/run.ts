@@ -15,7 +15,7 @@ import { exhaustedText, fellShort, summaryText } from '../run-summary.ts';
 const WORKERS_LIMIT = 64;
 
 export async function run(context: Context, file: string, options: RunCommandOptions): Promise<Outcome> {
-  const workflow = await compileFile(file, options.set);
+  const workflow = await compileFile(file, options.set, process.env);
   const timed = await runWithProgress(context, workflow, options);
   const { summary, seconds } = timed;
   if (!timed.worked) context.progress.note(`${summary.name}/${summary.generation} was finished before; there was nothing left to do`);

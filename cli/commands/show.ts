@@ -1,7 +1,7 @@
 /** `mizu show RECORD`: the whole story of one record, dropped ones included. */
 import type { Json, Story, StoryStep } from '#engine';
 import { parseRecordId, recordStory } from '#engine';
-import { openLog, recordedAnswers, registry, temporaryStorage } from '#topologies';
+import { openExternal, openLog, recordedAnswers, registry, temporaryStorage } from '#topologies';
 import type { Context, Outcome } from '../context.ts';
 import { ownCommand } from '../own-command.ts';
 import { findRun } from '../run-name.ts';
@@ -15,7 +15,8 @@ export async function show(context: Context, record: string): Promise<Outcome> {
   try {
     const run = await findRun(log, `${id.name}/${id.generation}`);
     const gateway = await recordedAnswers({ log, run, local });
-    const story = await recordStory({ log, run, id, registry, local, gateway, signal: context.signal });
+    const external = openExternal(log, (name) => process.env[name]);
+    const story = await recordStory({ log, run, id, registry, local, gateway, external, signal: context.signal });
     await gateway?.close();
     await context.out.text(storyText(context, story));
     return { result: storyJson(story) };

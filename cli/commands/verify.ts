@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Json, ProofReport } from '#engine';
 import { MizuError, parseTlogProof, verifierKeyOf, verifyProof, verifyRun } from '#engine';
-import { fileProblem, openLog } from '#topologies';
+import { fileProblem, openExternal, openLog } from '#topologies';
 import type { Context, Outcome } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { columns, grouped } from '../format.ts';
@@ -26,7 +26,10 @@ async function verifyName(context: Context, name: string, options: VerifyOptions
   const log = await openLog(context.log, { readOnly: true });
   try {
     const run = await findRun(log, name);
-    const report = await verifyRun(log, run, { verifierKey: options.verifierKey });
+    const report = await verifyRun(log, run, {
+      verifierKey: options.verifierKey,
+      external: openExternal(log, (name) => process.env[name]),
+    });
     const { out } = context;
     const title = `${run.run.name}/${run.run.generation}`;
     const rows = report.checks.map((check) => [check.name, grouped(check.count), check.detail]);

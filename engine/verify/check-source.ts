@@ -1,31 +1,94 @@
 /**
- * The inputs of a run against what its leaves and its program commit to (P7, P13): cuts are those that the program prescribes, the source
- * leaf of every block holds their place and the exact bytes of their records, and the whole source has the digest of the program.
+ * The inputs of a run against what its leaves and its program commit to (P7, P13): cuts are those that the program prescribes, or of a topic go
+ * on where the one before ended; the source leaf of every block holds their place and the exact bytes of their records; and the whole copied
+ * source is the one that the program names, or a topic's records in their order.
  */
 import { createHash } from 'node:crypto';
 import type { Log } from '../contract/log.ts';
-import type { Program } from '../contract/program.ts';
+import { fileSource, type Program, topicSource } from '../contract/program.ts';
+import type { SourceBounds } from '../contract/source.ts';
 import { poisonDrop, sourceCommitment } from '../datavm/source-commitment.ts';
+import type { FinishReason } from '../dispatch/control-entry.ts';
 import type { Leaf } from '../proof/leaf.ts';
 import { outputCommitment } from '../proof/leaf.ts';
 import { equalBytes } from '../proof/sha256.ts';
+import { decodeTopicRecord } from '../proof/topic-record.ts';
 import { readAll } from '../runtime/log-cursor.ts';
 import { candidateLimit } from '../runtime/run-context.ts';
 import { lengthPrefixed, unpackSource } from '../runtime/source-store.ts';
 import type { RunTopics } from '../runtime/topics.ts';
 import { placeOf } from './check-leaves.ts';
 import type { Report } from './report.ts';
+import { readAt } from './report.ts';
 import type { TaskFacts } from './run-reader.ts';
 
-export function checkCut(program: Program, k: number, { cut, accepted }: TaskFacts, report: Report): void {
-  const where = `task 0/${k}`;
-  const first = k * program.task.size;
-  const count = Math.min(program.task.size, candidateLimit(program) - first);
-  const ranges = program.source === undefined ? [] : [[0, first, first + count]];
-  if (cut.first !== first || cut.count !== count || JSON.stringify(cut.ranges) !== JSON.stringify(ranges)) {
-    report(where, `its cut allots ${cut.count} candidates from ${cut.first} on; the program prescribes ${count} from ${first} on`);
+/** The cuts of a run, in order of k. */
+export class CutCheck {
+  private readonly program: Program;
+  private readonly bounds: SourceBounds | undefined;
+  /** Candidates of the cuts so far. */
+  private candidates = 0;
+  /** By partition of the source: where the next range begins. */
+  private readonly positions = new Map<number, number>();
+
+  constructor(program: Program, bounds: SourceBounds | undefined) {
+    this.program = program;
+    this.bounds = bounds;
   }
-  if (!accepted) report(where, 'control never accepted a result of it');
+
+  check(k: number, { cut, accepted }: TaskFacts, report: Report): void {
+    const where = `task 0/${k}`;
+    if (!accepted) report(where, 'control never accepted a result of it');
+    if (topicSource(this.program) !== undefined) return this.topicCut(where, cut, report);
+    const first = k * this.program.task.size;
+    const count = Math.min(this.program.task.size, candidateLimit(this.program) - first);
+    const ranges = this.program.source === undefined ? [] : [[0, first, first + count]];
+    if (cut.first !== first || cut.count !== count || JSON.stringify(cut.ranges) !== JSON.stringify(ranges)) {
+      report(where, `its cut allots ${cut.count} candidates from ${cut.first} on; the program prescribes ${count} from ${first} on`);
+    }
+  }
+
+  /** What was there when a task was cut, and when, is control's to say; that nothing of the topic is left out or taken twice is not. */
+  private topicCut(where: string, cut: TaskFacts['cut'], report: Report): void {
+    const copied = topicSource(this.program)?.ingest === 'copy';
+    const most = Math.min(this.program.task.size, candidateLimit(this.program) - this.candidates);
+    let count = 0;
+    for (const [partition, from, to] of cut.ranges) {
+      const bounds = copied ? { from: 0, to: undefined } : (this.bounds?.partitions[partition] ?? { from: 0, to: undefined });
+      const expected = this.positions.get(partition) ?? bounds.from;
+      if (from !== expected || to <= from || to > (bounds.to ?? Number.POSITIVE_INFINITY))
+        report(where, `its cut takes ${from} to ${to} of partition ${partition} of the source; ${expected} comes next`);
+      this.positions.set(partition, to);
+      count += to - from;
+    }
+    if (cut.first !== this.candidates || cut.count !== count || count < 1 || count > most) {
+      report(
+        where,
+        `its cut allots ${cut.count} candidates from ${cut.first} on; its ranges give ${count} from ${this.candidates} on, and ${most} are allowed`,
+      );
+    }
+    this.candidates += cut.count;
+  }
+
+  /** Whether a topic was used up when the run says so. `copied`: the number after its last copied record. */
+  end(reason: FinishReason | undefined, copied: number, report: Report): void {
+    const source = topicSource(this.program);
+    if (source === undefined || reason !== 'exhausted' || this.candidates >= candidateLimit(this.program)) return;
+    const left = (this.bounds?.partitions ?? []).findIndex(({ from, to }, p) => (this.positions.get(p) ?? from) !== to);
+    if (source.until === undefined) report('source', `the run says that it used up its candidates; the topic '${source.name}' has no end`);
+    else if (source.ingest === 'copy' && (this.positions.get(0) ?? 0) !== copied)
+      report('source', `the run says that it used up its candidates; of ${copied} copied records ${this.positions.get(0) ?? 0} are cut`);
+    else if (source.ingest === 'reference' && left !== -1)
+      report(
+        'source',
+        `the run says that it used up its candidates; partition ${left} of the topic '${source.name}' is not cut to its end`,
+      );
+  }
+}
+
+/** Candidates of a task: the records that are really there, where the source's offsets may have gaps. */
+export function candidatesOf({ cut }: TaskFacts, records: readonly Uint8Array[] | undefined): number {
+  return records?.length ?? cut.count;
 }
 
 /** `records`: of the whole task; absent for a generator. `leaves`: of the task's group. */
@@ -38,10 +101,12 @@ export function checkSource(
   report: Report,
 ): void {
   const { cut, poison } = task;
+  const candidates = candidatesOf(task, records);
+  const ranges = topicSource(program) === undefined ? undefined : cut.ranges;
   for (const leaf of leaves) {
     if (leaf.step !== 'source') continue;
     const from = leaf.block * program.block;
-    const count = Math.min(program.block, cut.count - from);
+    const count = Math.max(0, Math.min(program.block, candidates - from));
     const indices = Array.from({ length: count }, (_, n) => from + n);
     const drops = indices.filter((i) => poison.includes(i)).map((i) => poisonDrop(i, new Uint8Array(0)));
     const { input, effectHash } = sourceCommitment(digest, {
@@ -51,6 +116,7 @@ export function checkSource(
       count,
       records: records?.slice(from, from + count) ?? [],
       drops,
+      ranges,
     });
     const { counts } = leaf;
     if (counts.in !== count || counts.failed !== drops.length)
@@ -67,25 +133,62 @@ export function checkSource(
   }
 }
 
-/** @returns how many records the source has. */
-export async function checkSourceDigest(log: Log, topics: RunTopics, program: Program, report: Report): Promise<number> {
+/**
+ * The copied source as a whole. Of a topic that is read by reference nothing is copied, and its tasks are what can be checked.
+ * @returns how many copied records there are, and the number after the last one: retention may have taken the first ones of a topic.
+ */
+export async function checkCopy(
+  log: Log,
+  topics: RunTopics,
+  program: Program,
+  bounds: SourceBounds | undefined,
+  report: Report,
+): Promise<{ readonly records: number; readonly end: number }> {
   const hash = createHash('sha256');
-  let count = 0;
+  const order = topicSource(program)?.ingest === 'copy' ? new OffsetOrder(bounds, report) : undefined;
+  let count: number | undefined;
+  let records = 0;
   for await (const entry of readAll(log, topics.source, 0)) {
-    const { from, records } = unpackSource(entry, `${topics.source}, partition 0`);
-    if (from !== count || entry.headers['count'] !== String(records.length)) {
-      report(
-        `${topics.source}, offset ${entry.offset}`,
-        `its headers say ${entry.headers['count']} records from ${from} on; it holds ${records.length} from ${count} on`,
-      );
+    const where = `${topics.source}, offset ${entry.offset}`;
+    const { from, records: held } = unpackSource(entry, `${topics.source}, partition 0`);
+    // What its retention took of a topic's copy was there before; of files everything is there.
+    count ??= order === undefined ? 0 : from;
+    if (from !== count || entry.headers['count'] !== String(held.length)) {
+      report(where, `its headers say ${entry.headers['count']} records from ${from} on; it holds ${held.length} from ${count} on`);
     }
-    for (const record of records) hash.update(lengthPrefixed(record));
-    count += records.length;
+    for (const record of held) {
+      if (order === undefined) hash.update(lengthPrefixed(record));
+      else order.take(where, record);
+    }
+    count += held.length;
+    records += held.length;
   }
-  const { source } = program;
-  if (source === undefined && count > 0) report(topics.source, `${count} source records are on the log of a program without a source`);
-  if (source !== undefined && (count !== source.records || hash.digest('hex') !== source.digest)) {
-    report(topics.source, `the ${count} source records on the log are not the ${source.records} that the program names by digest`);
+  const files = fileSource(program);
+  if (files === undefined && order === undefined && records > 0)
+    report(topics.source, `${records} source records are on the log of a program that copies no source`);
+  if (files !== undefined && (records !== files.records || hash.digest('hex') !== files.digest)) {
+    report(topics.source, `the ${records} source records on the log are not the ${files.records} that the program names by digest`);
   }
-  return count;
+  return { records, end: count ?? 0 };
+}
+
+/** Of each partition of a topic, every record stands once, in the topic's order. */
+class OffsetOrder {
+  private readonly bounds: SourceBounds | undefined;
+  private readonly report: Report;
+  private readonly next = new Map<number, number>();
+
+  constructor(bounds: SourceBounds | undefined, report: Report) {
+    this.bounds = bounds;
+    this.report = report;
+  }
+
+  take(where: string, record: Uint8Array): void {
+    const { partition, offset } = readAt(where, () => decodeTopicRecord(record));
+    const { from, to = Number.POSITIVE_INFINITY } = this.bounds?.partitions[partition] ?? { from: 0 };
+    const least = this.next.get(partition) ?? from;
+    if (offset < least || offset >= to)
+      this.report(where, `it holds offset ${offset} of partition ${partition} of the topic; ${least} or a later one comes next`);
+    this.next.set(partition, offset + 1);
+  }
 }

@@ -8,6 +8,7 @@ import type { RecordId } from '../contract/ids.ts';
 import { formatRecordId } from '../contract/ids.ts';
 import type { Log } from '../contract/log.ts';
 import type { Measured, Registry } from '../contract/operator.ts';
+import type { OpenExternal } from '../contract/source.ts';
 import type { LocalStorage } from '../contract/storage.ts';
 import type { Row, Value } from '../contract/types.ts';
 import type { Block } from '../datavm/block.ts';
@@ -15,9 +16,9 @@ import type { LoadedOp, OpResult } from '../datavm/op-runner.ts';
 import { TaskMachine } from '../datavm/task-machine.ts';
 import { ByteReader } from '../proof/bytes.ts';
 import { recordCodec } from '../proof/value-codec.ts';
-import type { DeployedRun } from '../runtime/deploy.ts';
+import type { DeployedRun } from '../runtime/read-run.ts';
 import { loadContext } from '../runtime/run-context.ts';
-import { SourceReader } from '../runtime/source-store.ts';
+import { openTaskSource, taskInput } from '../runtime/task-source.ts';
 import { RunTopics } from '../runtime/topics.ts';
 import { findRecord } from './find-record.ts';
 import type { DropView } from './read-published.ts';
@@ -59,6 +60,8 @@ export interface StoryOptions {
   readonly local: LocalStorage;
   /** Recorded answers, for programs with external ops. */
   readonly gateway?: Gateway | undefined;
+  /** Opens the topic of a program that reads one by reference. */
+  readonly external?: OpenExternal | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -71,15 +74,15 @@ export async function recordStory(options: StoryOptions): Promise<Story> {
   const task = facts.tasks.get(id.k);
   if (task === undefined) throw new MizuError('LOG_CORRUPT', `${topics.control}: task ${id.k} has no cut`);
   const { cut } = task;
-  const range = cut.ranges[0];
-  const records = range === undefined ? undefined : await new SourceReader(log, topics.source).range(range[1], range[2]);
+  const source = openTaskSource({ ...run, log, topics }, options.external);
+  const records = await source.records(cut).finally(() => source.close());
   const machine = await TaskMachine.open(
     loadContext({ program: run.program, registry: options.registry, local: options.local, data: run.data }),
     run.digest,
   );
   const steps: StoryStep[] = [];
   await machine.execute(
-    { k: id.k, first: cut.first, count: cut.count, poison: task.poison, ...(records === undefined ? {} : { records }) },
+    taskInput(cut, task.poison, records),
     (questions) => Promise.all(questions.map((question) => gatewayOf(options).ask(question, options.signal))),
     ({ op, block, result }) => {
       const step = stepOf(op, block, result, id.i);

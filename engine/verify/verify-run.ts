@@ -5,12 +5,15 @@
  */
 import { messageOf } from '../contract/errors.ts';
 import type { Log } from '../contract/log.ts';
+import { topicSource } from '../contract/program.ts';
+import type { OpenExternal } from '../contract/source.ts';
 import { formatVkey, noteKey, parseVkey } from '../proof/note.ts';
 import { fromHex, sha256, toHex } from '../proof/sha256.ts';
 import { originOf } from '../runtime/checkpointer.ts';
-import type { DeployedRun } from '../runtime/deploy.ts';
+import type { DeployedRun } from '../runtime/read-run.ts';
 import { encodeLeaves } from '../runtime/leaf-batch.ts';
-import { SourceReader } from '../runtime/source-store.ts';
+import type { TaskSource } from '../runtime/task-source.ts';
+import { openTaskSource } from '../runtime/task-source.ts';
 import { RunTopics } from '../runtime/topics.ts';
 import type { TakenFrames } from './check-frames.ts';
 import { checkDropCounts, checkEachOnce, checkFrames, checkPublished } from './check-frames.ts';
@@ -18,7 +21,7 @@ import type { CheckedGroup } from './check-leaves.ts';
 import { LeafCheck } from './check-leaves.ts';
 import type { SignatureFacts } from './check-signatures.ts';
 import { checkSignatures } from './check-signatures.ts';
-import { checkCut, checkSource, checkSourceDigest } from './check-source.ts';
+import { candidatesOf, checkCopy, checkSource, CutCheck } from './check-source.ts';
 import { StateCheck } from './check-state.ts';
 import { checkEnd, checkSummary, Tally } from './check-totals.ts';
 import { TreeCheck } from './check-tree.ts';
@@ -43,6 +46,8 @@ export interface VerifyReport {
 export interface VerifyOptions {
   /** C2SP verifier key that the reader trusts; default: the key that the log itself names. */
   readonly verifierKey?: string | undefined;
+  /** Opens the topic of a program that reads one by reference. */
+  readonly external?: OpenExternal | undefined;
 }
 
 /** @throws CHECK_FAILED for a run that is not finished, KEY_INVALID for a verifier key that can't be read, LOG_CORRUPT for damage that the log itself finds. */
@@ -59,8 +64,12 @@ export async function verifyRun(log: Log, run: DeployedRun, options: VerifyOptio
   const key = given ?? noteKey(origin, fromHex(signatures.firstKey));
   const reader = await openReader(log, run, list);
   const tree = await TreeCheck.open({ log, topics, origin, key, report: list.report });
-  const verification = new Verification(log, run, list, signatures, tree);
-  if (reader !== undefined) await verification.run(reader);
+  const verification = new Verification(log, run, list, signatures, tree, options.external);
+  try {
+    if (reader !== undefined) await verification.run(reader);
+  } finally {
+    await verification.close();
+  }
   return {
     ok: list.problems.length === 0,
     checks: verification.checks(),
@@ -101,11 +110,19 @@ class Verification {
   private readonly digest: Uint8Array;
   private readonly leaves: LeafCheck;
   private readonly states: StateCheck;
-  private readonly source: SourceReader;
+  private readonly source: TaskSource;
+  private readonly cuts: CutCheck;
   private readonly tally = new Tally();
   private sourceRecords = 0;
 
-  constructor(log: Log, run: DeployedRun, list: ProblemList, signatures: SignatureFacts, tree: TreeCheck) {
+  constructor(
+    log: Log,
+    run: DeployedRun,
+    list: ProblemList,
+    signatures: SignatureFacts,
+    tree: TreeCheck,
+    external: OpenExternal | undefined,
+  ) {
     this.log = log;
     this.deployed = run;
     this.list = list;
@@ -115,7 +132,8 @@ class Verification {
     this.digest = fromHex(run.digest);
     this.leaves = new LeafCheck(run.program, this.digest);
     this.states = new StateCheck(log, this.topics);
-    this.source = new SourceReader(log, this.topics.source);
+    this.source = openTaskSource({ ...run, log, topics: this.topics }, external);
+    this.cuts = new CutCheck(run.program, run.source);
   }
 
   checks(): VerifyReport['checks'] {
@@ -132,6 +150,10 @@ class Verification {
     ];
   }
 
+  close(): Promise<void> {
+    return this.source.close();
+  }
+
   async run(reader: RunReader): Promise<void> {
     const { report } = this.list;
     for (let k = 0; k <= reader.facts.last; k++) {
@@ -146,7 +168,10 @@ class Verification {
     await this.tree.finish();
     if (this.list.problems.length === 0) await this.leftover(reader);
     await this.attempt('source', async () => {
-      this.sourceRecords = await checkSourceDigest(this.log, this.topics, this.deployed.program, report);
+      const { program, source } = this.deployed;
+      const copy = await checkCopy(this.log, this.topics, program, source, report);
+      this.sourceRecords += copy.records;
+      this.cuts.end(reader.facts.reason, copy.end, report);
     });
     checkEnd(this.deployed.program, reader.facts, this.tally, report);
     await checkSummary(this.log, this.topics, this.tally, this.tree, report);
@@ -173,14 +198,15 @@ class Verification {
     const { report } = this.list;
     const facts = reader.task(k);
     const { cut } = facts;
-    checkCut(program, k, facts, report);
+    this.cuts.check(k, facts, report);
+    const records = await this.source.records(cut);
+    const count = candidatesOf(facts, records);
+    if (topicSource(program)?.ingest === 'reference') this.sourceRecords += count;
     const logged = await reader.leaves(k);
     for (const group of logged) for (const leaf of group.leaves) this.tree.append(leaf);
-    const groups = logged.map((group) => this.leaves.group(group, k, cut.count, report));
+    const groups = logged.map((group) => this.leaves.group(group, k, count, report));
     for (const group of logged) if (group.stage === 0) this.checkResult(k, group.leaves);
-    this.tally.candidates += cut.count;
-    const range = cut.ranges[0];
-    const records = range === undefined ? undefined : await this.source.range(range[1], range[2]);
+    this.tally.candidates += count;
     for (const group of groups) if (group.stage === 0) checkSource(program, this.digest, facts, records, group.leaves, report);
     await this.frames(reader, k, groups);
     for (const group of groups) if (group.stage > 0) await this.states.step(group, k, report);
@@ -191,7 +217,7 @@ class Verification {
       checkPublished(group, part, report);
       parts.push(part);
     }
-    checkEachOnce(k, cut.count, parts, report);
+    checkEachOnce(k, count, parts, report);
     checkDropCounts(k, groups, parts, report);
     this.tally.add(groups, parts);
   }
