@@ -188,10 +188,21 @@ export interface KeyedExecutor {
   close?(): void;
 }
 
-/** Bytes of a text or bytes column: row r is data[offsets[r] … offsets[r+1]). */
+/** Bytes of a text or bytes column: row r is data[starts[r] … ends[r]). */
 export interface BytesColumn {
-  readonly offsets: Uint32Array;
+  readonly starts: Uint32Array;
+  readonly ends: Uint32Array;
   readonly data: Uint8Array;
+}
+
+/** Where an op writes values of a text or bytes field in place, row by row: `reserve`, write, `commit`. */
+export interface ValueRoom {
+  /** What is written to. Another one after `reserve`, maybe. */
+  readonly data: Uint8Array;
+  /** Makes room for a value of at most so many bytes, and gives the place of its first. Asked again before `commit`, the room is another. */
+  reserve(bytes: number): number;
+  /** The value of the row is what was written: `length` bytes from the place on, not more than reserved. Text is valid UTF-8. */
+  commit(row: number, length: number): void;
 }
 
 /** A block as an op sees it: columns for those that can, single values for the others. */
@@ -229,6 +240,8 @@ export interface EffectSink {
   fail(row: number, code: string, message: string): void;
   setText(field: string, row: number, text: string): void;
   setBytes(field: string, row: number, bytes: Uint8Array): void;
+  /** For a text or bytes field: as `setBytes`, without a copy. */
+  room(field: string): ValueRoom;
   setNumber(field: string, row: number, value: number): void;
   setBoolean(field: string, row: number, value: boolean): void;
   /** Any type, checked against the planned one; a value that does not fit fails the record. */

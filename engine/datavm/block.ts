@@ -5,11 +5,12 @@
 import { invariant, MizuError } from '../contract/errors.ts';
 import type { BlockView, BytesColumn } from '../contract/operator.ts';
 import type { Field, FieldType, Row, Schema, Value } from '../contract/types.ts';
+import { layoutOf } from '../contract/types.ts';
 import { ByteReader } from '../proof/bytes.ts';
 import type { ByteWriter } from '../proof/bytes.ts';
 import { valueCodec } from '../proof/value-codec.ts';
 import type { Column } from './column.ts';
-import { BytesBuilder, sliceOf } from './column.ts';
+import { avroSliceOf, BytesBuilder, sliceOf } from './column.ts';
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
@@ -32,7 +33,8 @@ export class Block implements BlockView {
     this.indices = indices;
     this.length = indices.length;
     this.schema = [];
-    this.live = Uint32Array.from({ length: indices.length }, (_, row) => row);
+    this.live = new Uint32Array(indices.length);
+    for (let row = 0; row < indices.length; row++) this.live[row] = row;
   }
 
   get rows(): Uint32Array {
@@ -79,7 +81,7 @@ export class Block implements BlockView {
 
   slice(field: string, row: number): Uint8Array {
     const column = this.column(field);
-    invariant('offsets' in column, `field '${field}' has no bytes`);
+    invariant('starts' in column, `field '${field}' has no bytes`);
     return sliceOf(column, row);
   }
 
@@ -117,7 +119,7 @@ export class Block implements BlockView {
 
   /** Drops rows: `gone[row]` is non-zero. */
   drop(gone: Uint8Array): void {
-    this.live = this.live.filter((row) => gone[row] === 0);
+    this.live = liveAfter(this.live, gone);
   }
 
   /** Writes one record's canonical Avro bytes under the given fields. */
@@ -128,10 +130,17 @@ export class Block implements BlockView {
         if (field.type === 'long') writer.long(column.values[row] ?? 0);
         else writer.double(column.values[row] ?? 0);
       } else if (column.layout === 'booleans') writer.byte(column.values[row] ?? 0);
-      else if (column.layout === 'encoded') writer.raw(sliceOf(column, row));
-      else writer.bytes(sliceOf(column, row));
+      else writer.raw(avroSliceOf(column, row));
     }
   }
+}
+
+/** The rows that are not gone. */
+export function liveAfter(rows: Uint32Array, gone: Uint8Array): Uint32Array {
+  const left = new Uint32Array(rows.length);
+  let count = 0;
+  for (const row of rows) if (gone[row] === 0) left[count++] = row;
+  return count === rows.length ? rows : left.slice(0, count);
 }
 
 /** Makes columns from records' Avro bytes. @throws BYTES_INVALID for bytes that are not canonical under the schema. */
@@ -178,10 +187,10 @@ function newTarget(field: Field, length: number): Target {
       finish: () => ({ layout: 'booleans', values }),
     };
   }
-  const builder = new BytesBuilder(length);
+  const builder = new BytesBuilder(length, layoutOf(type) === 'encoded' ? 'encoded' : 'bytes');
   if (type === 'string' || type === 'bytes') {
     const read = type === 'string' ? (reader: ByteReader) => reader.textBytes() : (reader: ByteReader) => reader.bytes();
-    return { field, read: (reader, row) => builder.set(row, read(reader)), finish: () => builder.finish('bytes') };
+    return { field, read: (reader, row) => builder.set(row, read(reader)), finish: () => builder.finish() };
   }
   const codec = valueCodec(type);
   return {
@@ -191,6 +200,6 @@ function newTarget(field: Field, length: number): Target {
       codec.decode(reader);
       builder.set(row, reader.since(start));
     },
-    finish: () => builder.finish('encoded'),
+    finish: () => builder.finish(),
   };
 }

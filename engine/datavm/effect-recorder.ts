@@ -3,7 +3,7 @@
  * nothing vanishes (law 5): every live row ends kept, rejected, failed or flagged, once.
  */
 import { invariant, messageOf, MizuError } from '../contract/errors.ts';
-import type { EffectSink, Measured } from '../contract/operator.ts';
+import type { EffectSink, Measured, ValueRoom } from '../contract/operator.ts';
 import type { OpSpec } from '../contract/program.ts';
 import type { Field, FieldType, Value } from '../contract/types.ts';
 import { LONG_LIMIT } from '../contract/types.ts';
@@ -15,8 +15,10 @@ import { sha256 } from '../proof/sha256.ts';
 import { valueCodec } from '../proof/value-codec.ts';
 import type { Block } from './block.ts';
 import type { Column } from './column.ts';
-import { BytesBuilder, ColumnPatch, mergeColumn, sameAt, sliceOf } from './column.ts';
+import { avroSliceOf, BytesBuilder, ColumnPatch, mergeColumn, sameAt, sliceOf } from './column.ts';
 
+/** Room for a field begins with what the block before took and an eighth more, so that it seldom has to grow. */
+const SPARE_SHIFT = 3;
 /** Longest error message kept in a drop, characters. */
 const MESSAGE_LIMIT = 500;
 
@@ -32,7 +34,7 @@ export interface AppliedEffect {
   readonly effect: Effect;
   readonly drops: readonly Drop[];
   /** Rows with at least one changed field that existed before. */
-  readonly changedRows: readonly number[];
+  readonly changedRows: Uint32Array;
   readonly flaggedRows: readonly number[];
   /** Bytes of the columns that the op made. */
   readonly madeBytes: number;
@@ -48,8 +50,12 @@ export class EffectRecorder implements EffectSink {
   private readonly types = new Map<string, FieldType>();
   private readonly answers: Uint8Array[] = [];
   private charged = 0;
+  private readonly writer = new ByteWriter();
+  /** By field, the bytes that the op made of it in the block before: how much room to begin with. Owned by the op. */
+  private readonly sizes: Map<string, number>;
 
-  constructor(block: Block, op: OpSpec, stage: number, opIndex: number) {
+  constructor(block: Block, op: OpSpec, stage: number, opIndex: number, sizes: Map<string, number> = new Map()) {
+    this.sizes = sizes;
     this.block = block;
     this.op = op;
     this.stage = stage;
@@ -78,6 +84,10 @@ export class EffectRecorder implements EffectSink {
     this.patch(field).setBytes(row, bytes);
   }
 
+  room(field: string): ValueRoom {
+    return this.patch(field);
+  }
+
   setNumber(field: string, row: number, value: number): void {
     if (!Number.isFinite(value)) {
       this.fail(row, 'NUMBER_NOT_FINITE', `Field '${field}' would be ${value}`);
@@ -101,11 +111,12 @@ export class EffectRecorder implements EffectSink {
     if (type === 'boolean' && typeof value === 'boolean') return this.setBoolean(field, row, value);
     if (type === 'bytes' && value instanceof Uint8Array) return this.setBytes(field, row, value);
     try {
-      const writer = new ByteWriter();
+      const { writer } = this;
+      writer.clear();
       valueCodec(type).encode(writer, value);
       if (this.patch(field).layout !== 'encoded')
         throw new MizuError('BYTES_INVALID', `a value of another type was given: ${JSON.stringify(value)?.slice(0, 80)}`);
-      this.patch(field).setBytes(row, writer.take());
+      this.patch(field).setBytes(row, writer.view());
     } catch (error) {
       this.fail(row, 'VALUE_UNFIT', `Field '${field}': ${messageOf(error)}`);
     }
@@ -133,7 +144,7 @@ export class EffectRecorder implements EffectSink {
   private patch(field: string): ColumnPatch {
     let patch = this.patches.get(field);
     if (patch === undefined) {
-      patch = new ColumnPatch(this.typeOf(field), this.block.length);
+      patch = new ColumnPatch(this.typeOf(field), this.block.length, this.sizes.get(field));
       this.patches.set(field, patch);
     }
     return patch;
@@ -149,20 +160,22 @@ export class EffectRecorder implements EffectSink {
     this.flagRows(before, gone);
 
     const changes: FieldChange[] = [];
-    const changedRows = new Set<number>();
+    const changed = new Uint8Array(block.length);
     let madeBytes = 0;
     for (const field of this.op.writes) {
-      const applied = this.applyField(field, gone, before, changedRows);
+      const applied = this.applyField(field, gone, before, changed);
       if (applied === undefined) continue;
       changes.push(applied.change);
       madeBytes += applied.change.values.length;
     }
 
-    const verdicts = before.reduce((bytes, row, position) => {
-      const kind = this.why.get(row)?.kind;
-      if (kind !== undefined) bytes[position] = VERDICT[kind];
-      return bytes;
-    }, new Uint8Array(before.length));
+    const verdicts = new Uint8Array(before.length);
+    if (this.why.size > 0) {
+      for (let position = 0; position < before.length; position++) {
+        const kind = this.why.get(before[position] ?? 0)?.kind;
+        if (kind !== undefined) verdicts[position] = VERDICT[kind];
+      }
+    }
     block.drop(gone);
     const flaggedRows = [...this.why].filter(([, why]) => why.kind === 'flagged').map(([row]) => row);
     const effect: Effect = {
@@ -173,7 +186,7 @@ export class EffectRecorder implements EffectSink {
       delta: new Uint8Array(0),
       charge: this.charged,
     };
-    return { effect, drops, changedRows: [...changedRows], flaggedRows, madeBytes };
+    return { effect, drops, changedRows: marked(changed), flaggedRows, madeBytes };
   }
 
   private collectDrops(before: Uint32Array): Drop[] {
@@ -207,23 +220,23 @@ export class EffectRecorder implements EffectSink {
     if (this.op.onFail !== 'flag') return;
     const { block } = this;
     const codec = valueCodec(FLAGS_FIELD.type);
-    const builder = new BytesBuilder(block.length);
+    const builder = new BytesBuilder(block.length, 'encoded');
     const old = block.has(FLAGS_FIELD.name) ? block.column(FLAGS_FIELD.name) : undefined;
     const writer = new ByteWriter();
     for (const row of before) {
       if (gone[row] === 1) continue;
-      const steps = old !== undefined && 'offsets' in old ? (codec.decode(new ByteReader(sliceOf(old, row))) as readonly string[]) : [];
+      const steps = old !== undefined && 'starts' in old ? (codec.decode(new ByteReader(sliceOf(old, row))) as readonly string[]) : [];
       codec.encode(writer, this.why.has(row) ? [...steps, this.op.id] : steps);
       builder.set(row, writer.take());
     }
-    block.put(FLAGS_FIELD, builder.finish('encoded'));
+    block.put(FLAGS_FIELD, builder.finish());
   }
 
   private applyField(
     field: Field,
     gone: Uint8Array,
     before: Uint32Array,
-    changedRows: Set<number>,
+    changed: Uint8Array,
   ): { readonly change: FieldChange } | undefined {
     if (field.name === FLAGS_FIELD.name && this.op.onFail === 'flag') return undefined;
     const { block } = this;
@@ -231,18 +244,52 @@ export class EffectRecorder implements EffectSink {
     const patch = this.patches.get(field.name) ?? (isNew ? new ColumnPatch(field.type, block.length) : undefined);
     if (patch === undefined) return undefined;
     const old: Column | undefined = isNew ? undefined : block.column(field.name);
+    if (isNew) this.checkAllSet(field, patch.rows, gone, before);
     const column = patch.finish();
-    if (isNew) {
-      const set = new Set(patch.rows);
-      for (const row of before)
-        invariant(gone[row] === 1 || set.has(row), `step '${this.op.id}' left the new field '${field.name}' of row ${row} unset`);
-    }
-    const rows = patch.rows.filter((row) => gone[row] === 0 && (old === undefined || !sameAt(old, column, row)));
-    if (old !== undefined) for (const row of rows) changedRows.add(row);
-    const merged = mergeColumn(old, column, patch.rows, block.length);
-    block.put(field, merged);
-    const writer = new ByteWriter();
-    for (const row of rows) block.encodeRow(writer, [field], row);
-    return { change: { field: field.name, rows: Uint32Array.from(rows), values: writer.take() } };
+    const rows = changedRows(patch.rows, gone, old, column);
+    if (old !== undefined) for (const row of rows) changed[row] = 1;
+    const values = this.valuesOf(field, patch, column, rows);
+    block.put(field, mergeColumn(old, patch, before));
+    return { change: { field: field.name, rows, values } };
   }
+
+  private checkAllSet(field: Field, rows: Uint32Array, gone: Uint8Array, before: Uint32Array): void {
+    let next = 0;
+    for (const row of before) {
+      if (rows[next] === row) next++;
+      else invariant(gone[row] === 1, `step '${this.op.id}' left the new field '${field.name}' of row ${row} unset`);
+    }
+  }
+
+  /** The rows' values in Avro. Where all that was set counts, they lie there already. */
+  private valuesOf(field: Field, patch: ColumnPatch, column: Column, rows: Uint32Array): Uint8Array {
+    if (patch.bytes !== undefined) {
+      this.sizes.set(field.name, patch.bytes.length + (patch.bytes.length >> SPARE_SHIFT));
+      if (rows.length === patch.rows.length) return patch.bytes.values();
+    }
+    const { writer } = this;
+    writer.clear();
+    for (const row of rows) {
+      if ('starts' in column) writer.raw(avroSliceOf(column, row));
+      else if (column.layout === 'booleans') writer.byte(column.values[row] ?? 0);
+      else if (field.type === 'long') writer.long(column.values[row] ?? 0);
+      else writer.double(column.values[row] ?? 0);
+    }
+    return writer.take();
+  }
+}
+
+/** Rows that were set, are not gone, and hold another value than before. */
+function changedRows(set: Uint32Array, gone: Uint8Array, old: Column | undefined, column: Column): Uint32Array {
+  const rows = new Uint32Array(set.length);
+  let count = 0;
+  for (const row of set) if (gone[row] === 0 && (old === undefined || !sameAt(old, column, row))) rows[count++] = row;
+  return count === set.length ? rows : rows.slice(0, count);
+}
+
+function marked(marks: Uint8Array): Uint32Array {
+  const rows = new Uint32Array(marks.length);
+  let count = 0;
+  for (let row = 0; row < marks.length; row++) if (marks[row] === 1) rows[count++] = row;
+  return rows.slice(0, count);
 }

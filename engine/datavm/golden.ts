@@ -156,7 +156,7 @@ async function load(registry: Registry, operator: Operator, spec: OpSpec, index:
     opDigest: digest,
     program: { accept: undefined, expectedRecords: 1000 },
   };
-  return { spec, operator, executor: await operator.open(spec, env), digest, index, stage: 0 };
+  return { spec, operator, executor: await operator.open(spec, env), digest, index, stage: 0, sizes: new Map() };
 }
 
 /** Local storage of a golden case: a map, the plain thing that the exact index must agree with. */

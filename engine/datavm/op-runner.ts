@@ -8,8 +8,7 @@ import type { Executor, Operator } from '../contract/operator.ts';
 import type { OpSpec } from '../contract/program.ts';
 import { SOURCE_FIELD } from '../compile/kernel-fields.ts';
 import type { Drop } from '../proof/effect.ts';
-import { encodeEffect } from '../proof/effect.ts';
-import { sha256 } from '../proof/sha256.ts';
+import { hashEffect } from '../proof/effect.ts';
 import type { Block } from './block.ts';
 import { columnBytes } from './column.ts';
 import type { AppliedEffect } from './effect-recorder.ts';
@@ -26,6 +25,8 @@ export interface LoadedOp {
   /** Place among the author's ops of its stage. */
   readonly index: number;
   readonly stage: number;
+  /** See EffectRecorder. */
+  readonly sizes: Map<string, number>;
 }
 
 export interface OpResult {
@@ -54,7 +55,7 @@ export function headOf(path: string): string {
 }
 
 export async function runOp(op: LoadedOp, block: Block, ask: AskAll): Promise<OpResult> {
-  const recorder = new EffectRecorder(block, op.spec, op.stage, op.index);
+  const recorder = new EffectRecorder(block, op.spec, op.stage, op.index, op.sizes);
   const live = block.rows.length;
   const gas = estimateGas(op, block);
   block.visible = [...new Set(op.spec.reads.map(headOf))].filter((field) => block.has(field));
@@ -72,7 +73,7 @@ export async function runOp(op: LoadedOp, block: Block, ask: AskAll): Promise<Op
   }
   const applied = recorder.apply();
   if (op.spec.reads.includes(SOURCE_FIELD.name) && block.has(SOURCE_FIELD.name)) block.remove(SOURCE_FIELD.name);
-  return { effectHash: sha256(encodeEffect(applied.effect)), applied, drops: applied.drops, gas: gas + applied.effect.charge, in: live };
+  return { effectHash: hashEffect(applied.effect), applied, drops: applied.drops, gas: gas + applied.effect.charge, in: live };
 }
 
 async function answerAll(

@@ -52,7 +52,7 @@ async function openOp(context: LoadContext, stage: StageSpec, spec: OpSpec, inde
     opDigest: digest,
     program: { accept: context.program.accept, expectedRecords: context.expectedRecords },
   };
-  return { spec, operator, executor: await operator.open(spec, env), digest, index, stage: stage.index };
+  return { spec, operator, executor: await operator.open(spec, env), digest, index, stage: stage.index, sizes: new Map() };
 }
 
 /**

@@ -5,7 +5,7 @@
 import type { Program } from '../contract/program.ts';
 import { ByteWriter } from '../proof/bytes.ts';
 import type { Drop } from '../proof/effect.ts';
-import { encodeEffect } from '../proof/effect.ts';
+import { hashEffect } from '../proof/effect.ts';
 import { canonicalBytes } from '../proof/jcs.ts';
 import { sha256, toHex } from '../proof/sha256.ts';
 import { SOURCE_FIELD } from '../compile/kernel-fields.ts';
@@ -23,6 +23,8 @@ export interface BlockSource {
   readonly count: number;
   /** Exact bytes of the block's records; empty for a generator. */
   readonly records: readonly Uint8Array[];
+  /** The same as Avro, one after the other, if they lie so already. */
+  readonly values?: Uint8Array | undefined;
   /** Candidates of this block that are failed before any op, ascending. */
   readonly drops: readonly Drop[];
   /** Of a task of a topic: what control cut for it, as only control can say it. Records of files follow from k alone. */
@@ -42,17 +44,21 @@ export function sourceCommitment(programDigest: Uint8Array, source: BlockSource)
   const { k, number, first, count, ranges } = source;
   const cut = ranges === undefined ? {} : { ranges };
   const input = sha256(canonicalBytes({ block: number, count, first, k, program: toHex(programDigest), stage: 0, ...cut }));
-  const values = new ByteWriter();
-  for (const record of source.records) values.bytes(record);
-  const effect = encodeEffect({
+  const effectHash = hashEffect({
     verdicts: new Uint8Array(count),
     drops: source.drops,
-    changes: [{ field: SOURCE_FIELD.name, rows: new Uint32Array(0), values: values.take() }],
+    changes: [{ field: SOURCE_FIELD.name, rows: new Uint32Array(0), values: source.values ?? avroOf(source.records) }],
     answers: new Uint8Array(0),
     delta: new Uint8Array(0),
     charge: 0,
   });
-  return { input, effectHash: sha256(effect) };
+  return { input, effectHash };
+}
+
+function avroOf(records: readonly Uint8Array[]): Uint8Array {
+  const writer = new ByteWriter();
+  for (const record of records) writer.bytes(record);
+  return writer.take();
 }
 
 /** A candidate whose every attempt died (P9). `record`: its bytes before any op; they are not part of the effect. */

@@ -77,7 +77,8 @@ export class TaskMachine {
     const leaves: Uint8Array[] = [];
     const place = { program: this.programDigest, stage: 0, partition: -1, k: task.k };
     const frames = new FrameBuilder(this.stage.shuffle?.partitions ?? 1);
-    const corrected = new Set<number>();
+    /** By candidate within the task. */
+    const corrected = new Uint8Array(task.count);
     const ends: Uint8Array[] = [];
     let gas = 0;
     let localBytes = 0;
@@ -99,7 +100,7 @@ export class TaskMachine {
         observe?.({ op, block, result });
         chain.link(linkOf(op, result, block));
         for (const drop of result.drops) frames.addDrop(drop);
-        if (op.operator.group === 'correct') for (const row of result.applied.changedRows) corrected.add(block.candidate(row));
+        if (op.operator.group === 'correct') for (const row of result.applied.changedRows) corrected[block.indices[row] ?? 0] = 1;
         gas += result.gas;
         localBytes += result.applied.madeBytes;
       }
@@ -108,32 +109,31 @@ export class TaskMachine {
       ends.push(chain.commitment);
     }
     const encoded = this.seal(place, blocks, ends, frames, kept, leaves);
-    return { k: task.k, frames: encoded, leaves, candidates: task.count, corrected: corrected.size, gas, localBytes };
+    return { k: task.k, frames: encoded, leaves, candidates: task.count, corrected: countOnes(corrected), gas, localBytes };
   }
 
   /** The block's records before any op, and the commitment to where they come from and to their exact bytes (P13). */
   private openBlock(task: TaskInput, number: number): { block: Block; drops: Drop[]; input: Uint8Array; effectHash: Uint8Array } {
     const from = number * this.program.block;
     const count = Math.min(this.program.block, task.count - from);
-    const block = new Block(
-      task.first,
-      Uint32Array.from({ length: count }, (_, row) => from + row),
-    );
-    const records: Uint8Array[] = [];
+    const indices = new Uint32Array(count);
+    for (let row = 0; row < count; row++) indices[row] = from + row;
+    const block = new Block(task.first, indices);
+    let records: readonly Uint8Array[] = [];
+    let values: Uint8Array | undefined;
     if (this.program.source !== undefined) {
       if (task.records?.length !== task.count)
         throw new MizuError('SOURCE_UNAVAILABLE', `Task ${task.k}: the records of its cut are not there`);
-      const builder = new BytesBuilder(count);
-      for (let row = 0; row < count; row++) {
-        const record = task.records[from + row] ?? new Uint8Array(0);
-        builder.set(row, record);
-        records.push(record);
-      }
-      block.put(SOURCE_FIELD, builder.finish('bytes'));
+      records = task.records.slice(from, from + count);
+      const builder = new BytesBuilder(count, 'bytes', avroBytes(records));
+      for (let row = 0; row < count; row++) builder.set(row, records[row] ?? NO_BYTES);
+      values = builder.values();
+      block.put(SOURCE_FIELD, builder.finish());
     }
     const drops = poisoned(block, task.poison);
     const ranges = topicSource(this.program) === undefined ? undefined : task.ranges;
-    const commitment = sourceCommitment(this.programDigest, { k: task.k, number, first: task.first + from, count, records, drops, ranges });
+    const place = { k: task.k, number, first: task.first + from, count };
+    const commitment = sourceCommitment(this.programDigest, { ...place, records, values, drops, ranges });
     return { block, drops, ...commitment };
   }
 
@@ -145,10 +145,12 @@ export class TaskMachine {
       let key: Uint8Array | undefined;
       if (by.length > 0) {
         block.encodeRow(writer, by, row);
-        key = sha256(writer.take());
+        key = sha256(writer.view());
+        writer.clear();
       }
       block.encodeRow(writer, output, row);
-      frames.addRecord(block.indices[row] ?? 0, writer.take(), key);
+      frames.addRecord(block.indices[row] ?? 0, writer.view(), key);
+      writer.clear();
     }
   }
 
@@ -174,6 +176,22 @@ export class TaskMachine {
     });
     return frames.map(encodeFrame);
   }
+}
+
+const NO_BYTES = new Uint8Array(0);
+/** Most bytes of a length in Avro, for records that fit into memory. */
+const LENGTH_BYTES = 5;
+
+function avroBytes(records: readonly Uint8Array[]): number {
+  let sum = 0;
+  for (const record of records) sum += record.length + LENGTH_BYTES;
+  return sum;
+}
+
+function countOnes(marks: Uint8Array): number {
+  let count = 0;
+  for (const mark of marks) count += mark;
+  return count;
 }
 
 export function linkOf(op: LoadedOp, result: OpResult, block: Block) {

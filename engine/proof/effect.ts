@@ -4,6 +4,8 @@
  * verdicts: bytes (one per record that was live before the op), drops: array of Drop without record bytes, changes: array of
  * {field: string, rows: bytes (u32 little-endian positions), values: bytes (concatenated canonical Avro)}, answers: bytes, delta: bytes, charge: long.
  */
+import { createHash } from 'node:crypto';
+import { endianness } from 'node:os';
 import { MizuError } from '../contract/errors.ts';
 import type { Measured } from '../contract/operator.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
@@ -131,22 +133,49 @@ export interface Effect {
   readonly charge: number;
 }
 
+const LITTLE_ENDIAN = endianness() === 'LE';
+
 /** Bytes of a u32 array, little-endian on every platform. */
 export function u32Bytes(values: Uint32Array): Uint8Array {
+  if (LITTLE_ENDIAN) return Buffer.copyBytesFrom(values);
   const out = Buffer.allocUnsafe(values.length * 4);
   for (let n = 0; n < values.length; n++) out.writeUInt32LE(values[n] ?? 0, n * 4);
   return out;
 }
 
 export function u32FromBytes(bytes: Uint8Array): Uint32Array {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   const out = new Uint32Array(bytes.length >> 2);
+  if (LITTLE_ENDIAN) {
+    new Uint8Array(out.buffer).set(bytes.subarray(0, out.byteLength));
+    return out;
+  }
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   for (let n = 0; n < out.length; n++) out[n] = buffer.readUInt32LE(n * 4);
   return out;
 }
 
 export function encodeEffect(effect: Effect): Uint8Array {
+  const parts: Uint8Array[] = [];
+  writeEffect(effect, (part) => parts.push(Buffer.from(part)));
+  return Buffer.concat(parts);
+}
+
+/** SHA-256 of the encoded effect. Large values are hashed where they are. */
+export function hashEffect(effect: Effect): Uint8Array {
+  const state = createHash('sha256');
+  writeEffect(effect, (part) => state.update(part));
+  return state.digest();
+}
+
+/** Gives the encoding part by part; a part is valid until `put` returns. */
+function writeEffect(effect: Effect, put: (part: Uint8Array) => void): void {
   const writer = new ByteWriter();
+  const large = (bytes: Uint8Array): void => {
+    writer.long(bytes.length);
+    put(writer.view());
+    writer.clear();
+    put(bytes);
+  };
   writer.bytes(effect.verdicts);
   if (effect.drops.length > 0) writer.long(effect.drops.length);
   for (const drop of effect.drops) writeDrop(writer, drop, false);
@@ -155,11 +184,11 @@ export function encodeEffect(effect: Effect): Uint8Array {
   for (const change of effect.changes) {
     writer.string(change.field);
     writer.bytes(u32Bytes(change.rows));
-    writer.bytes(change.values);
+    large(change.values);
   }
   writer.long(0);
   writer.bytes(effect.answers);
-  writer.bytes(effect.delta);
+  large(effect.delta);
   writer.long(effect.charge);
-  return writer.take();
+  put(writer.view());
 }

@@ -7,10 +7,16 @@ import { MizuError } from '../contract/errors.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
 import type { Drop } from './effect.ts';
 import { encodeDrop, readDrop, u32Bytes, u32FromBytes, writeDrop } from './effect.ts';
-import { leafHash, rootOf } from './merkle.ts';
+import { leafHash, RootBuilder, rootOf } from './merkle.ts';
 
 const DIGEST_BYTES = 32;
 const FRAME_VERSION = 1;
+/** First byte of an entry: what became of the record. */
+const RECORD_ENTRY = 0;
+const DROP_ENTRY = 1;
+const PUBLISHED_ENTRY = 2;
+const RECORD_ENTRY_BYTES = 1 + 4 + 2 * DIGEST_BYTES;
+const PUBLISHED_ENTRY_BYTES = 1 + 4 + DIGEST_BYTES;
 
 export interface Frame {
   readonly k: number;
@@ -30,8 +36,8 @@ export interface Frame {
 
 /** Entry of a passed record in a frame's tree: 00 ‖ u32 big-endian i ‖ key ‖ digest. */
 export function recordEntry(i: number, key: Uint8Array, digest: Uint8Array): Uint8Array {
-  const entry = Buffer.allocUnsafe(1 + 4 + 2 * DIGEST_BYTES);
-  entry[0] = 0;
+  const entry = Buffer.allocUnsafe(RECORD_ENTRY_BYTES);
+  entry[0] = RECORD_ENTRY;
   entry.writeUInt32BE(i, 1);
   entry.set(key, 5);
   entry.set(digest, 5 + DIGEST_BYTES);
@@ -40,8 +46,8 @@ export function recordEntry(i: number, key: Uint8Array, digest: Uint8Array): Uin
 
 /** Entry of a published record in its publish leaf's tree: 02 ‖ u32 big-endian i ‖ digest. The key is not needed to check it. */
 export function publishedEntry(i: number, digest: Uint8Array): Uint8Array {
-  const entry = Buffer.allocUnsafe(1 + 4 + DIGEST_BYTES);
-  entry[0] = 2;
+  const entry = Buffer.allocUnsafe(PUBLISHED_ENTRY_BYTES);
+  entry[0] = PUBLISHED_ENTRY;
   entry.writeUInt32BE(i, 1);
   entry.set(digest, 5);
   return entry;
@@ -49,23 +55,60 @@ export function publishedEntry(i: number, digest: Uint8Array): Uint8Array {
 
 /** Entry of a dropped record: 01 ‖ its Avro bytes. */
 export function dropEntry(drop: Drop): Uint8Array {
-  return Buffer.concat([Buffer.of(1), encodeDrop(drop)]);
+  return Buffer.concat([Buffer.of(DROP_ENTRY), encodeDrop(drop)]);
 }
 
-export function frameEntries(frame: Frame): Uint8Array[] {
-  const entries: Uint8Array[] = [];
-  for (let n = 0; n < frame.candidates.length; n++) {
-    const at = n * DIGEST_BYTES;
-    entries.push(
-      recordEntry(frame.candidates[n] ?? 0, frame.keys.subarray(at, at + DIGEST_BYTES), frame.digests.subarray(at, at + DIGEST_BYTES)),
-    );
+const LEAF_PREFIX = 0;
+
+/** The tree over what a frame or a published step holds: the same root as over the entries above, without making them. */
+export class EntryTree {
+  private readonly builder = new RootBuilder();
+  private readonly writer = new ByteWriter();
+  /** Leaf of a record that was passed on (prefix, then its entry), and of one that was published. */
+  private readonly passed = Buffer.alloc(1 + RECORD_ENTRY_BYTES);
+  private readonly published = Buffer.alloc(1 + PUBLISHED_ENTRY_BYTES);
+
+  constructor() {
+    this.passed[1] = RECORD_ENTRY;
+    this.published[1] = PUBLISHED_ENTRY;
   }
-  for (const drop of frame.drops) entries.push(dropEntry(drop));
-  return entries;
+
+  /** The nth key and digest of the lists. */
+  addPassed(i: number, keys: Uint8Array, digests: Uint8Array, n: number): void {
+    const { passed } = this;
+    const from = n * DIGEST_BYTES;
+    passed.writeUInt32BE(i, 2);
+    passed.set(keys.subarray(from, from + DIGEST_BYTES), 6);
+    passed.set(digests.subarray(from, from + DIGEST_BYTES), 6 + DIGEST_BYTES);
+    this.builder.add(passed);
+  }
+
+  addPublished(i: number, digest: Uint8Array): void {
+    this.published.writeUInt32BE(i, 2);
+    this.published.set(digest, 6);
+    this.builder.add(this.published);
+  }
+
+  addDrop(drop: Drop): void {
+    const { writer } = this;
+    writer.clear();
+    writer.byte(LEAF_PREFIX);
+    writer.byte(DROP_ENTRY);
+    writeDrop(writer, drop);
+    this.builder.add(writer.view());
+  }
+
+  /** The root; the tree is used up. */
+  finish(): Uint8Array {
+    return this.builder.finish();
+  }
 }
 
 export function frameRoot(frame: Frame): Uint8Array {
-  return rootOf(frameEntries(frame).map(leafHash));
+  const tree = new EntryTree();
+  for (let n = 0; n < frame.candidates.length; n++) tree.addPassed(frame.candidates[n] ?? 0, frame.keys, frame.digests, n);
+  for (const drop of frame.drops) tree.addDrop(drop);
+  return tree.finish();
 }
 
 /** Root over the frame roots of one task or step, in order of partition. */
@@ -107,7 +150,8 @@ export function decodeFrame(bytes: Uint8Array): Frame {
     if (count < 0) throw new MizuError('BYTES_INVALID', 'Frame: block of drops in a form that is never written');
     for (let n = 0; n < count; n++) drops.push(readDrop(reader));
   }
-  const total = lengths.reduce((sum, length) => sum + length, 0);
+  let total = 0;
+  for (const length of lengths) total += length;
   const sized = keys.length === candidates.length * DIGEST_BYTES && digests.length === keys.length && lengths.length === candidates.length;
   if (!sized || total !== records.length || !reader.done)
     throw new MizuError('BYTES_INVALID', `Frame of task ${head.k}: its parts do not fit together`);

@@ -74,14 +74,14 @@ export const normalize = defineOperator({
     const tables = tablesOf(p);
     return {
       execute(input, out) {
-        const { offsets, data } = input.bytes(p.field);
-        let scratch = new Uint8Array(0);
+        const { starts, ends, data } = input.bytes(p.field);
+        const room = out.room(p.field);
         for (const row of input.rows) {
-          const start = offsets[row] ?? 0;
-          const end = offsets[row + 1] ?? 0;
-          if (scratch.length < end - start) scratch = new Uint8Array(2 * (end - start));
-          const length = normalizeBytes(data, start, end, tables, scratch);
-          if (length >= 0) out.setBytes(p.field, row, scratch.subarray(0, length));
+          const start = starts[row] ?? 0;
+          const end = ends[row] ?? 0;
+          const at = room.reserve(end - start);
+          const length = normalizeBytes(data, start, end, tables, room.data, at);
+          if (length >= 0) room.commit(row, length);
         }
       },
     };
@@ -106,33 +106,34 @@ function tablesOf(p: Params): Tables {
   return { map, white, wide: p.whitespace === 'unicode' };
 }
 
-/** Writes the changed text into `out` and gives its length; −1 when nothing changes. */
-function normalizeBytes(data: Uint8Array, start: number, end: number, { map, white, wide }: Tables, out: Uint8Array): number {
-  let length = 0;
+/** Writes the changed text into `out` from `at` on and gives its length; −1 when nothing changes. */
+function normalizeBytes(data: Uint8Array, start: number, end: number, { map, white, wide }: Tables, out: Uint8Array, at: number): number {
+  let place = at;
   let gap = false;
   let changed = 0;
   for (let i = start; i < end; i++) {
     const byte = data[i] as number;
     if (white[byte] === 1) {
       changed |= byte ^ SPACE;
-      gap = length > 0;
+      gap = place > at;
       continue;
     }
     if (wide && byte >= 0x80) {
       const size = whiteSpaceAt(data, i);
       if (size > 0) {
         i += size - 1;
-        gap = length > 0;
+        gap = place > at;
         continue;
       }
     }
     if (gap) {
-      out[length++] = SPACE;
+      out[place++] = SPACE;
       gap = false;
     }
     const mapped = map[byte] as number;
     changed |= byte ^ mapped;
-    out[length++] = mapped;
+    out[place++] = mapped;
   }
+  const length = place - at;
   return changed === 0 && length === end - start ? -1 : length;
 }
