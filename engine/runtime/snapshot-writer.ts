@@ -2,10 +2,12 @@
  * Collects what the steps of one partition add to its state, and says when a snapshot is due. Memory: the deltas since the last snapshot, which the
  * limits below bound, and a few numbers for each segment that will be forgotten one day.
  */
-import type { Append, LogLimits } from '../contract/log.ts';
+import { invariant } from '../contract/errors.ts';
+import type { LogLimits } from '../contract/log.ts';
 import type { OpSnapshot, StepMachine } from '../datavm/step-machine.ts';
 import { STATE_START } from '../datavm/step-machine.ts';
 import { utf8 } from '../proof/sha256.ts';
+import type { Committer } from './committer.ts';
 import { partAppends } from './frame-parts.ts';
 import type { Snapshot } from './snapshot.ts';
 import { encodeSnapshot } from './snapshot.ts';
@@ -14,6 +16,12 @@ import { encodeSnapshot } from './snapshot.ts';
 export const SNAPSHOT_STEPS = 256;
 /** Or so many bytes of deltas: 120,000 keys of dedup. Hashing and writing that takes some 20 ms. */
 export const SNAPSHOT_BYTES = 4 * 1024 * 1024;
+
+export interface SnapshotPlace {
+  readonly topic: string;
+  readonly partition: number;
+  readonly limits: LogLimits;
+}
 
 export interface SnapshotLimits {
   readonly steps: number;
@@ -49,12 +57,28 @@ export class SnapshotWriter {
     for (const delta of deltas) this.bytes += delta.length;
   }
 
-  get due(): boolean {
+  private get due(): boolean {
     return this.steps.length >= this.limits.steps || this.bytes >= this.limits.bytes;
   }
 
-  /** The snapshot of all steps since the last one. Once it is on the log, `committed` is called. */
-  take(place: { readonly resumeAt: number; readonly stateAt: number }): Snapshot {
+  /** Commits a snapshot if one is due. By itself, after the steps: without it, a successor reads some deltas more. */
+  async writeIfDue(committer: Committer, to: SnapshotPlace, at: { readonly resumeAt: number; readonly stateAt: number }): Promise<void> {
+    if (!this.due) return;
+    const snapshot = this.take(at);
+    const append = {
+      topic: to.topic,
+      partition: to.partition,
+      // The slot: compaction lets a segment go once its slot is used again.
+      key: utf8(String(snapshot.slot)),
+      value: encodeSnapshot(snapshot),
+      headers: { first: String(snapshot.first), next: String(snapshot.next) },
+    };
+    const [first] = await committer.commit(partAppends(append, to.limits));
+    invariant(first !== undefined, 'a snapshot has an entry');
+    this.committed(snapshot, first);
+  }
+
+  private take(place: { readonly resumeAt: number; readonly stateAt: number }): Snapshot {
     const { machine } = this;
     const wholes = machine.wholeStates();
     const ops = machine.chained.map((after, n): OpSnapshot => {
@@ -66,7 +90,7 @@ export class SnapshotWriter {
     return { first: this.first, next: machine.next, ...place, oldestAt: this.live[0]?.at, slot: this.freeSlot(), ops };
   }
 
-  /** The snapshot stands on the log, its first entry at `at`. Called for each segment that is read back, too. */
+  /** A snapshot stands on the log, its first entry at `at`. Called for each segment that is read back, too. */
   committed(snapshot: Snapshot, at: number): void {
     this.count = Math.max(this.count, snapshot.slot + 1);
     if (this.machine.forgets || this.live.length === 0) this.live.push({ slot: snapshot.slot, next: snapshot.next, at });
@@ -88,16 +112,4 @@ export class SnapshotWriter {
     const { horizon } = this.machine;
     this.live = this.live.filter((segment) => segment.next > horizon);
   }
-}
-
-/** The entries of a snapshot: its key is its slot, so that compaction lets a segment go once the slot is used again. */
-export function snapshotAppends(topic: string, partition: number, snapshot: Snapshot, limits: LogLimits): Append[] {
-  const append = {
-    topic,
-    partition,
-    key: utf8(String(snapshot.slot)),
-    value: encodeSnapshot(snapshot),
-    headers: { first: String(snapshot.first), next: String(snapshot.next) },
-  };
-  return partAppends(append, limits);
 }

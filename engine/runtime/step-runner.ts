@@ -24,7 +24,6 @@ import { pulled } from './pull.ts';
 import type { RunContext } from './run-context.ts';
 import { loadContext } from './run-context.ts';
 import type { SnapshotWriter } from './snapshot-writer.ts';
-import { snapshotAppends } from './snapshot-writer.ts';
 import { encodeStateEntry } from './state-entry.ts';
 import { PROOF_PARTITIONS } from './topics.ts';
 
@@ -118,18 +117,15 @@ export class StepRunner {
     return outputs;
   }
 
-  /** Commits the steps and then, by itself, a snapshot if one is due: without it, a successor reads some deltas more. */
+  /** Commits the steps, then a snapshot if one is due. */
   private async commit(outputs: readonly StepOutput[], appends: readonly Append[]): Promise<void> {
     const { log, topics } = this.context;
     const offsets = await this.committer.commit(appends);
     for (const { deltas } of outputs) this.snapshots.add(deltas);
-    if (!this.snapshots.due) return;
     const stateAt = offsets[appends.findLastIndex((append) => append.topic === topics.state(this.stage.index))];
     invariant(stateAt !== undefined, 'every commit of steps holds their state entries');
-    const snapshot = this.snapshots.take({ resumeAt: this.inbox.resumeAt, stateAt });
-    const [at] = await this.committer.commit(snapshotAppends(topics.snapshots(this.stage.index), this.partition, snapshot, log.limits));
-    invariant(at !== undefined, 'a snapshot has an entry');
-    this.snapshots.committed(snapshot, at);
+    const place = { topic: topics.snapshots(this.stage.index), partition: this.partition, limits: log.limits };
+    await this.snapshots.writeIfDue(this.committer, place, { resumeAt: this.inbox.resumeAt, stateAt });
   }
 
   /** The accepted frames of k in order of upstream partition; undefined when there are none (yet, if `ready`; any more, if not). */

@@ -1,5 +1,8 @@
-/** A real log that takes only small entries and commits, and may forget the begin of topics, as a store with other limits and with retention does. */
-import type { Append, CommitOutcome, Log, LogLimits, LogWriter, Offset, ReadOptions, ReadResult, TopicSpec } from '#engine';
+/**
+ * A real log that takes only small entries and commits, forgets the begin of topics, compacts at once, and shows some entries changed: as stores with other limits,
+ * with retention and compaction do, and as a broken one would. Counts what is read.
+ */
+import type { Append, CommitOutcome, Log, LogEntry, LogLimits, LogWriter, Offset, ReadOptions, ReadResult, TopicSpec } from '#engine';
 import { offset } from '#engine';
 import { admit } from '../../engine/contract/log-admission.ts';
 
@@ -7,7 +10,14 @@ export class LimitedLog implements Log {
   readonly limits: LogLimits;
   /** Entries that were committed with the header `part`. */
   parts = 0;
+  /** Entries read, by topic. */
+  readonly reads = new Map<string, number>();
+  /** What a reader sees in place of an entry. */
+  shown: (topic: string, entry: LogEntry) => LogEntry = (_, entry) => entry;
   private readonly log: Log;
+  private readonly compacted = new Set<string>();
+  /** Topic, partition and key → offset of the newest entry. */
+  private readonly newest = new Map<string, number>();
   private readonly begins = new Map<string, Offset>();
 
   constructor(log: Log, limits: Partial<LogLimits> = {}) {
@@ -18,6 +28,11 @@ export class LimitedLog implements Log {
   /** From now on, entries before the offset are gone. */
   forget(topic: string, partition: number, before: number): void {
     this.begins.set(`${topic}/${partition}`, offset(before));
+  }
+
+  /** Shows only the newest entry of each key from now on. */
+  compact(topic: string): void {
+    this.compacted.add(topic);
   }
 
   get address(): string {
@@ -48,7 +63,15 @@ export class LimitedLog implements Log {
 
   async read(topic: string, partition: number, from: Offset, options?: ReadOptions): Promise<ReadResult> {
     const begin = await this.begin(topic, partition);
-    return this.log.read(topic, partition, from < begin ? begin : from, options);
+    for (let at = from < begin ? begin : from; ; ) {
+      const { entries, next } = await this.log.read(topic, partition, at, options);
+      const live = entries.filter(
+        (entry) => !this.compacted.has(topic) || this.newest.get(keyOf(topic, partition, entry.key)) === entry.offset,
+      );
+      this.reads.set(topic, (this.reads.get(topic) ?? 0) + live.length);
+      if (live.length > 0 || entries.length === 0) return { entries: live.map((entry) => this.shown(topic, entry)), next };
+      at = next;
+    }
   }
 
   async begin(topic: string, partition: number): Promise<Offset> {
@@ -77,6 +100,13 @@ export class LimitedLog implements Log {
       return { status: 'aborted', writerDead: false, error: error as Error };
     }
     this.parts += appends.filter((append) => append.headers?.['part'] !== undefined).length;
-    return writer.commit(appends);
+    const outcome = await writer.commit(appends);
+    if (outcome.status === 'committed')
+      appends.forEach(({ topic, partition, key }, n) => void this.newest.set(keyOf(topic, partition, key), outcome.offsets[n] ?? 0));
+    return outcome;
   }
+}
+
+function keyOf(topic: string, partition: number, key: Uint8Array | undefined): string {
+  return `${topic}/${partition}/${Buffer.from(key ?? []).toString('hex')}`;
 }
