@@ -20,13 +20,14 @@ import type { BrokerAddress } from './api-cluster.ts';
 import { Cluster } from './cluster.ts';
 import { COMMIT_LIMIT_BYTES, ENTRY_LIMIT_BYTES } from './limits.ts';
 import { logSize } from './log-size.ts';
+import { DEFAULT_TIMING, type ProducerTiming } from './producer.ts';
 import { Reader } from './reader.ts';
 import { connectionSecurity, type KafkaSecurity } from './security.ts';
 import { type Replication, Topics } from './topics.ts';
 import { Waiters } from './waiters.ts';
 import { KafkaWriter } from './writer.ts';
 
-export interface KafkaLogOptions extends Replication {
+export interface KafkaLogOptions extends Replication, Partial<ProducerTiming> {
   /** `kafka://host:port[,host:port]/NETWORK` */
   readonly address: string;
   /** Nothing is written: topics and writers are refused. */
@@ -102,6 +103,10 @@ class KafkaLog implements Log {
       waiters: this.#waiters,
       limits: this.limits,
       compress: this.#options.compression === 'zstd',
+      timing: {
+        transactionTimeoutMs: this.#options.transactionTimeoutMs ?? DEFAULT_TIMING.transactionTimeoutMs,
+        settleDeadlineMs: this.#options.settleDeadlineMs ?? DEFAULT_TIMING.settleDeadlineMs,
+      },
       transactionalId: this.#topics.kafkaName(owner),
     });
   }

@@ -19,7 +19,14 @@ import {
 } from './api-transactions.ts';
 import type { Cluster, Links } from './cluster.ts';
 import { type Asked, assertAnswer, isRetriable, LinkFailure, Refusal } from './failures.ts';
-import { PRODUCE_BYTES, REQUEST_TIMEOUT_MS, TAKEOVER_DEADLINE_MS, TRANSACTION_PAUSE_MS, TRANSACTION_TIMEOUT_MS } from './limits.ts';
+import {
+  PRODUCE_BYTES,
+  REQUEST_TIMEOUT_MS,
+  SETTLE_DEADLINE_MS,
+  TAKEOVER_DEADLINE_MS,
+  TRANSACTION_PAUSE_MS,
+  TRANSACTION_TIMEOUT_MS,
+} from './limits.ts';
 import type { Link } from './link.ts';
 import { Pauses } from './retry.ts';
 
@@ -34,6 +41,15 @@ export interface PlannedBatch extends PartitionAddress {
 /** `maybe`: some attempt may have been carried out, no answer came. */
 export type EndResult = { readonly end: 'committed' } | { readonly end: 'refused' | 'maybe'; readonly error: MizuError };
 
+export interface ProducerTiming {
+  /** After this the broker aborts the transaction of a writer that fell silent. */
+  readonly transactionTimeoutMs: number;
+  /** How long a commit that was decided is repeated until somebody knows its outcome. */
+  readonly settleDeadlineMs: number;
+}
+
+export const DEFAULT_TIMING: ProducerTiming = { transactionTimeoutMs: TRANSACTION_TIMEOUT_MS, settleDeadlineMs: SETTLE_DEADLINE_MS };
+
 const SEQUENCES = 2 ** 31;
 /** Answers which say that this attempt to commit was not carried out. */
 const NOT_DONE = new Set(['COORDINATOR_LOAD_IN_PROGRESS', 'NOT_COORDINATOR', 'CONCURRENT_TRANSACTIONS']);
@@ -47,9 +63,11 @@ export class Producer {
   #identity: ProducerIdentity = NO_PRODUCER;
   #coordinator: number | undefined;
   readonly #sequences = new Map<string, number>();
+  readonly #timing: ProducerTiming;
 
-  constructor(cluster: Cluster, transactionalId: string) {
+  constructor(cluster: Cluster, transactionalId: string, timing: ProducerTiming = DEFAULT_TIMING) {
     this.transactionalId = transactionalId;
+    this.#timing = timing;
     this.#cluster = cluster;
     this.#links = cluster.links();
   }
@@ -73,7 +91,7 @@ export class Producer {
    */
   async raiseEpoch(deadlineMs: number): Promise<void> {
     const { id, epoch } = await this.#askCoordinator(deadlineMs, 'open a writer', async (link) => {
-      const query = { transactionalId: this.transactionalId, timeoutMs: TRANSACTION_TIMEOUT_MS, current: this.#identity };
+      const query = { transactionalId: this.transactionalId, timeoutMs: this.#timing.transactionTimeoutMs, current: this.#identity };
       const answer = await link.call(initProducerId, query);
       return { ...answer, errors: [answer.error] };
     });
@@ -90,7 +108,7 @@ export class Producer {
   }
 
   async begin(places: readonly PartitionAddress[]): Promise<void> {
-    await this.#askCoordinator(TRANSACTION_TIMEOUT_MS, `write to ${places[0]?.topic}`, async (link) => {
+    await this.#askCoordinator(this.#timing.transactionTimeoutMs, `write to ${places[0]?.topic}`, async (link) => {
       const added = await link.call(addPartitions, { transactionalId: this.transactionalId, producer: this.#identity, partitions: places });
       return { errors: added.map(({ error }) => error) };
     });
@@ -106,7 +124,7 @@ export class Producer {
       else queue.push(batch);
     }
     const offsets = new Map<PlannedBatch, number>();
-    const pauses = new Pauses(TRANSACTION_TIMEOUT_MS);
+    const pauses = new Pauses(this.#timing.transactionTimeoutMs);
     while (queues.size > 0) {
       const failure = await this.#sendHeads(queues, offsets);
       if (failure === undefined) continue;
@@ -116,8 +134,8 @@ export class Producer {
     return offsets;
   }
 
-  async commit(deadlineMs: number): Promise<EndResult> {
-    const pauses = new Pauses(deadlineMs);
+  async commit(): Promise<EndResult> {
+    const pauses = new Pauses(this.#timing.settleDeadlineMs);
     const query = { transactionalId: this.transactionalId, producer: this.#identity };
     let maybe = false;
     for (;;) {

@@ -23,9 +23,9 @@ import {
 import type { PartitionAddress } from './api.ts';
 import type { Cluster } from './cluster.ts';
 import { Refusal } from './failures.ts';
-import { SETTLE_DEADLINE_MS, TAKEOVER_DEADLINE_MS, TRANSACTION_TIMEOUT_MS } from './limits.ts';
+import { TAKEOVER_DEADLINE_MS } from './limits.ts';
 import { planBatches } from './plan-batches.ts';
-import { type PlannedBatch, Producer } from './producer.ts';
+import { type PlannedBatch, Producer, type ProducerTiming } from './producer.ts';
 import { waitSettled } from './take-over.ts';
 import type { Topics } from './topics.ts';
 import type { Waiters } from './waiters.ts';
@@ -36,6 +36,7 @@ export interface WriterContext {
   readonly waiters: Waiters;
   readonly limits: LogLimits;
   readonly compress: boolean;
+  readonly timing: ProducerTiming;
   readonly transactionalId: string;
 }
 
@@ -57,7 +58,7 @@ export class KafkaWriter implements LogWriter {
   }
 
   static async open(owner: string, context: WriterContext): Promise<KafkaWriter> {
-    const producer = new Producer(context.cluster, context.transactionalId);
+    const producer = new Producer(context.cluster, context.transactionalId, context.timing);
     try {
       const before = await producer.idBefore();
       await producer.raiseEpoch(TAKEOVER_DEADLINE_MS);
@@ -118,7 +119,7 @@ export class KafkaWriter implements LogWriter {
       const aborted = await this.#abort(error);
       return isForgotten(error) && !again && !aborted.writerDead ? this.#transact(admitted, true) : aborted;
     }
-    const result = await this.#producer.commit(SETTLE_DEADLINE_MS);
+    const result = await this.#producer.commit();
     if (result.end === 'committed') return { status: 'committed', offsets: this.#offsets(admitted.length, starts) };
     if (result.end === 'refused') return await this.#abort(result.error);
     return this.#unknown(result.error);
@@ -141,7 +142,7 @@ export class KafkaWriter implements LogWriter {
       return this.#aborted(cause);
     }
     try {
-      await this.#producer.raiseEpoch(TRANSACTION_TIMEOUT_MS);
+      await this.#producer.raiseEpoch(this.#context.timing.transactionTimeoutMs);
     } catch (failure) {
       this.#dead = failure instanceof MizuError ? failure : cause;
     }

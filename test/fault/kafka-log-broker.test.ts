@@ -1,25 +1,27 @@
 /** The broker is killed and started again while writers commit and readers follow (law 4): outcomes stay true, and everybody goes on. */
 import { afterEach, expect, it } from 'vitest';
-import { openKafkaLog } from '#connectors/kafka';
+import { type KafkaLogOptions, openKafkaLog } from '#connectors/kafka';
 import type { Log } from '#engine';
-import { countOf, expectTruth, follow, keepWriting, makeTopics, readPlaces } from '../support/kafka-log-history.ts';
+import { appendsOf, countOf, expectTruth, follow, keepWriting, makeTopics, readPlaces } from '../support/kafka-log-history.ts';
+import { insideTransaction } from '../support/kafka-log-inside.ts';
 import { describeKafka } from '../support/kafka-broker.ts';
 import { note, readTexts } from '../support/log-tools.ts';
 
 const SEED = Number(process.env['MIZU_SEED'] ?? Date.now() % 1_000_000);
+const TIMEOUT_MS = 1_000;
 const KILLS = Number(process.env['MIZU_KILLS'] ?? 2);
 
 describeKafka(
   `a Kafka log whose broker is killed (seed ${SEED})`,
   (broker) => {
-    const opened: Log[] = [];
-    async function open(network: string): Promise<Log> {
-      const log = await openKafkaLog({ address: `kafka://${broker().brokers}/${network}` });
-      opened.push(log);
+    const closing: (() => void | Promise<void>)[] = [];
+    async function open(network: string, options: Partial<KafkaLogOptions> = {}): Promise<Log> {
+      const log = await openKafkaLog({ address: `kafka://${broker().brokers}/${network}`, ...options });
+      closing.push(() => log.close());
       return log;
     }
     afterEach(async () => {
-      for (const log of opened.splice(0)) await log.close();
+      for (const close of closing.splice(0).reverse()) await close();
     });
 
     it(`tells the truth about every commit, in ${KILLS} kills, to a reader during them and to one afterwards`, async () => {
@@ -57,6 +59,18 @@ describeKafka(
       expectSeen(await during, after);
     }, 180_000);
 
+    it('a transaction that the broker gave up is aborted: it hides nothing any longer, and its writer is told', async () => {
+      const log = await open('timed-out', { transactionTimeoutMs: TIMEOUT_MS });
+      await makeTopics(log);
+      const { producer } = await insideTransaction(log.address, 'slow', TIMEOUT_MS, closing);
+      const beside = await log.openWriter('beside');
+      const outcome = await beside.commit(appendsOf('beside 0', 0));
+      expect(await log.end('alpha', 0)).toBe(0);
+      await beside.waitVisible();
+      expectTruth([{ id: 'beside 0', outcome }], await readPlaces(log));
+      expect(await producer.commit()).toMatchObject({ end: 'refused', error: { code: 'LOG_FENCED' } });
+    });
+
     it('waits and reads go on after a restart in order', async () => {
       const log = await open('restarted');
       await log.createTopic({ name: 't', partitions: 1, cleanup: 'keep' });
@@ -76,7 +90,8 @@ describeKafka(
       expect(String(failure)).toContain(broker().brokers);
     }, 60_000);
   },
-  { own: true },
+  // The broker looks for silent transactions every ten seconds by default.
+  { own: true, properties: { 'transaction.abort.timed.out.transaction.cleanup.interval.ms': '200' } },
 );
 
 function expectSeen(

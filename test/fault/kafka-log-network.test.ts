@@ -2,7 +2,7 @@
 import { afterEach, expect, it } from 'vitest';
 import { openKafkaLog } from '#connectors/kafka';
 import type { Log } from '#engine';
-import { countOf, expectTruth, keepWriting, makeTopics, readPlaces } from '../support/kafka-log-history.ts';
+import { appendsOf, countOf, expectTruth, keepWriting, makeTopics, readPlaces } from '../support/kafka-log-history.ts';
 import { describeKafka } from '../support/kafka-broker.ts';
 import { committedOffsets, note, readTexts } from '../support/log-tools.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
@@ -10,6 +10,8 @@ import { TcpProxy } from '../support/tcp-proxy.ts';
 const SEED = Number(process.env['MIZU_SEED'] ?? Date.now() % 1_000_000);
 const COMMITS = 60;
 const PADDING = 4_000;
+/** Long enough for every cut here, short enough to wait for where the network stays away. */
+const SETTLE_MS = 3_000;
 
 describeKafka(`a Kafka log behind a bad network (seed ${SEED})`, (broker) => {
   const closing: (() => Promise<void>)[] = [];
@@ -20,6 +22,8 @@ describeKafka(`a Kafka log behind a bad network (seed ${SEED})`, (broker) => {
   async function open(network: string, proxy?: TcpProxy): Promise<Log> {
     const log = await openKafkaLog({
       address: `kafka://${broker().brokers}/${network}-${SEED}`,
+      settleDeadlineMs: SETTLE_MS,
+      transactionTimeoutMs: SETTLE_MS,
       ...(proxy === undefined ? {} : { dial: () => ({ host: proxy.host, port: proxy.port }) }),
     });
     closing.push(() => log.close());
@@ -58,6 +62,41 @@ describeKafka(`a Kafka log behind a bad network (seed ${SEED})`, (broker) => {
     expect(countOf(told, 'committed')).toBeGreaterThan(COMMITS / 2);
   });
 
+  it('a commit whose answer never comes is unknown; opening the owner again settles it, and here it was carried out', async () => {
+    const [log, proxy] = await openBehindProxy('unanswered');
+    const direct = await open('unanswered');
+    await makeTopics(log);
+    const writer = await log.openWriter('w');
+    proxy.watch = (data) => {
+      if (apiKeyOf(data) !== END_TRANSACTION) return;
+      proxy.muted = true;
+      // The connection ends, as it does when the client stops waiting; the next attempt gets no answer either.
+      setImmediate(() => proxy.cut());
+    };
+    const outcome = await writer.commit(appendsOf('unanswered 0', 0));
+    expect(outcome).toMatchObject({ status: 'unknown', error: { code: 'LOG_UNKNOWN_OUTCOME' } });
+    expect(await writer.commit(appendsOf('unanswered 1', 0))).toMatchObject({ status: 'aborted', writerDead: true });
+    await direct.openWriter('w');
+    const seen = await readPlaces(direct);
+    expectTruth([{ id: 'unanswered 0', outcome }], seen);
+    expect(seen.get('beta/0')).toHaveLength(1);
+  });
+
+  it('a commit that the network let nothing through of is aborted, and never readable', async () => {
+    const [log, proxy] = await openBehindProxy('unsent');
+    const direct = await open('unsent');
+    await makeTopics(log);
+    const writer = await log.openWriter('w');
+    proxy.watch = (data) => {
+      if (apiKeyOf(data) === PRODUCE) proxy.cut();
+    };
+    const outcome = await writer.commit(appendsOf('unsent 0', 0));
+    expect(outcome).toMatchObject({ status: 'aborted' });
+    proxy.watch = () => undefined;
+    await direct.openWriter('w');
+    expectTruth([{ id: 'unsent 0', outcome }], await readPlaces(direct));
+  });
+
   it('a slow network slows commits and waits, and changes nothing', async () => {
     const [log, proxy] = await openBehindProxy('slow');
     await makeTopics(log);
@@ -82,6 +121,15 @@ describeKafka(`a Kafka log behind a bad network (seed ${SEED})`, (broker) => {
     expect(await readTexts(log, 't', 0)).toEqual(['behind silence']);
   });
 });
+
+/** Keys of requests in the protocol. */
+const PRODUCE = 0;
+const END_TRANSACTION = 26;
+
+/** Of the request that begins a piece: requests here are small enough to be sent in one. */
+function apiKeyOf(data: Buffer): number {
+  return data.length < 6 ? -1 : data.readInt16BE(4);
+}
 
 /** Numbers from 0 to 2^31 − 1 that a seed decides (a linear congruence with the constants of C's old `rand`). */
 function randomNumbers(seed: number): () => number {

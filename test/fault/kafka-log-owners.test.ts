@@ -4,9 +4,7 @@ import { createInterface } from 'node:readline';
 import { afterEach, expect, it } from 'vitest';
 import { openKafkaLog } from '#connectors/kafka';
 import { type CommitOutcome, type Log, offset } from '#engine';
-import { Cluster } from '../../connectors/kafka/cluster.ts';
-import { planBatches } from '../../connectors/kafka/plan-batches.ts';
-import { Producer } from '../../connectors/kafka/producer.ts';
+import { insideTransaction } from '../support/kafka-log-inside.ts';
 import { describeKafka } from '../support/kafka-broker.ts';
 import type { ChildOrders } from '../support/kafka-log-child.ts';
 import { appendsOf, expectTruth, keepWriting, makeTopics, readPlaces, type Told } from '../support/kafka-log-history.ts';
@@ -91,9 +89,9 @@ describeKafka('owners of a Kafka log', (broker) => {
 
   it('a writer fenced in the middle of its transaction commits nothing, and is told so', async () => {
     const log = await open();
-    const { producer, batches } = await insideTransaction(log, 'owner', closing);
+    const { producer, batches } = await insideTransaction(log.address, 'owner', 15_000, closing);
     const next = await log.openWriter('owner');
-    expect(await producer.commit(5_000)).toMatchObject({ end: 'refused', error: { code: 'LOG_FENCED' } });
+    expect(await producer.commit()).toMatchObject({ end: 'refused', error: { code: 'LOG_FENCED' } });
     await expect(producer.produce(batches)).rejects.toMatchObject({ code: 'LOG_FENCED' });
     await expect(producer.raiseEpoch(5_000)).rejects.toMatchObject({ code: 'LOG_FENCED' });
     committedOffsets(await next.commit([note('alpha', 0, 'next 0|')]));
@@ -189,23 +187,4 @@ function toldBy(child: Child, owner: string): readonly Told[] {
   const tried = child.lines.filter((line) => 'trying' in line).length;
   if (tried > told.length) told.push({ id: `${owner} ${told.length}`, outcome: { status: 'unknown', error: new Error('killed') } });
   return told;
-}
-
-async function insideTransaction(log: Log, owner: string, closing: (() => void)[]) {
-  const [, host = '', port, network = ''] = /^kafka:\/\/([^:]+):(\d+).*\/(.+)$/.exec(log.address) ?? [];
-  const cluster = new Cluster([{ host, port: Number(port) }], {
-    clientId: 'inside',
-    tls: undefined,
-    sasl: undefined,
-    dial: (address) => address,
-  });
-  closing.push(() => cluster.close());
-  await cluster.open();
-  const producer = new Producer(cluster, `${network}.${owner}`);
-  await producer.raiseEpoch(10_000);
-  const admitted = appendsOf(`${owner} 0`, 0).map((append) => ({ append, headers: '', bytes: append.value.length }));
-  const batches = planBatches(admitted, { kafkaName: (topic) => `${network}.${topic}`, producer, compress: false });
-  await producer.begin(batches.map(({ topic, partition }) => ({ topic, partition })));
-  await producer.produce(batches);
-  return { producer, batches };
 }

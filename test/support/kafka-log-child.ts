@@ -5,11 +5,8 @@
 import { writeSync } from 'node:fs';
 import { openKafkaLog } from '#connectors/kafka';
 import { messageOf } from '#engine';
-import { Cluster } from '../../connectors/kafka/cluster.ts';
-import { planBatches } from '../../connectors/kafka/plan-batches.ts';
-import { Producer } from '../../connectors/kafka/producer.ts';
-import { parseKafkaAddress } from '../../connectors/kafka/address.ts';
 import { appendsOf } from './kafka-log-history.ts';
+import { insideTransaction } from './kafka-log-inside.ts';
 
 export interface ChildOrders {
   /** `write`: commits until killed. `hang`: begins a transaction, writes, and stays inside it until killed. */
@@ -19,6 +16,7 @@ export interface ChildOrders {
 }
 
 const PADDING = 2_000;
+const TRANSACTION_MS = 15_000;
 
 /** Written at once: a killed process loses what a stream has buffered. */
 function tell(line: unknown): void {
@@ -38,15 +36,7 @@ async function write({ address, owner }: ChildOrders): Promise<void> {
 }
 
 async function hang({ address, owner }: ChildOrders): Promise<void> {
-  const { brokers, network } = parseKafkaAddress(address);
-  const cluster = new Cluster(brokers, { clientId: 'hang', tls: undefined, sasl: undefined, dial: (broker) => broker });
-  await cluster.open();
-  const producer = new Producer(cluster, `${network}.${owner}`);
-  await producer.raiseEpoch(10_000);
-  const admitted = appendsOf(`${owner} 0`, PADDING).map((append) => ({ append, headers: '', bytes: append.value.length }));
-  const batches = planBatches(admitted, { kafkaName: (topic) => `${network}.${topic}`, producer, compress: false });
-  await producer.begin(batches.map(({ topic, partition }) => ({ topic, partition })));
-  await producer.produce(batches);
+  const { batches } = await insideTransaction(address, owner, TRANSACTION_MS, []);
   tell({ inside: batches.length });
 }
 

@@ -11,6 +11,10 @@ export class TcpProxy {
   readonly port: number;
   /** Every piece of data is late by this, in both directions. Order is kept. */
   delayMs = 0;
+  /** Sees each piece that a client sends, before it is passed on. */
+  watch: (data: Buffer) => void = () => undefined;
+  /** Answers of the server are swallowed, what clients send is passed on. */
+  muted = false;
   readonly #server: Server;
   readonly #pairs = new Set<readonly [Socket, Socket]>();
   #paused = false;
@@ -66,12 +70,15 @@ export class TcpProxy {
     const pair = [client, server] as const;
     this.#pairs.add(pair);
     for (const socket of pair) socket.setNoDelay(true);
-    this.#pass(client, server, pair);
-    this.#pass(server, client, pair);
+    this.#pass(client, server, pair, (data) => {
+      this.watch(data);
+      return true;
+    });
+    this.#pass(server, client, pair, () => !this.muted);
     if (this.#paused) for (const socket of pair) socket.pause();
   }
 
-  #pass(from: Socket, to: Socket, pair: readonly [Socket, Socket]): void {
+  #pass(from: Socket, to: Socket, pair: readonly [Socket, Socket], isPassedOn: (data: Buffer) => boolean): void {
     const over = (): void => {
       this.#pairs.delete(pair);
       to.destroy();
@@ -79,6 +86,7 @@ export class TcpProxy {
     from.on('error', over);
     from.on('close', over);
     from.on('data', (data) => {
+      if (!isPassedOn(data)) return;
       if (this.delayMs > 0) setTimeout(() => this.#forward(data, to), this.delayMs);
       else this.#forward(data, to);
     });
