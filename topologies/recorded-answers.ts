@@ -1,12 +1,12 @@
 /** The answers of a run's models as its log holds them, for replays and stories: no model is asked (law 3). */
 import type { DeployedRun, Gateway, LocalStorage, Log } from '#engine';
-import { parseVkey, recordedGateway, RunTopics, verifierKeyOf } from '#engine';
+import { gatewayKeys, parseVkey, recordedGateway, RunTopics, verifierKeyOf } from '#engine';
 
 export interface RecordedAnswersOptions {
   readonly log: Log;
   readonly run: DeployedRun;
   readonly local: LocalStorage;
-  /** Keys of gateways, 32 bytes each; default: the key of the run's first orchestrator, which on one machine signs for both. */
+  /** Keys of gateways, 32 bytes each; default: the key of the run's first orchestrator, and those that its control log appointed. */
   readonly trustedKeys?: readonly Uint8Array[] | undefined;
 }
 
@@ -14,6 +14,6 @@ export interface RecordedAnswersOptions {
 export async function recordedAnswers(options: RecordedAnswersOptions): Promise<Gateway | undefined> {
   const { log, run, local } = options;
   if (!run.program.stages.some((stage) => stage.ops.some((op) => op.kind === 'external'))) return undefined;
-  const trustedKeys = options.trustedKeys ?? [parseVkey(await verifierKeyOf(log, run)).publicKey];
+  const trustedKeys = options.trustedKeys ?? (await gatewayKeys(log, run.run, parseVkey(await verifierKeyOf(log, run)).publicKey));
   return recordedGateway({ log, topic: new RunTopics(run.run).attestations, network: log.network, trustedKeys, local });
 }

@@ -1,9 +1,9 @@
 /**
- * The gateway of a run in this process. Keys are looked for before any work; the gateway itself is opened by the first question, when the run is
- * known to be ours: opening it fences the gateway of whoever runs it now.
+ * The gateway of a run: in the process that plays all its roles, or in the member that was appointed. Keys are looked for before any work. Opening
+ * fences the gateway of whoever runs it now, so the former opens it with its first question, when the run is known to be its own.
  */
-import type { DeployedRun, Gateway, LocalStorage, Log, ModelAddress, Program, Signer } from '#engine';
-import { listRuns, RunTopics } from '#engine';
+import type { DeployedRun, Gateway, LocalStorage, Log, ModelAddress, OpenGateway, Program, Signer } from '#engine';
+import { asksModels, gatewayKeys, listRuns, RunTopics } from '#engine';
 import { openGateway, resolveModels } from '#connectors/inference';
 import type { CompiledFile } from './compile-file.ts';
 
@@ -34,24 +34,12 @@ export function checkModelKeys(workflow: CompiledFile, env: Environment): void {
   resolveModels(modelsOf(workflow.program, workflow.deployment.models), env);
 }
 
-/** Undefined for a program that asks nobody. */
+/** The gateway of a run that is played in this process. Undefined for a program that asks nobody. */
 export function runGateway(options: RunGatewayOptions): Gateway | undefined {
-  const { run, log } = options;
-  const models = modelsOf(run.program, options.models);
-  if (!run.program.stages.some((stage) => stage.ops.some((op) => op.kind === 'external'))) return undefined;
-  const { name, generation } = run.run;
+  const { run, log, signer } = options;
+  if (!asksModels(run.program)) return undefined;
   let opened: Promise<Gateway> | undefined;
-  const open = async (): Promise<Gateway> => {
-    const earlier = (await listRuns(log, name)).filter((other) => other.generation < generation);
-    return openGateway({
-      ...options,
-      models,
-      title: `${name}/${generation}`,
-      topic: new RunTopics(run.run).attestations,
-      earlier: earlier.reverse().map((other) => new RunTopics(other).attestations),
-      network: log.network,
-    });
-  };
+  const open = async (): Promise<Gateway> => openRunGateway(options, await gatewayKeys(log, run.run, signer.publicKey));
   return {
     async ask(question, signal) {
       opened ??= open();
@@ -61,4 +49,27 @@ export function runGateway(options: RunGatewayOptions): Gateway | undefined {
       await (await opened?.catch(() => undefined))?.close();
     },
   };
+}
+
+export type GatewayRoleOptions = Pick<RunGatewayOptions, 'log' | 'signer' | 'local' | 'env'>;
+
+/** Opens the gateway of whichever run this process is appointed to. @throws USAGE naming the variables of keys that are missing. */
+export function gatewayOpener(options: GatewayRoleOptions): OpenGateway {
+  return (run, { trustedKeys, signal }) => openRunGateway({ ...options, run, models: run.deployment.models, signal }, trustedKeys);
+}
+
+async function openRunGateway(options: RunGatewayOptions, trustedKeys: readonly Uint8Array[]): Promise<Gateway> {
+  const { run, log, signer } = options;
+  const { name, generation } = run.run;
+  const earlier = (await listRuns(log, name)).filter((other) => other.generation < generation).reverse();
+  const earlierKeys = await Promise.all(earlier.map((other) => gatewayKeys(log, other, signer.publicKey)));
+  return openGateway({
+    ...options,
+    models: modelsOf(run.program, options.models),
+    title: `${name}/${generation}`,
+    topic: new RunTopics(run.run).attestations,
+    earlier: earlier.map((other) => new RunTopics(other).attestations),
+    trustedKeys: [...trustedKeys, ...earlierKeys.flat()],
+    network: log.network,
+  });
 }

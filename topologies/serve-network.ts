@@ -6,7 +6,7 @@ import { openLocalStorage } from '#connectors/embedded';
 import { localDirectory, openSigner } from './open-log.ts';
 import { openExternal } from './open-external.ts';
 import { registry } from './registry.ts';
-import { type Environment, runGateway } from './run-gateway.ts';
+import { type Environment, gatewayOpener } from './run-gateway.ts';
 import { WORKER_URL } from './run-workflow.ts';
 
 export interface ServeNetworkOptions {
@@ -57,8 +57,7 @@ export async function serveNetwork(options: ServeNetworkOptions): Promise<void> 
       memory: totalmem(),
       runs: options.runs === undefined ? undefined : new Set(options.runs),
       lostTicks: options.lostTicks,
-      openGateway: (run) =>
-        roles.has('gateway') ? runGateway({ log, run, models: run.deployment.models, signer, local, env, signal }) : undefined,
+      openGateway: roles.has('gateway') ? gatewayOpener({ log, signer, local, env }) : undefined,
       openExternal: openExternal(log, env),
       onEvent: options.onEvent,
       signal,

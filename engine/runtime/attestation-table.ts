@@ -30,6 +30,7 @@ export class AttestationTable {
   private readonly topics: readonly string[];
   private readonly index: KeyIndex;
   private readonly next: Offset[];
+  private listener: ((entry: LogEntry) => void) | undefined;
   /** Readings run one after the other. */
   private reading: Promise<void> = Promise.resolve();
 
@@ -55,6 +56,16 @@ export class AttestationTable {
   /** Answers known. */
   get size(): number {
     return this.index.size;
+  }
+
+  /** Calls for each answer that is read from here on: the first entry of its key, once the table holds it. */
+  listen(listener: (entry: LogEntry) => void): void {
+    this.listener = listener;
+  }
+
+  /** Resolves when the first topic has entries that were not read; false when the signal aborts. */
+  wait(signal: AbortSignal): Promise<boolean> {
+    return this.log.waitBeyond(this.topics[0] ?? '', 0, this.next[0] ?? offset(0), signal);
   }
 
   /** Reads on to the present end of every topic. */
@@ -86,6 +97,14 @@ export class AttestationTable {
       offsets[n] = at;
     }
     this.index.addAll(keys, offsets, new Uint32Array(entries.length).fill(number));
+    if (this.listener !== undefined) this.tell(number, entries);
+  }
+
+  private tell(number: number, entries: readonly LogEntry[]): void {
+    for (const entry of entries) {
+      const place = entry.key === undefined ? undefined : this.index.get(entry.key);
+      if (place?.k === entry.offset && place.i === number) this.listener?.(entry);
+    }
   }
 
   /** The first envelope under a key, not yet checked. */

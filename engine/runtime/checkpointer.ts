@@ -98,6 +98,11 @@ export class Checkpointer {
     };
   }
 
+  /** Leaves in the tree. */
+  get size(): number {
+    return this.tree.size;
+  }
+
   /** Tasks in the tree. */
   get tasks(): number {
     return this.next;

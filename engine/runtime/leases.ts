@@ -5,9 +5,12 @@
 import type { Observable } from 'rxjs';
 import { lastValueFrom, Subject, tap } from 'rxjs';
 import { invariant, MizuError } from '../contract/errors.ts';
+import type { Append } from '../contract/log.ts';
 import type { ControlBody, ResultBody } from '../dispatch/control-entry.ts';
 import { Checkpointer } from './checkpointer.ts';
 import type { ControlTail } from './control-tail.ts';
+import type { OpenGateway, QuestionSettled } from './gateway-role.ts';
+import { GatewayRole } from './gateway-role.ts';
 import type { RunContext } from './run-context.ts';
 import { StepRunner } from './step-runner.ts';
 
@@ -19,10 +22,19 @@ export const PASSING_FAILURES: readonly string[] = ['LOG_FENCED', 'LOG_UNKNOWN_O
 
 export type LeaseEvent =
   | { readonly type: 'lease'; readonly name: string; readonly held: boolean }
+  /** Steps 0 … next−1 of a partition are committed. */
+  | { readonly type: 'steps'; readonly stage: number; readonly partition: number; readonly next: number }
+  /** The tree has the leaves of so many tasks. */
+  | { readonly type: 'tree'; readonly tasks: number; readonly size: number }
+  | ({ readonly type: 'question' } & QuestionSettled)
   | { readonly type: 'failed'; readonly name: string; readonly error: unknown };
 
 export interface LeaseOptions {
   readonly report: (body: ResultBody) => Promise<void>;
+  /** Commits as the member. */
+  readonly commit: (appends: readonly Append[]) => Promise<unknown>;
+  /** Opens the gateway that this member offers to be; absent for one that offers none. */
+  readonly openGateway?: OpenGateway | undefined;
   /** Opens a role anew after a failure that may pass. Otherwise any failure ends the member. */
   readonly retry: boolean;
   readonly onEvent: (event: LeaseEvent) => void;
@@ -80,8 +92,7 @@ export class Leases {
       this.ending.set(name, held.done);
       this.options.onEvent({ type: 'lease', name, held: false });
     }
-    // The gateway is the business of whoever brings one.
-    if (node !== this.node || this.held.has(name) || name === 'gateway') return;
+    if (node !== this.node || this.held.has(name)) return;
     this.options.onEvent({ type: 'lease', name, held: true });
     const stop = new AbortController();
     const before = this.ending.get(name) ?? Promise.resolve();
@@ -94,6 +105,7 @@ export class Leases {
     for (let wait = RETRY_MS; !signal.aborted; wait = Math.min(2 * wait, RETRY_LIMIT_MS)) {
       try {
         if (name === 'checkpointer') await this.checkpoint(context);
+        else if (name === 'gateway') await this.answer(context);
         else await this.step(context, name);
         return;
       } catch (error) {
@@ -116,7 +128,7 @@ export class Leases {
     const partition = Number(partitionText);
     const runner = await StepRunner.open(context, stage, partition, this.control);
     try {
-      await lastValueFrom(runner.run().pipe(tap(() => this.work.next(name))), { defaultValue: undefined });
+      await lastValueFrom(runner.run().pipe(tap((done) => this.sign(name, { type: 'steps', ...done }))), { defaultValue: undefined });
       if (context.signal.aborted || stage.kind !== 'last') return;
       await this.options.report({ type: 'report', node: this.node, stage: stage.index, partition, reports: runner.machine.reports() });
     } finally {
@@ -127,12 +139,38 @@ export class Leases {
   private async checkpoint(context: RunContext): Promise<void> {
     const checkpointer = await Checkpointer.open(context, this.control);
     try {
-      await lastValueFrom(checkpointer.run().pipe(tap(() => this.work.next('checkpointer'))), { defaultValue: undefined });
+      await lastValueFrom(
+        checkpointer.run().pipe(tap((tasks) => this.sign('checkpointer', { type: 'tree', tasks, size: checkpointer.size }))),
+        { defaultValue: undefined },
+      );
       if (context.signal.aborted) return;
       const head = await checkpointer.seal();
       await this.options.report({ type: 'sealed', node: this.node, tasks: checkpointer.tasks, ...head });
     } finally {
       await checkpointer.close();
     }
+  }
+
+  private async answer(context: RunContext): Promise<void> {
+    const { control, node } = this;
+    const { openGateway, commit, onEvent } = this.options;
+    const gateway = await openGateway?.(context, { trustedKeys: control.keys.gateways, signal: context.signal });
+    invariant(gateway !== undefined, `node ${node} offered to answer questions, so it brings a gateway`);
+    try {
+      const onSettled = (settled: QuestionSettled): void => onEvent({ type: 'question', ...settled });
+      const role = await GatewayRole.open(context, control, { node, gateway, commit, onSettled });
+      try {
+        await lastValueFrom(role.run().pipe(tap(() => this.work.next('gateway'))), { defaultValue: undefined });
+      } finally {
+        await role.close();
+      }
+    } finally {
+      await gateway.close();
+    }
+  }
+
+  private sign(name: string, event: LeaseEvent): void {
+    this.work.next(name);
+    this.options.onEvent(event);
   }
 }

@@ -13,7 +13,10 @@ import { encodeSigned } from '../dispatch/control-entry.ts';
 import { toHex } from '../proof/sha256.ts';
 import { Committer } from './committer.ts';
 import type { ControlTail } from './control-tail.ts';
+import type { OpenGateway } from './gateway-role.ts';
+import type { LeaseEvent } from './leases.ts';
 import { Leases, PASSING_FAILURES } from './leases.ts';
+import type { AttemptEvent } from './node.ts';
 import { Node } from './node.ts';
 import type { RunContext } from './run-context.ts';
 import { HEARTBEAT_MS } from './run-context.ts';
@@ -27,7 +30,9 @@ export interface MemberOptions {
   readonly name: string;
   readonly offer: Offer;
   /** What executes tasks, asked for once it is admitted; absent for a member that takes none. Closed by whoever brings it. */
-  readonly pool?: (() => TaskExecutor) | undefined;
+  readonly pool?: ((life: MemberLife) => TaskExecutor) | undefined;
+  /** Opens the gateway that its offer speaks of. */
+  readonly openGateway?: OpenGateway | undefined;
   /** Opens the topic that the source reads, where the program has one. */
   readonly openExternal?: OpenExternal | undefined;
   /** Says that it lives, takes back what it lost after a failure that passes, and says good-bye. False where all roles share one process and end together. */
@@ -35,11 +40,20 @@ export interface MemberOptions {
   readonly onEvent?: ((event: MemberEvent) => void) | undefined;
 }
 
+/** One admission of a member. */
+export interface MemberLife {
+  readonly node: number;
+  /** Aborts with it. */
+  readonly signal: AbortSignal;
+}
+
 export type MemberEvent =
+  | LeaseEvent
+  | AttemptEvent
   | { readonly type: 'joined'; readonly node: number }
-  | { readonly type: 'lost'; readonly reason: string }
-  | { readonly type: 'lease'; readonly name: string; readonly held: boolean }
-  | { readonly type: 'failed'; readonly name: string; readonly error: unknown };
+  /** It asked, and was given no place so far: as many take part as are employed, or nobody orchestrates. */
+  | { readonly type: 'waiting' }
+  | { readonly type: 'lost'; readonly reason: string };
 
 export type MemberEnd = 'closed' | 'stopped' | 'lost' | 'replaced' | 'interrupted';
 
@@ -123,6 +137,7 @@ export class Member {
       const key = toHex(context.signer.publicKey);
       await request(context, this.owner, { type: 'join', member: options.name, incarnation: this.incarnation, key, offer: options.offer });
       await this.control.until(known, AbortSignal.any([this.signal, AbortSignal.timeout(REJOIN_MS)]));
+      if (!known() && !this.signal.aborted) this.event({ type: 'waiting' });
     }
     this.node = mine() ? fold.numbers.get(options.name) : undefined;
     if (this.node !== undefined) this.event({ type: 'joined', node: this.node });
@@ -157,17 +172,22 @@ export class Member {
     return defer(async () => {
       const committer = await Committer.open(context.log, `${context.title}/node/${node}`);
       this.closers.push(() => committer.close());
+      const commit = (appends: readonly Append[]): Promise<unknown> => committer.commit(appends);
       const report = async (body: ResultBody): Promise<void> => {
         await committer.commit([this.result(body)]);
       };
       const roles: Observable<unknown>[] = [];
-      const pool = this.options.pool?.();
+      const pool = this.options.pool?.({ node, signal: context.signal });
       if (pool !== undefined) {
-        const tasks = new Node(context, { id: node, committer, control: this.control, pool, external: this.options.openExternal });
+        const external = this.options.openExternal;
+        const onAttempt = (event: AttemptEvent): void => this.event(event);
+        const tasks = new Node(context, { id: node, committer, control: this.control, pool, external, onAttempt });
         this.closers.push(() => tasks.close());
         roles.push(tasks.run());
       }
-      const leases = new Leases(context, node, this.control, { report, retry: this.options.alone, onEvent: (event) => this.event(event) });
+      const { alone: retry, openGateway } = this.options;
+      const onEvent = (event: LeaseEvent): void => this.event(event);
+      const leases = new Leases(context, node, this.control, { report, commit, openGateway, retry, onEvent });
       this.closers.push(() => leases.close());
       roles.push(leases.run());
       if (this.options.alone) roles.push(this.heartbeats(node, report, pool));

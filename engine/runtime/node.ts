@@ -30,6 +30,16 @@ export interface AttemptDone {
   readonly node: number;
 }
 
+/** What became of an attempt. `dropped`: the run or the member's life ended before it. `seconds`: since it was started here. */
+export interface AttemptEvent {
+  readonly type: 'attempt';
+  readonly k: number;
+  readonly attempt: number;
+  readonly state: 'started' | 'committed' | 'failed' | 'dropped';
+  readonly code?: string | undefined;
+  readonly seconds: number;
+}
+
 export interface NodeOptions {
   /** The member's number. */
   readonly id: number;
@@ -39,6 +49,7 @@ export interface NodeOptions {
   readonly pool: TaskExecutor;
   /** Opens the topic that the source reads, where the program has one. */
   readonly external?: OpenExternal | undefined;
+  readonly onAttempt?: ((event: AttemptEvent) => void) | undefined;
 }
 
 export class Node {
@@ -48,6 +59,7 @@ export class Node {
   private readonly control: ControlTail;
   private readonly pool: TaskExecutor;
   private readonly source: TaskSource;
+  private readonly onAttempt: (event: AttemptEvent) => void;
   private readonly done = new Subject<AttemptDone>();
   private unlisten: () => void = () => {};
   private readonly running = new Set<Promise<void>>();
@@ -59,6 +71,7 @@ export class Node {
     this.control = options.control;
     this.pool = options.pool;
     this.source = openTaskSource(context, options.external);
+    this.onAttempt = options.onAttempt ?? (() => {});
   }
 
   /** Works on what is assigned until the signal aborts or the pool finishes. Emits each committed attempt. */
@@ -99,14 +112,28 @@ export class Node {
   private async attempt(k: number, attempt: number): Promise<void> {
     const task = this.control.fold.tasks.get(k);
     if (task === undefined) return;
+    const tell = this.begin(k, attempt);
     let output: TaskOutput;
     try {
       output = await this.pool.execute(await this.input(task, [...task.poison]));
     } catch (error) {
-      if (!this.idle) await this.report({ type: 'failed-attempt', k, attempt, node: this.id, ...failureOf(error) });
-      return;
+      if (this.idle) return tell('dropped');
+      const failure = failureOf(error);
+      await this.report({ type: 'failed-attempt', k, attempt, node: this.id, ...failure });
+      return tell('failed', failure.code);
     }
-    if (!this.idle) await this.committer.commit(this.appends(attempt, output));
+    if (this.idle) return tell('dropped');
+    await this.committer.commit(this.appends(attempt, output));
+    tell('committed');
+  }
+
+  /** Tells that an attempt is started; the function that it gives tells how it ended. */
+  private begin(k: number, attempt: number): (state: AttemptEvent['state'], code?: string) => void {
+    const began = performance.now();
+    const tell = (state: AttemptEvent['state'], code?: string): void =>
+      this.onAttempt({ type: 'attempt', k, attempt, state, code, seconds: (performance.now() - began) / 1000 });
+    tell('started');
+    return tell;
   }
 
   /** Executes a part of a task that died, alone, and says no more than whether it lived (P9). */

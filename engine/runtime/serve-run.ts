@@ -4,18 +4,22 @@
  */
 import { interval, lastValueFrom, tap } from 'rxjs';
 import { MizuError } from '../contract/errors.ts';
-import type { Gateway } from '../contract/inference.ts';
 import type { OpenExternal } from '../contract/source.ts';
-import type { Offer } from '../dispatch/control-entry.ts';
+import type { Offer, RunMode } from '../dispatch/control-entry.ts';
+import type { ControlFold } from '../dispatch/control-fold.ts';
+import { isHeld } from '../dispatch/roles.ts';
 import { ControlTail } from './control-tail.ts';
+import type { OpenGateway } from './gateway-role.ts';
 import { PASSING_FAILURES } from './leases.ts';
-import type { MemberEvent } from './member.ts';
+import { LogGateway } from './log-gateway.ts';
+import type { MemberEvent, MemberLife } from './member.ts';
 import { Member } from './member.ts';
 import type { Progress } from './orchestrator.ts';
 import { openOrchestration } from './orchestration.ts';
 import { processName, refuseOtherKey } from './run.ts';
 import type { RunContext } from './run-context.ts';
 import { LOST_TICKS, SILENCE_FLOOR_MS, SILENT_DEADLINES, TICK_MS } from './run-context.ts';
+import { asksModels } from './topics.ts';
 import type { TaskExecutor } from './worker-pool.ts';
 import { WorkerPool } from './worker-pool.ts';
 
@@ -30,7 +34,24 @@ const RETRY_LIMIT_MS = 10_000;
 export type RunEvent =
   | MemberEvent
   | { readonly type: 'orchestrator'; readonly state: 'standby' | 'active' }
-  | { readonly type: 'progress'; readonly progress: Progress };
+  | { readonly type: 'progress'; readonly progress: Progress }
+  | ControlMoved
+  /** A worker thread ended that should not have; another takes its place. */
+  | { readonly type: 'worker-died'; readonly reason: string };
+
+/** What control says at a tick, for those who watch. */
+export interface ControlMoved {
+  readonly type: 'control';
+  readonly tick: number;
+  readonly mode: RunMode;
+  /** Tasks cut, and those that every fold has let go of. */
+  readonly cut: number;
+  readonly low: number;
+  readonly members: number;
+  /** Roles that a living member has. */
+  readonly checkpointer: boolean;
+  readonly gateway: boolean;
+}
 
 export interface ServeRunOptions {
   /** Whether this process may be the orchestrator. */
@@ -41,8 +62,8 @@ export interface ServeRunOptions {
   readonly name: string;
   readonly workerUrl: URL;
   readonly workers: number;
-  /** Answers the questions of its own tasks; where there is none, a program that asks is not served. */
-  readonly gateway?: Gateway | undefined;
+  /** Opens the gateway of a member that offers to answer. */
+  readonly openGateway?: OpenGateway | undefined;
   readonly openExternal?: OpenExternal | undefined;
   /** Ticks of silence after which a member is lost. Default LOST_TICKS. */
   readonly lostTicks?: number | undefined;
@@ -68,11 +89,16 @@ class ServedRun {
   private readonly options: ServeRunOptions;
   private readonly control: ControlTail;
   private executor: WorkerPool | undefined;
+  /** Asks for the tasks of this process, whoever answers. */
+  private asker: LogGateway | undefined;
 
   constructor(context: RunContext, options: ServeRunOptions) {
     this.context = context;
     this.options = options;
     this.control = new ControlTail(context.log, context.topics.control);
+    this.control.listen((body) => {
+      if (body.type === 'tick') options.onEvent(controlMoved(this.control.fold));
+    });
   }
 
   async work(): Promise<ServedEnd> {
@@ -88,6 +114,7 @@ class ServedRun {
 
   async close(): Promise<void> {
     await this.executor?.close();
+    await this.asker?.close();
   }
 
   /** How the run has ended for everybody. */
@@ -150,7 +177,7 @@ class ServedRun {
         owner: processName(),
         ticks: interval(TICK_MS),
         lostTicks: options.lostTicks ?? LOST_TICKS,
-        gateway: false,
+        gateway: asksModels(context.program),
         stuck: 'pause',
       },
       options.openExternal,
@@ -168,7 +195,7 @@ class ServedRun {
 
   private async untilSilent(): Promise<void> {
     const { log, topics, signal } = this.context;
-    const patience = TAKEOVER_MS + Math.random() * TAKEOVER_SPREAD_MS;
+    const patience = Math.round(TAKEOVER_MS + Math.random() * TAKEOVER_SPREAD_MS);
     for (let moved = true; moved && this.ended === undefined && !signal.aborted; ) {
       const end = await log.end(topics.control, 0);
       moved = await log.waitBeyond(topics.control, 0, end, AbortSignal.any([signal, AbortSignal.timeout(patience)]));
@@ -181,7 +208,8 @@ class ServedRun {
     const member = new Member(context, control, {
       name: options.name,
       offer,
-      pool: offer.slots > 0 ? () => this.pool() : undefined,
+      pool: offer.slots > 0 ? (life) => this.pool(life) : undefined,
+      openGateway: options.openGateway,
       openExternal: options.openExternal,
       alone: true,
       onEvent: options.onEvent,
@@ -198,23 +226,31 @@ class ServedRun {
     });
   }
 
-  private pool(): TaskExecutor {
+  private pool(life: MemberLife): TaskExecutor {
     const { context, options } = this;
+    const { onEvent } = options;
+    const asker = (this.asker ??= new LogGateway(context, this.control, {
+      onUnserved: (error) => onEvent({ type: 'failed', name: 'gateway', error }),
+    }));
+    asker.begin(life.node, life.signal);
     this.executor ??= new WorkerPool({
       url: options.workerUrl,
       size: options.workers,
       setup: { program: context.program, digest: context.digest, data: context.data },
       silenceMs: Math.max(SILENCE_FLOOR_MS, context.deployment.deadlineMs * SILENT_DEADLINES),
-      ask: (questions) => Promise.all(questions.map((question) => this.gateway().ask(question, context.signal))),
+      ask: (questions) => Promise.all(questions.map((question) => asker.ask(question, context.signal))),
+      onDeath: (reason) => onEvent({ type: 'worker-died', reason }),
     });
     return this.executor;
   }
+}
 
-  private gateway(): Gateway {
-    if (this.options.gateway !== undefined) return this.options.gateway;
-    throw new MizuError('UPSTREAM_UNREACHABLE', `'${this.context.title}' asks a model, and no gateway serves it`, {
-      component: this.context.title,
-      hint: 'Start a process with the role gateway.',
-    });
-  }
+function controlMoved(fold: ControlFold): ControlMoved {
+  const held = (name: 'checkpointer' | 'gateway'): boolean => {
+    const role = fold.roles.get(name);
+    return role !== undefined && isHeld(fold, role);
+  };
+  const { tick, mode, nextCut, low, members } = fold;
+  const roles = { checkpointer: held('checkpointer'), gateway: held('gateway') };
+  return { type: 'control', tick, mode, cut: nextCut, low, members: members.size, ...roles };
 }

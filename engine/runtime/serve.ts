@@ -1,9 +1,8 @@
 /** One process's part in a whole network: it finds the runs that are deployed on the log and plays its roles in each of them (P1–P3). */
 import { setTimeout as after } from 'node:timers/promises';
-import { messageOf, MizuError } from '../contract/errors.ts';
+import { MizuError } from '../contract/errors.ts';
 import type { Offset } from '../contract/ids.ts';
 import { offset } from '../contract/ids.ts';
-import type { Gateway } from '../contract/inference.ts';
 import type { Log } from '../contract/log.ts';
 import type { Registry } from '../contract/operator.ts';
 import type { Signer } from '../contract/signer.ts';
@@ -11,8 +10,9 @@ import type { OpenExternal } from '../contract/source.ts';
 import type { LocalStorage } from '../contract/storage.ts';
 import type { Offer } from '../dispatch/control-entry.ts';
 import { decodeControl } from '../dispatch/control-entry.ts';
-import type { DeployedRun } from './deploy.ts';
-import { readRun } from './deploy.ts';
+import type { DeployedRun } from './read-run.ts';
+import { readRun } from './read-run.ts';
+import type { OpenGateway } from './gateway-role.ts';
 import { PASSING_FAILURES } from './leases.ts';
 import { opsOf } from './offer.ts';
 import type { RunContext } from './run-context.ts';
@@ -54,7 +54,8 @@ export interface ServeOptions {
   /** Runs to serve, by name; absent: all. */
   readonly runs?: ReadonlySet<string> | undefined;
   readonly lostTicks?: number | undefined;
-  readonly openGateway?: ((run: DeployedRun) => Gateway | undefined) | undefined;
+  /** Opens the gateway of a run once this process is appointed to it; only a process with the role `gateway` is. */
+  readonly openGateway?: OpenGateway | undefined;
   readonly openExternal?: OpenExternal | undefined;
   readonly onEvent: (event: ServeEvent) => void;
   /** Ends the process's part: it gives back what it holds. */
@@ -116,27 +117,23 @@ async function serveOne(options: ServeOptions, run: RunName): Promise<'closed' |
 async function work(options: ServeOptions, deployed: DeployedRun, title: string): Promise<ServedEnd> {
   const { log, registry, local, signer, signal, roles } = options;
   const context: RunContext = { ...deployed, log, title, topics: new RunTopics(deployed.run), registry, local, signer, signal };
-  const gateway = options.openGateway?.(deployed);
-  try {
-    return await serveRun(context, {
-      orchestrator: roles.has('orchestrator'),
-      offer: offerOf(options, deployed),
-      name: options.name,
-      workerUrl: options.workerUrl,
-      workers: options.workers,
-      gateway,
-      openExternal: options.openExternal,
-      lostTicks: options.lostTicks,
-      onEvent: (event) => options.onEvent({ type: 'event', run: title, event }),
-    });
-  } finally {
-    await gateway?.close().catch((error: unknown) => options.onEvent({ type: 'trouble', run: title, error: messageOf(error) }));
-  }
+  return serveRun(context, {
+    orchestrator: roles.has('orchestrator'),
+    offer: offerOf(options, deployed),
+    name: options.name,
+    workerUrl: options.workerUrl,
+    workers: options.workers,
+    openGateway: options.openGateway,
+    openExternal: options.openExternal,
+    lostTicks: options.lostTicks,
+    onEvent: (event) => options.onEvent({ type: 'event', run: title, event }),
+  });
 }
 
-function offerOf({ roles, registry, workers, weight, memory }: ServeOptions, { deployment }: DeployedRun): Offer | undefined {
+function offerOf(options: ServeOptions, { deployment }: DeployedRun): Offer | undefined {
+  const { roles, registry, workers, weight, memory } = options;
   const takesTasks = roles.has('node');
-  const answers = roles.has('gateway');
+  const answers = roles.has('gateway') && options.openGateway !== undefined;
   if (!takesTasks && !answers && !roles.has('checkpointer')) return undefined;
   return {
     slots: takesTasks ? workers : 0,

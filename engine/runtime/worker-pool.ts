@@ -25,6 +25,8 @@ export interface WorkerPoolOptions {
   readonly ask: (questions: readonly Question[]) => Promise<readonly Answer[]>;
   /** A thread that computes and says nothing for so long is ended. Absent: none ever is. */
   readonly silenceMs?: number;
+  /** Called when a thread ended that should not have, with the reason. */
+  readonly onDeath?: (reason: string) => void;
   /** Emits once after so many milliseconds. Default: the clock. */
   readonly alarm?: (ms: number) => Observable<unknown>;
 }
@@ -129,6 +131,8 @@ export class WorkerPool implements TaskExecutor {
     if (!thread.ready && this.over === undefined) this.startFailed(reason);
     for (const job of thread.jobs.values()) this.release(thread, job, reason);
     if (this.over !== undefined) return;
+    // One that was alone ends with its task.
+    if (!thread.alone || thread.computing.size > 0) this.options.onDeath?.(reason);
     if (!thread.alone) this.start(false);
     this.dispatch();
   }

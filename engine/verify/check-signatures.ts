@@ -1,11 +1,13 @@
 /**
- * Signatures of the control log, of the results that count, and of attestations. One key signs for a run: an orchestrator that opened
- * the run under another one is a problem by itself, else whoever can write to the log could vouch for himself.
+ * Signatures of the control log, of results, and of attestations. One key signs for a run: an orchestrator that opened the run under another one
+ * is a problem by itself, else whoever can write to the log could vouch for himself. Results are signed by the keys that control admitted their
+ * member with, attestations by the run's key or by a member that control appointed gateway.
  */
 import { MizuError, messageOf } from '../contract/errors.ts';
 import type { Log } from '../contract/log.ts';
 import type { ControlBody, ResultBody, SignedEntry } from '../dispatch/control-entry.ts';
 import { decodeControl, decodeResult, verifySigned } from '../dispatch/control-entry.ts';
+import { MemberKeys } from '../dispatch/member-keys.ts';
 import { toJson } from '../compile/to-json.ts';
 import { attestationKey, openAttestation } from '../proof/attestation.ts';
 import { parseEnvelope } from '../proof/dsse.ts';
@@ -44,9 +46,8 @@ export async function checkSignatures(options: SignatureOptions): Promise<Signat
       hint: 'Run its workflow with this --log first.',
     });
   }
-  const keys = control.keys.map(fromHex);
-  const results = await checkResults(options, keys, control.accepted);
-  const attestations = await checkAttestations(options, options.trusted === undefined ? keys : [options.trusted]);
+  const results = await checkResults(options, control.members, control.accepted);
+  const attestations = await checkAttestations(options, control.members.gateways);
   return { count: control.count + results.count + attestations, firstKey, leaves: results.leaves };
 }
 
@@ -58,15 +59,20 @@ function isCanonical(signed: SignedEntry<ControlBody | ResultBody>, bytes: Uint8
 interface ControlFacts {
   readonly count: number;
   readonly keys: readonly string[];
+  /** What its genuine entries say of the keys of members. */
+  readonly members: MemberKeys;
   /** k/attempt/node → digest of the accepted result. */
   readonly accepted: Map<string, string>;
 }
 
 async function checkControl({ log, topics, title, trusted, report }: SignatureOptions): Promise<ControlFacts> {
   const keys: string[] = [];
+  const members = new MemberKeys();
   const accepted = new Map<string, string>();
   const taken = new Set<number>();
   let key: Uint8Array | undefined;
+  /** Whether the orchestrator that writes now has the run's key: what another says of members counts for nothing. */
+  let own = false;
   let count = 0;
   for await (const entry of readAll(log, topics.control, 0)) {
     const where = `${topics.control}, offset ${entry.offset}`;
@@ -75,14 +81,14 @@ async function checkControl({ log, topics, title, trusted, report }: SignatureOp
       const { body } = signed;
       if (body.type === 'open') {
         const expected = trusted === undefined ? keys[0] : toHex(trusted);
-        if (expected !== undefined && body.key !== expected)
-          report(where, `an orchestrator opened the run under key ${body.key}, not under ${expected}`);
+        own = expected === undefined || body.key === expected;
+        if (!own) report(where, `an orchestrator opened the run under key ${body.key}, not under ${expected}`);
         if (!keys.includes(body.key)) keys.push(body.key);
         key = fromHex(body.key);
       }
       if (key === undefined || !isCanonical(signed, entry.value) || !verifySigned('mizu-control-v1', title, signed, key)) {
         report(where, `the signature of '${body.type}' does not hold`);
-      }
+      } else if (own) members.note(body);
       if (body.type === 'accept' && !taken.has(body.k)) {
         taken.add(body.k);
         accepted.set(`${body.k}/${body.attempt}/${body.node}`, body.result);
@@ -92,12 +98,12 @@ async function checkControl({ log, topics, title, trusted, report }: SignatureOp
       report(where, messageOf(error));
     }
   }
-  return { count, keys, accepted };
+  return { count, keys, members, accepted };
 }
 
 async function checkResults(
   { log, topics, title, report }: SignatureOptions,
-  keys: readonly Uint8Array[],
+  members: MemberKeys,
   accepted: Map<string, string>,
 ): Promise<{ readonly count: number; readonly leaves: Map<number, string> }> {
   let count = 0;
@@ -109,7 +115,7 @@ async function checkResults(
       try {
         const signed = decodeResult(entry.value);
         const { body } = signed;
-        const holds = isCanonical(signed, entry.value) && keys.some((key) => verifySigned('mizu-result-v1', title, signed, key));
+        const holds = isCanonical(signed, entry.value) && members.signed('mizu-result-v1', title, signed);
         if (!holds) report(where, 'the signature of the result does not hold');
         if (body.node !== node) report(where, `a result of node ${body.node} stands among those of node ${node}`);
         if (body.type !== 'task') continue;

@@ -1,0 +1,98 @@
+/**
+ * A process that plays roles on an embedded log, for suites that kill it: `node role-child.ts ORDERS`. Tells what the engine tells of it in lines
+ * of JSON, and ends at SIGTERM.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { writeSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { messageOf, type Role } from '#engine';
+import { openLog, serveNetwork } from '#topologies';
+
+export interface RoleOrders {
+  readonly log: string;
+  readonly name: string;
+  readonly roles: readonly Role[];
+  readonly keyFile?: string | undefined;
+  readonly lostTicks?: number | undefined;
+}
+
+/** One line: an event of a run, flat. */
+export interface RoleLine {
+  readonly type: string;
+  readonly [field: string]: unknown;
+}
+
+export interface RoleProcess {
+  readonly process: ChildProcess;
+  readonly lines: readonly RoleLine[];
+  /** Resolves with the first line for which the condition holds, told before or later; rejects when the process ends without it. */
+  until(condition: (line: RoleLine) => boolean): Promise<RoleLine>;
+  readonly ended: Promise<void>;
+}
+
+export function startRoles(orders: RoleOrders): RoleProcess {
+  const child = spawn(process.execPath, [new URL(import.meta.url).pathname, JSON.stringify(orders)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const lines: RoleLine[] = [];
+  const waiting = new Set<() => void>();
+  let over = false;
+  const wake = (): void => {
+    for (const check of waiting) check();
+  };
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    lines.push(JSON.parse(line) as RoleLine);
+    wake();
+  });
+  const ended = new Promise<void>((resolve) => {
+    child.on('close', () => {
+      over = true;
+      wake();
+      resolve();
+    });
+  });
+  const until = (condition: (line: RoleLine) => boolean): Promise<RoleLine> =>
+    new Promise((resolve, reject) => {
+      const check = (): void => {
+        const line = lines.find(condition);
+        if (line === undefined && !over) return;
+        waiting.delete(check);
+        if (line !== undefined) resolve(line);
+        else reject(new Error(`${orders.name} ended before that; it told: ${JSON.stringify(lines.slice(-5))}`));
+      };
+      waiting.add(check);
+      check();
+    });
+  return { process: child, lines, until, ended };
+}
+
+/** Written at once: a killed process loses what a stream has buffered. */
+function tell(line: RoleLine): void {
+  writeSync(1, `${JSON.stringify(line)}\n`);
+}
+
+async function obey(orders: RoleOrders): Promise<void> {
+  const stop = new AbortController();
+  process.once('SIGTERM', () => stop.abort());
+  const log = await openLog(orders.log, { readOnly: false });
+  try {
+    await serveNetwork({
+      ...orders,
+      log,
+      roles: new Set(orders.roles),
+      workers: 1,
+      env: () => undefined,
+      signal: stop.signal,
+      onEvent: (event) => {
+        if (event.type === 'event')
+          tell({ run: event.run, ...event.event, ...('error' in event.event ? { error: messageOf(event.event.error) } : {}) });
+        else if (event.type === 'run') tell({ ...event });
+        else tell({ type: 'trouble', error: messageOf(event.error) });
+      },
+    });
+  } finally {
+    await log.close();
+  }
+}
+
+if (import.meta.main) await obey(JSON.parse(process.argv[2] ?? '{}') as RoleOrders);
