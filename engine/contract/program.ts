@@ -142,6 +142,8 @@ export interface Deployment {
   readonly sources?: Readonly<Record<string, SourceAddress>>;
   /** A task of a live source is cut once its first record has waited for this long, milliseconds, though it is not full. */
   readonly cutEveryMs?: number;
+  /** What a schema registry calls the published schema; it stands in every published record, so a generation keeps it. */
+  readonly schemaId?: number;
 }
 
 /** Where a model answers. The key is named by its environment variable and never written anywhere. */

@@ -1,35 +1,28 @@
 /**
- * Puts a program on a log: topics, program, data sets, the copied source. The same name and digest go on with the run that is
- * there; a changed digest is a new generation, and only when asked for by name (P12).
+ * Puts a program on a log: topics, program, data sets, the copied source, and control last, so that a run which can be found is whole and
+ * an interrupted deployment can be repeated at any point. The same name and digest go on with the run that is there, under the new
+ * settings; a changed digest is a new generation, and only when asked for by name (P12).
  */
 import { MizuError } from '../contract/errors.ts';
 import type { DigestHex } from '../contract/ids.ts';
-import { offset } from '../contract/ids.ts';
-import type { Log } from '../contract/log.ts';
-import type { Deployment, Json, Program } from '../contract/program.ts';
+import type { Append, Log } from '../contract/log.ts';
+import type { Deployment, Program } from '../contract/program.ts';
+import { topicSource } from '../contract/program.ts';
+import type { OpenExternal, SourceBounds } from '../contract/source.ts';
 import type { DataSet } from '../contract/storage.ts';
-import { programDigest, encodeProgram } from '../compile/program-digest.ts';
-import { isDeployment, isProgram } from '../compile/program-shape.ts';
+import { encodeProgram } from '../compile/program-digest.ts';
 import { toJson } from '../compile/to-json.ts';
-import { canonicalBytes, digestOf } from '../proof/jcs.ts';
-import { parseStrictJson } from '../proof/json-parser.ts';
+import { canonicalBytes } from '../proof/jcs.ts';
 import { utf8 } from '../proof/sha256.ts';
-import { decodeDataSet, encodeDataSet } from '../workflow/data-set.ts';
+import { encodeDataSet } from '../workflow/data-set.ts';
 import { Committer } from './committer.ts';
-import { readAll } from './log-cursor.ts';
+import type { DeployPlan } from './deploy-plan.ts';
+import { planDeploy } from './deploy-plan.ts';
+import { openExternalSource } from './source-context.ts';
 import type { RecordStream } from './source-store.ts';
 import { ingest } from './source-store.ts';
 import type { RunName } from './topics.ts';
-import { listRuns, RunTopics } from './topics.ts';
-
-/** What a deployed run is made of, as read back from its log. */
-export interface DeployedRun {
-  readonly run: RunName;
-  readonly program: Program;
-  readonly digest: DigestHex;
-  readonly deployment: Deployment;
-  readonly data: readonly DataSet[];
-}
+import { RunTopics } from './topics.ts';
 
 export interface DeployRequest {
   readonly program: Program;
@@ -37,47 +30,57 @@ export interface DeployRequest {
   readonly deployment: Deployment;
   readonly data: Iterable<DataSet>;
   readonly source?: RecordStream | undefined;
+  /** Opens the topic that the program reads, if it reads one. */
+  readonly openExternal?: OpenExternal | undefined;
   readonly newGeneration: boolean;
+  /** Gives the id of the published schema for the topic of verified records; asked before the program of a new generation is published. */
+  readonly registerSchema?: ((verified: string) => Promise<number>) | undefined;
+  /** Committed together with changed settings, such as the request that tells the orchestrator of them. */
+  readonly beside?: ((run: RunName) => readonly Append[]) | undefined;
   readonly signal: AbortSignal;
 }
 
-/** Finds or makes the run's generation and puts everything on the log. @throws PROGRAM_CHANGED. */
+/** Finds or makes the run's generation and puts everything on the log. @throws PROGRAM_CHANGED; what opening the source's topic throws. */
 export async function deploy(log: Log, request: DeployRequest): Promise<RunName> {
-  const { name } = request.deployment;
-  const latest = (await listRuns(log, name)).at(-1);
-  let run: RunName = latest ?? { name, generation: 1 };
-  if (latest !== undefined) {
-    const digest = await deployedDigest(log, latest);
-    if (digest !== undefined && digest !== request.digest) {
-      if (!request.newGeneration) {
-        throw new MizuError(
-          'PROGRAM_CHANGED',
-          `'${name}' ran as program ${digest.slice(0, 12)}… (generation ${latest.generation}); this workflow is program ${request.digest.slice(0, 12)}…`,
-          {
-            component: name,
-            hint: 'A changed program is a new generation: add --new-generation to start it beside the old one, or give it another name or another --log.',
-          },
-        );
-      }
-      run = { name, generation: latest.generation + 1 };
-    }
-  }
+  const plan = await planDeploy(log, request);
+  const { kind, run, current } = plan;
+  if (kind === 'changed' && current !== undefined && !request.newGeneration) throw programChanged(current, request.digest);
   const topics = new RunTopics(run);
-  for (const spec of topics.specs(request.program)) await log.createTopic(spec);
-  await publishProgram(log, run, topics, request);
+  const specs = topics.specs(request.program);
+  for (const spec of specs) if (spec.name !== topics.control) await log.createTopic(spec);
+  if (kind === 'compatible') await publishSettings(log, plan, request);
+  else if (kind !== 'same') await publishProgram(log, run, topics, request);
   if (request.source !== undefined)
     await ingest(log, topics.source, `${run.name}/${run.generation}/ingest`, request.source, request.signal);
+  for (const spec of specs) if (spec.name === topics.control) await log.createTopic(spec);
   return run;
 }
 
+export function programChanged(current: NonNullable<DeployPlan['current']>, digest: DigestHex): MizuError {
+  const { name, generation } = current;
+  return new MizuError(
+    'PROGRAM_CHANGED',
+    `'${name}' ran as program ${current.digest.slice(0, 12)}… (generation ${generation}); this workflow is program ${digest.slice(0, 12)}…`,
+    {
+      component: name,
+      hint: 'A changed program is a new generation: add --new-generation to start it beside the old one, or give it another name or another --log.',
+    },
+  );
+}
+
 async function publishProgram(log: Log, run: RunName, topics: RunTopics, request: DeployRequest): Promise<void> {
-  if ((await log.end(topics.program, 0)) > 0) return;
-  const committer = await Committer.open(log, `${run.name}/${run.generation}/deploy`);
+  const committer = await Committer.open(log, ownerOf(run));
   try {
     if ((await log.end(topics.program, 0)) > 0) return;
+    const bounds = await sourceBounds(request);
+    const schemaId = await request.registerSchema?.(topics.verified);
+    const deployment = { ...request.deployment, ...(schemaId === undefined ? {} : { schemaId }) };
     await committer.commit([
       { topic: topics.program, partition: 0, key: utf8('program'), value: encodeProgram(request.program) },
-      { topic: topics.program, partition: 0, key: utf8('deployment'), value: canonicalBytes(toJson(request.deployment)) },
+      settingsEntry(topics, deployment),
+      ...(bounds === undefined
+        ? []
+        : [{ topic: topics.program, partition: 0, key: utf8('source'), value: canonicalBytes(toJson(bounds)) }]),
       ...[...request.data].map((set) => ({
         topic: topics.program,
         partition: 0,
@@ -90,49 +93,42 @@ async function publishProgram(log: Log, run: RunName, topics: RunTopics, request
   }
 }
 
-async function deployedDigest(log: Log, run: RunName): Promise<DigestHex | undefined> {
-  const { entries } = await log.read(new RunTopics(run).program, 0, offset(0), { maxEntries: 1 });
-  const [first] = entries;
-  return first === undefined ? undefined : digestOf(parseStrictJson(first.value));
+async function publishSettings(log: Log, { run, deployment }: DeployPlan, request: DeployRequest): Promise<void> {
+  const committer = await Committer.open(log, ownerOf(run));
+  try {
+    await committer.commit([settingsEntry(new RunTopics(run), deployment), ...(request.beside?.(run) ?? [])]);
+  } finally {
+    await committer.close();
+  }
 }
 
-/** Reads a run back from its log alone. @throws NOT_FOUND with the names that exist; LOG_CORRUPT. */
-export async function readRun(log: Log, name: string, generation?: number): Promise<DeployedRun> {
-  const runs = await listRuns(log, name);
-  const run = generation === undefined ? runs.at(-1) : runs.find((candidate) => candidate.generation === generation);
-  if (run === undefined) {
-    const known = (await listRuns(log)).map((other) => `${other.name}/${other.generation}`);
-    throw new MizuError('NOT_FOUND', `There is no run '${name}${generation === undefined ? '' : `/${generation}`}' on ${log.address}`, {
-      hint: known.length === 0 ? 'This log holds no runs; check --log.' : `Runs on this log: ${known.join(', ')}.`,
-    });
-  }
-  let program: Program | undefined;
-  let deployment: Deployment | undefined;
-  const data: DataSet[] = [];
-  const topics = new RunTopics(run);
-  for await (const entry of readAll(log, topics.program, 0)) {
-    const key = Buffer.from(entry.key ?? new Uint8Array(0)).toString('utf8');
-    if (key === 'program') program = readAs(topics.program, 'program', entry.value, isProgram);
-    else if (key === 'deployment') deployment = readAs(topics.program, 'deployment', entry.value, isDeployment);
-    else if (key.startsWith('data/')) {
-      const set = decodeDataSet(entry.value);
-      if (set.digest !== key.slice('data/'.length))
-        throw new MizuError('LOG_CORRUPT', `Data set ${key.slice(5, 17)}… of '${name}' has other content than its digest says`);
-      data.push(set);
+function settingsEntry(topics: RunTopics, deployment: Deployment): Append {
+  return { topic: topics.program, partition: 0, key: utf8('deployment'), value: canonicalBytes(toJson(deployment)) };
+}
+
+function ownerOf(run: RunName): string {
+  return `${run.name}/${run.generation}/deploy`;
+}
+
+/** Looks once where the program's topic begins and ends. From here on the run reads exactly that, whoever goes on with it (P7, P13). */
+export async function sourceBounds(
+  request: Pick<DeployRequest, 'program' | 'deployment' | 'openExternal'>,
+): Promise<SourceBounds | undefined> {
+  const source = topicSource(request.program);
+  if (source === undefined) return undefined;
+  const address = request.deployment.sources?.[source.name];
+  const topic = await openExternalSource({ ...request, source: undefined }, request.openExternal);
+  try {
+    const partitions: { from: number; to?: number }[] = [];
+    for (let partition = 0; partition < topic.partitions; partition++) {
+      const end = await topic.end(partition);
+      const from = address?.from === 'latest' ? end : await topic.start(partition);
+      // Nothing is needed of it, but a missing permission to read shows now and not in the middle of the run.
+      if (partition === 0) await topic.read(0, from, { maxBytes: 1 });
+      partitions.push(source.until === 'end' ? { from, to: Math.max(from, end) } : { from });
     }
+    return { topic: topic.name, partitions };
+  } finally {
+    await topic.close();
   }
-  if (program === undefined || deployment === undefined) {
-    throw new MizuError('NOT_FOUND', `Run '${name}/${run.generation}' was never fully deployed`, {
-      hint: 'Run its workflow again: deployment goes on where it stopped.',
-    });
-  }
-  return { run, program, digest: programDigest(program), deployment, data };
-}
-
-function readAs<T>(topic: string, what: string, bytes: Uint8Array, is: (json: Json) => json is Json & T): T {
-  const json = parseStrictJson(bytes);
-  if (is(json)) return json;
-  throw new MizuError('LOG_CORRUPT', `${topic}: the ${what} has a shape that this version does not know`, {
-    hint: 'Use the version of Mizu that deployed the run.',
-  });
 }

@@ -16,7 +16,7 @@ import { toHex } from '../proof/sha256.ts';
 import type { OpenExternal } from '../contract/source.ts';
 import type { Offer } from '../dispatch/control-entry.ts';
 import { ControlTail } from './control-tail.ts';
-import type { DeployedRun } from './deploy.ts';
+import type { DeployedRun } from './read-run.ts';
 import { refuseLiveRun } from './live-run.ts';
 import { Member } from './member.ts';
 import { opsOf } from './offer.ts';
@@ -124,18 +124,29 @@ async function runRoles(
   closers.push(() => orchestrator.close());
   await control.catchUp();
   const offer = localOffer(options);
-  const members = names.map((name) => new Member(context, control, { name, offer, pool: () => pool, openExternal: options.openExternal, alone: false }));
+  const members = names.map(
+    (name) => new Member(context, control, { name, offer, pool: () => pool, openExternal: options.openExternal, alone: false }),
+  );
   for (const member of members) closers.push(() => member.close());
-  const tail = pulled(async () => (control.fold.close === undefined && (await control.turn(context.signal)) ? true : undefined));
+  const over = (): boolean => control.fold.close !== undefined || control.fold.mode === 'stopped';
+  const tail = pulled(async () => (!over() && (await control.turn(context.signal)) ? true : undefined));
   const roles = merge(
     tail,
     orchestrator.run().pipe(tap((progress) => options.onProgress?.(progress))),
     ...members.map((member) => member.run()),
   );
   await completion(roles, options.signal, ended);
-  const { close } = control.fold;
+  const { close, mode, modeBy } = control.fold;
+  if (close === undefined && mode === 'stopped') throw stoppedBy(modeBy, context.title);
   invariant(close !== undefined, 'roles end when the run is closed');
   return readSummary(close.summary);
+}
+
+function stoppedBy(operator: string, title: string): MizuError {
+  return new MizuError('INTERRUPTED', `'${title}' was stopped by ${operator}`, {
+    component: title,
+    hint: 'Nothing committed is lost: the same command with the same --log goes on where it stopped.',
+  });
 }
 
 /** What each of several members of this process offers: all of them share its threads. */
@@ -183,7 +194,7 @@ function completion(roles: Observable<unknown>, interrupt: AbortSignal, ended: A
 }
 
 /** One key signs a run from its first entry to its last: a tree begun under one key and ended under another would verify under neither. */
-export function refuseOtherKey(context: RunContext, control: ControlTail): void {
+export function refuseOtherKey(context: Pick<RunContext, 'title' | 'signer'>, control: ControlTail): void {
   const [first] = control.fold.keys;
   const own = toHex(context.signer.publicKey);
   if (first === undefined || first === own) return;

@@ -3,7 +3,7 @@ import { MizuError } from '../contract/errors.ts';
 import type { RecordId } from '../contract/ids.ts';
 import { formatRecordId } from '../contract/ids.ts';
 import type { Log } from '../contract/log.ts';
-import type { DeployedRun } from '../runtime/deploy.ts';
+import type { DeployedRun } from '../runtime/read-run.ts';
 import { RunTopics } from '../runtime/topics.ts';
 import type { PublishedTask } from './topic-merge.ts';
 import { PublishedReader } from './topic-merge.ts';

@@ -19,7 +19,7 @@ import { parseVkey } from '../proof/note.ts';
 import { sha256, toBase64 } from '../proof/sha256.ts';
 import { TileReader } from '../proof/tile-reader.ts';
 import { formatTlogProof } from '../proof/tlog-proof.ts';
-import type { DeployedRun } from '../runtime/deploy.ts';
+import type { DeployedRun } from '../runtime/read-run.ts';
 import { RunTopics } from '../runtime/topics.ts';
 import { findRecord } from './find-record.ts';
 import { newestCheckpoint, tileSource } from './tile-store.ts';

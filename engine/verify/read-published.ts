@@ -7,7 +7,7 @@ import { schemaBefore } from '../datavm/program-loader.ts';
 import { ByteReader } from '../proof/bytes.ts';
 import type { Drop, DropKind } from '../proof/effect.ts';
 import { recordCodec } from '../proof/value-codec.ts';
-import type { DeployedRun } from '../runtime/deploy.ts';
+import type { DeployedRun } from '../runtime/read-run.ts';
 import { RunTopics } from '../runtime/topics.ts';
 import type { PublishedTask } from './topic-merge.ts';
 import { PublishedReader } from './topic-merge.ts';

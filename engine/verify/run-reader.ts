@@ -9,7 +9,7 @@ import type { Json } from '../contract/program.ts';
 import type { ControlBody, CutEntry, FinishReason } from '../dispatch/control-entry.ts';
 import { decodeControl } from '../dispatch/control-entry.ts';
 import type { Frame } from '../proof/frame.ts';
-import type { DeployedRun } from '../runtime/deploy.ts';
+import type { DeployedRun } from '../runtime/read-run.ts';
 import { FrameInbox } from '../runtime/frame-inbox.ts';
 import type { LeafGroup } from '../runtime/leaf-stream.ts';
 import { LeafStream } from '../runtime/leaf-stream.ts';

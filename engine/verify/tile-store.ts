@@ -7,7 +7,7 @@ import { fromUtf8 } from '../proof/sha256.ts';
 import type { ReadTile } from '../proof/tile-reader.ts';
 import type { TileFile, TileId } from '../proof/tiles.ts';
 import { parseTilePath, TILE_WIDTH } from '../proof/tiles.ts';
-import type { DeployedRun } from '../runtime/deploy.ts';
+import type { DeployedRun } from '../runtime/read-run.ts';
 import { readAll } from '../runtime/log-cursor.ts';
 import { RunTopics } from '../runtime/topics.ts';
 

@@ -6,7 +6,7 @@ import { decodeControl } from '../dispatch/control-entry.ts';
 import { formatVkey, noteKey } from '../proof/note.ts';
 import { fromHex } from '../proof/sha256.ts';
 import { originOf } from '../runtime/checkpointer.ts';
-import type { DeployedRun } from '../runtime/deploy.ts';
+import type { DeployedRun } from '../runtime/read-run.ts';
 import { RunTopics } from '../runtime/topics.ts';
 
 /** @throws CHECK_FAILED when nobody ran it yet. */
