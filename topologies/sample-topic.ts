@@ -52,12 +52,15 @@ export async function checkTopic(workflow: CompiledFile, open: OpenExternal): Pr
   const records = await sampleTopic(workflow, open, CHECKED_RECORDS);
   if (records.length < CHECKED_LEAST) return;
   const failed = await unreadable(workflow, records);
-  const [first] = failed;
-  if (first === undefined || failed.length < records.length) return;
+  if (failed.length < records.length) return;
+  const codes = failed.map(({ code }) => code);
+  const often = (code: string): number => codes.filter((other) => other === code).length;
+  // The commonest failure is the one that the workflow is wrong about.
+  const [typical] = [...failed].sort((a, b) => often(b.code) - often(a.code));
   const name = topicSource(workflow.program)?.name ?? '';
   throw new MizuError(
     'INPUT_INVALID',
-    `None of the first ${records.length} records of the topic '${name}' can be read as ${topicSource(workflow.program)?.format}. The first: ${first.code}, ${first.message}`,
+    `None of the first ${records.length} records of the topic '${name}' can be read as the workflow says (${topicSource(workflow.program)?.format}). Most often: ${typical?.code}, ${typical?.message}`,
     {
       component: name,
       hint: 'Mend `format` and `fields`, or begin behind these records (sources: from: latest); `mizu preview` shows each of them.',

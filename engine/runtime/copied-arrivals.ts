@@ -1,5 +1,6 @@
 /** What has arrived of a topic that is copied to the run's own log: numbered records whose sizes are known, so that no task grows too large. */
 import { MizuError } from '../contract/errors.ts';
+import { offset } from '../contract/ids.ts';
 import type { Log } from '../contract/log.ts';
 import { LogCursor } from './log-cursor.ts';
 import { recordSizes, seekSource, sourceHeaders } from './source-store.ts';
@@ -66,6 +67,8 @@ export class CopiedArrivals implements Arrivals {
 
   private async open(next: number): Promise<LogCursor> {
     this.low = next;
-    return new LogCursor(this.log, this.topic, 0, await seekSource(this.log, this.topic, next), { maxEntries: 16 });
+    // From the entry of the record before: if that is the last one, it says that the topic is complete.
+    const position = next === 0 ? offset(0) : await seekSource(this.log, this.topic, next - 1);
+    return new LogCursor(this.log, this.topic, 0, position, { maxEntries: 16 });
   }
 }

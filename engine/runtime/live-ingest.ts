@@ -19,10 +19,8 @@ import type { SourceContext } from './source-context.ts';
 import { openExternalSource } from './source-context.ts';
 import { ENTRY_BYTES, ENTRY_RECORDS, lengthPrefixed, sourceHeaders } from './source-store.ts';
 
-/** Records that are copied and not yet cut, at most: several of the largest tasks. */
-const AHEAD_RECORDS_LIMIT = 400_000;
-/** Of the same, bytes: what a window of tasks needs to be full, and what the planner has to look at after a take-over. */
-const AHEAD_BYTES_LIMIT = 256 * 1024 * 1024;
+/** What is copied and not yet cut, at most: several of the largest tasks, so that a window of them is full; and what a planner reads after a take-over. */
+export const INGEST_AHEAD = { records: 400_000, bytes: 256 * 1024 * 1024 } as const;
 /** Bytes that one read of a partition asks for; one commit holds one read of each partition at most. */
 const READ_BYTES = 2 * 1024 * 1024;
 /** A partition of a topic with an end is read this far before the next one's turn. */
@@ -36,6 +34,11 @@ export interface Ingested {
   readonly records: number;
 }
 
+interface AheadLimit {
+  readonly records: number;
+  readonly bytes: number;
+}
+
 interface PartitionCopy {
   next: number;
   readonly to: number | undefined;
@@ -47,6 +50,7 @@ export class LiveIngest {
   private readonly topic: ExternalTopic;
   private readonly committer: Committer;
   private readonly partitions: PartitionCopy[];
+  private readonly limit: AheadLimit;
   /** Records copied so far: the next one has this number. */
   private count: number;
   private done: boolean;
@@ -62,7 +66,9 @@ export class LiveIngest {
     topic: ExternalTopic,
     committer: Committer,
     state: CopyState,
+    limit: AheadLimit,
   ) {
+    this.limit = limit;
     this.context = context;
     this.control = control;
     this.topic = topic;
@@ -80,12 +86,14 @@ export class LiveIngest {
     context: SourceContext & { readonly signal: AbortSignal },
     control: ControlTail,
     external: OpenExternal | undefined,
+    limit: AheadLimit = INGEST_AHEAD,
   ): Promise<LiveIngest | undefined> {
     if (topicSource(context.program)?.ingest !== 'copy') return undefined;
     invariant(context.source !== undefined, 'a program that reads a topic was deployed with its bounds');
     const topic = await openExternalSource(context, external);
     const committer = await Committer.open(context.log, `${context.title}/ingest`);
-    return new LiveIngest(context, control, topic, committer, await readBack(context.log, context.topics.source, context.source, topic));
+    const state = await readBack(context.log, context.topics.source, context.source, topic);
+    return new LiveIngest(context, control, topic, committer, state, limit);
   }
 
   /** Copies until the signal aborts, or until a topic with an end is there. Each emission is one commit. */
@@ -174,7 +182,7 @@ export class LiveIngest {
       settled++;
     }
     this.ahead.splice(0, settled);
-    return this.count - cut >= AHEAD_RECORDS_LIMIT || this.aheadBytes >= AHEAD_BYTES_LIMIT;
+    return this.count - cut >= this.limit.records || this.aheadBytes >= this.limit.bytes;
   }
 
   private async waitForRecords(signal: AbortSignal): Promise<void> {

@@ -1,6 +1,6 @@
 /** Plans an operator over a schema and collects its problems: the compiler's part, in a few lines. */
 import { nearest } from '#engine';
-import type { DataSet, FieldType, OpPlan, Operator, PlanContext, Schema, SourceInfo } from '#engine';
+import type { DataSet, FieldType, OpPlan, Operator, PlanContext, Schema, SourceInfo, TopicInfo } from '#engine';
 import { engines } from '#operators';
 
 export interface Planned {
@@ -13,6 +13,7 @@ export interface Planned {
 export interface Surroundings {
   readonly data?: Readonly<Record<string, DataSet>>;
   readonly source?: SourceInfo;
+  readonly topic?: TopicInfo;
 }
 
 export function planOver(operator: Operator, params: unknown, schema: Schema, surroundings: Surroundings = {}): Planned {
@@ -28,6 +29,7 @@ export function planOver(operator: Operator, params: unknown, schema: Schema, su
     fieldType: (path, at) => typeAt(schema, path.split('.')) ?? report(at, `no field '${path}'`),
     data: (name, at) => surroundings.data?.[name] ?? report(at, `no data '${name}'`),
     source: surroundings.source,
+    topic: surroundings.topic,
     models: [],
     engines,
     problem: (at, message, more) => report(at, message, more),
