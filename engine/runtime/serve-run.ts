@@ -188,6 +188,8 @@ class ServedRun {
         defaultValue: undefined,
       });
       if (orchestration.stopped) this.stopped = 'stopped';
+      // What it wrote last is not read back yet.
+      await control.until(() => this.ended !== undefined, context.signal);
     } finally {
       await orchestration.close();
     }
@@ -229,9 +231,9 @@ class ServedRun {
   private pool(life: MemberLife): TaskExecutor {
     const { context, options } = this;
     const { onEvent } = options;
-    const asker = (this.asker ??= new LogGateway(context, this.control, {
-      onUnserved: (error) => onEvent({ type: 'failed', name: 'gateway', error }),
-    }));
+    const onUnserved = (error: MizuError): void => onEvent({ type: 'failed', name: 'gateway', error });
+    this.asker ??= new LogGateway(context, this.control, { onUnserved });
+    const { asker } = this;
     asker.begin(life.node, life.signal);
     this.executor ??= new WorkerPool({
       url: options.workerUrl,
