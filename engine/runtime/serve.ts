@@ -2,7 +2,6 @@
 import { setTimeout as after } from 'node:timers/promises';
 import { MizuError } from '../contract/errors.ts';
 import type { Offset } from '../contract/ids.ts';
-import { offset } from '../contract/ids.ts';
 import type { Log } from '../contract/log.ts';
 import type { Registry } from '../contract/operator.ts';
 import type { Signer } from '../contract/signer.ts';
@@ -13,6 +12,7 @@ import { decodeControl } from '../dispatch/control-entry.ts';
 import type { DeployedRun } from './read-run.ts';
 import { readRun } from './read-run.ts';
 import type { OpenGateway } from './gateway-role.ts';
+import { lastEntry } from './last-entry.ts';
 import { PASSING_FAILURES } from './leases.ts';
 import { opsOf } from './offer.ts';
 import type { RunContext } from './run-context.ts';
@@ -26,8 +26,6 @@ export type Role = (typeof ROLES)[number];
 
 /** How often a process looks for runs that it does not know, milliseconds. */
 const LOOK_MS = 1_000;
-/** Entries at the end of a control log among which the closing one must stand; offsets may have gaps. */
-const LAST_ENTRIES = 16;
 
 export type ServeEvent =
   | { readonly type: 'run'; readonly run: string; readonly state: 'served' | ServedEnd }
@@ -149,7 +147,6 @@ function offerOf(options: ServeOptions, { deployment }: DeployedRun): Offer | un
 
 /** Whether the run's last entry stands in its control log. */
 async function isClosed(log: Log, topics: RunTopics): Promise<boolean> {
-  const end = await log.end(topics.control, 0);
-  const { entries } = await log.read(topics.control, 0, offset(Math.max(0, end - LAST_ENTRIES)));
-  return entries.some((entry) => decodeControl(entry.value).body.type === 'close');
+  const last = await lastEntry(log, topics.control, 0);
+  return last !== undefined && decodeControl(last.value).body.type === 'close';
 }

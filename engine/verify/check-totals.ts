@@ -1,12 +1,12 @@
 /** The sums of a run: every candidate accounted for (law 5, P16), the end that the program prescribes (P4), and the run's own summary. */
 import { messageOf } from '../contract/errors.ts';
-import { offset } from '../contract/ids.ts';
 import type { Log } from '../contract/log.ts';
 import { type Program, topicSource } from '../contract/program.ts';
 import { OVER_COUNT } from '../datavm/accept-op.ts';
 import { decodeControl } from '../dispatch/control-entry.ts';
 import { canonicalJson } from '../proof/jcs.ts';
 import { candidateLimit } from '../runtime/run-context.ts';
+import { lastEntry } from '../runtime/last-entry.ts';
 import { readSummary } from '../runtime/summary.ts';
 import type { RunTopics } from '../runtime/topics.ts';
 import type { CheckedGroup } from './check-leaves.ts';
@@ -68,9 +68,7 @@ export async function checkSummary(
   tree: { readonly size: number; readonly root: string },
   report: Report,
 ): Promise<void> {
-  const end = await log.end(topics.control, 0);
-  const { entries } = await log.read(topics.control, 0, offset(Math.max(0, end - 1)));
-  const last = entries.at(-1);
+  const last = await lastEntry(log, topics.control, 0);
   try {
     const body = last === undefined ? undefined : decodeControl(last.value).body;
     if (body?.type !== 'close') {
