@@ -173,6 +173,7 @@ function deploymentOf(spec: WorkflowSpec): Deployment {
     deadlineMs: spec.task.deadlineMs,
     models: spec.models,
     storage: spec.publish.storage,
+    ...(spec.retention === undefined ? {} : { retention: spec.retention }),
     ...(Object.keys(spec.sources).length === 0 ? {} : { sources: spec.sources }),
     ...(everyMs === undefined ? {} : { cutEveryMs: everyMs }),
   };

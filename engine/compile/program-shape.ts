@@ -70,6 +70,7 @@ const DEPLOYMENT = z.strictObject({
   deadlineMs: z.number(),
   models: z.record(z.string(), MODEL),
   storage: z.enum(['global', 'local']),
+  retention: z.strictObject({ bytes: z.number().optional(), ms: z.number().optional() }).optional(),
   sources: z.record(z.string(), SOURCE).optional(),
   cutEveryMs: z.number().optional(),
   schemaId: whole.optional(),

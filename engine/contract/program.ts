@@ -3,6 +3,7 @@
  * deployment setting (P5): no name, node count, worker count, deadline, model address or key.
  */
 import type { DigestHex } from './ids.ts';
+import type { Retention } from './log.ts';
 import type { FieldType, Schema } from './types.ts';
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -138,6 +139,8 @@ export interface Deployment {
   readonly deadlineMs: number;
   readonly models: Readonly<Record<string, ModelAddress>>;
   readonly storage: 'global' | 'local';
+  /** What the log may forget of a run's records between their places; absent: nothing. */
+  readonly retention?: Retention;
   /** Topics that are sources, by the author's name. */
   readonly sources?: Readonly<Record<string, SourceAddress>>;
   /** A task of a live source is cut once its first record has waited for this long, milliseconds, though it is not full. */

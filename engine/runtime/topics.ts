@@ -3,7 +3,7 @@
  * RUN.GENERATION.topic, so a run can be found, retained and deleted by its prefix.
  */
 import type { Program } from '../contract/program.ts';
-import type { Log, TopicSpec } from '../contract/log.ts';
+import type { Log, Retention, TopicSpec } from '../contract/log.ts';
 
 /** Nodes that may take part in one run: one results partition each. */
 export const NODE_LIMIT = 32;
@@ -82,31 +82,43 @@ export class RunTopics {
     return `${this.prefix}snapshots-${stage}`;
   }
 
-  /** Everything a program needs, in the order in which it is created; `control` comes last, so a run that has one is whole. */
-  specs(program: Program): TopicSpec[] {
+  /**
+   * Everything a program needs. With a retention, what leads from source to published records is forgotten together (P13): without frames there is no use for
+   * deltas or answers. Control, proofs, snapshots and tiles stay: they say what was done, and let steps go on.
+   *
+   * In the order in which it is created; `control` comes last, so a run that has one is whole.
+   */
+  specs(program: Program, retention?: Retention): TopicSpec[] {
     const publishing = program.stages.at(-1);
     const partitions = publishing?.partitions ?? 1;
     const keyed = program.stages.filter((stage) => stage.kind !== 'source');
+    const passing = { cleanup: 'keep', ...(retention === undefined ? {} : { retention }) } as const;
     return [
       { name: this.program, partitions: 1, cleanup: 'keep' },
-      { name: this.source, partitions: 1, cleanup: 'keep' },
+      // A finite source is copied before the first task: what is not yet read of it must stay.
+      { name: this.source, partitions: 1, ...(isLive(program) ? passing : { cleanup: 'keep' }) },
       { name: this.results, partitions: NODE_LIMIT, cleanup: 'keep' },
       { name: this.requests, partitions: 1, cleanup: 'keep' },
       ...(asksModels(program) ? [{ name: this.questions, partitions: SETTLED_PARTITION + 1, cleanup: 'keep' } as const] : []),
-      ...keyed.map((stage) => ({ name: this.frames(stage.index), partitions: stage.partitions, cleanup: 'keep' }) as const),
-      ...keyed.map((stage) => ({ name: this.state(stage.index), partitions: stage.partitions, cleanup: 'keep' }) as const),
+      ...keyed.map((stage) => ({ name: this.frames(stage.index), partitions: stage.partitions, ...passing })),
+      ...keyed.map((stage) => ({ name: this.state(stage.index), partitions: stage.partitions, ...passing })),
       ...keyed.map((stage) => ({ name: this.snapshots(stage.index), partitions: stage.partitions, cleanup: 'compact' }) as const),
       { name: this.proofs, partitions: PROOF_PARTITIONS, cleanup: 'compact' },
-      { name: this.attestations, partitions: 1, cleanup: 'keep' },
-      { name: this.verified, partitions, cleanup: 'keep' },
-      { name: this.rejected, partitions, cleanup: 'keep' },
-      { name: this.failed, partitions, cleanup: 'keep' },
-      { name: this.duplicates, partitions, cleanup: 'keep' },
+      { name: this.attestations, partitions: 1, ...passing },
+      { name: this.verified, partitions, ...passing },
+      { name: this.rejected, partitions, ...passing },
+      { name: this.failed, partitions, ...passing },
+      { name: this.duplicates, partitions, ...passing },
       { name: this.tiles, partitions: 1, cleanup: 'compact' },
       { name: this.checkpoints, partitions: 1, cleanup: 'keep' },
       { name: this.control, partitions: 1, cleanup: 'keep' },
     ];
   }
+}
+
+/** Whether records still come while it runs. */
+function isLive({ source }: Program): boolean {
+  return source !== undefined && 'kind' in source && source.until === undefined;
 }
 
 /** Whether its tasks ask anything of the outside (law 7). */

@@ -3,6 +3,7 @@
  * A section that is wrong stands with its default in the result, which is then only good for finding more problems.
  */
 import type { z } from 'zod';
+import type { Retention } from '../contract/log.ts';
 import type { Problem } from '../contract/errors.ts';
 import type { Json, ModelAddress, SourceAddress } from '../contract/program.ts';
 import { explainIssues, kindOf } from './explain-issues.ts';
@@ -11,7 +12,7 @@ import { nearestOrAll } from './nearest.ts';
 import type { Locate } from './place.ts';
 import { problemAt, shorten } from './place.ts';
 import type { DataSource, SectionName, StepSpec, WorkflowSpec } from './workflow-schema.ts';
-import { DEFAULT_DEADLINE, durationMs, SECTION_NAMES, stepShape, STEPS_LIMIT, WORKFLOW_SECTIONS } from './workflow-schema.ts';
+import { byteCount, DEFAULT_DEADLINE, durationMs, SECTION_NAMES, stepShape, STEPS_LIMIT, WORKFLOW_SECTIONS } from './workflow-schema.ts';
 
 export interface DocumentReading {
   /** Undefined when the document is no map at all. */
@@ -66,6 +67,7 @@ export function readDocument(value: Json | undefined, locate: Locate): DocumentR
     block: section('block', s.block, s.block.parse(undefined)),
     partitions: section('partitions', s.partitions, s.partitions.parse(undefined)),
     nodes: section('nodes', s.nodes, 1),
+    retention: retentionOf(section('retention', s.retention, undefined)),
     data: Object.fromEntries(Object.entries(data).map(([name, source]) => [name, dataSourceOf(source)])),
     models: Object.fromEntries(Object.entries(models).map(([name, model]) => [name, modelOf(model)])),
     sources: Object.fromEntries(Object.entries(sources).map(([name, source]) => [name, addressOf(source)])),
@@ -74,6 +76,17 @@ export function readDocument(value: Json | undefined, locate: Locate): DocumentR
     publish: { fields: publish.fields, storage: publish.storage },
   };
   return { spec, problems };
+}
+
+function retentionOf(
+  retention: { readonly bytes?: string | undefined; readonly time?: string | undefined } | undefined,
+): Retention | undefined {
+  if (retention === undefined) return undefined;
+  const { bytes, time } = retention;
+  return {
+    ...(bytes === undefined ? {} : { bytes: byteCount(bytes) }),
+    ...(time === undefined ? {} : { ms: durationMs(time) }),
+  };
 }
 
 /** A missing section is missing in the document, not in itself. */

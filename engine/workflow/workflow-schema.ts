@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { NAME_LIMIT, NAME_PATTERN } from '../contract/ids.ts';
+import type { Retention } from '../contract/log.ts';
 import type { Json, ModelAddress, SourceAddress } from '../contract/program.ts';
 
 /** Candidates per task when the author gives no `task.size`. */
@@ -64,6 +65,40 @@ const every = z
   .string('a time such as 50ms, 1s or 5m')
   .refine(isCutEvery, 'not a time such as 50ms, 1s or 5m, above 0 and at most 1h')
   .describe('A record of a live source waits for a full task at most this long: 50ms, 1s; a deployment setting.');
+
+const BYTES = /^(\d{1,9})(B|KB|MB|GB|TB|KiB|MiB|GiB|TiB)$/;
+const UNIT_BYTES: Readonly<Record<string, number>> = {
+  B: 1,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  TB: 1e12,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+  TiB: 2 ** 40,
+};
+
+/** Bytes of `500MB`, `1GiB`. */
+export function byteCount(text: string): number | undefined {
+  const match = BYTES.exec(text);
+  const unit = UNIT_BYTES[match?.[2] ?? ''];
+  return match?.[1] === undefined || unit === undefined ? undefined : Number(match[1]) * unit;
+}
+
+/** What a reader that is behind may miss at once: below this, retention would take what the next step still needs. */
+export const RETENTION_LEAST_BYTES = 16_000_000;
+export const RETENTION_LEAST_MS = 60_000;
+
+const retentionBytes = z
+  .string('a size such as 500MB or 1GiB')
+  .refine((text) => (byteCount(text) ?? 0) >= RETENTION_LEAST_BYTES, 'not a size such as 500MB or 1GiB, at least 16MB')
+  .describe('The log may forget the begin of a partition that holds more than this: 500MB, 1GiB.');
+
+const retentionTime = z
+  .string('a time such as 30m or 24h')
+  .refine((text) => (durationMs(text) ?? 0) >= RETENTION_LEAST_MS, 'not a time such as 30m or 24h, at least 1m')
+  .describe('The log may forget what is older than this: 30m, 24h.');
 
 const path = z.string().min(1).max(1_024);
 
@@ -153,6 +188,12 @@ export const WORKFLOW_SECTIONS = {
   block: count(BLOCK_RECORDS_LIMIT, 'Records handled at once.').default(DEFAULT_BLOCK_RECORDS),
   partitions: count(PARTITIONS_LIMIT, 'Partitions of each shuffle.').default(DEFAULT_PARTITIONS),
   nodes: count(NODES_LIMIT, 'How many nodes to employ; a deployment setting.').default(DEFAULT_NODES),
+  retention: z
+    .strictObject({ bytes: retentionBytes.optional(), time: retentionTime.optional() })
+    .optional()
+    .describe(
+      'What the log may forget of source, frames, deltas, answers and published records, all together; without it, nothing. A deployment setting.',
+    ),
   data: z
     .record(z.string().regex(DATA_NAME_PATTERN, 'a name of letters, digits, _ and -, at most 64'), dataSource)
     .prefault({})
@@ -210,6 +251,7 @@ export interface WorkflowSpec {
   readonly block: number;
   readonly partitions: number;
   readonly nodes: number;
+  readonly retention: Retention | undefined;
   readonly data: Readonly<Record<string, DataSource>>;
   readonly models: Readonly<Record<string, ModelAddress>>;
   readonly sources: Readonly<Record<string, SourceAddress>>;
