@@ -14,7 +14,18 @@ import { join } from 'node:path';
 export type Security = 'tls' | 'tls-client' | 'sasl-plain' | 'sasl-plain-tls' | 'scram' | 'oauth' | 'acl';
 
 /** Users of every listener with SASL; the password is the name with `-secret` behind it. */
-export const BROKER_USERS = ['admin', 'alice', 'bob'] as const;
+export const BROKER_USERS = [
+  'admin',
+  'alice',
+  'bob',
+  'deployer',
+  'orchestrator',
+  'node',
+  'gateway',
+  'checkpointer',
+  'reader',
+  'consumer',
+] as const;
 
 export function passwordOf(user: string): string {
   return `${user}-secret`;

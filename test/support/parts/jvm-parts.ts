@@ -21,7 +21,7 @@ const FETCH_LIMIT_MS = 10 * 60_000;
 
 const run = promisify(execFile);
 
-const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
+export const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>mizu.test</groupId><artifactId>broker</artifactId><version>1</version><packaging>pom</packaging>
   <dependencies>
