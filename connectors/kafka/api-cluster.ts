@@ -137,26 +137,35 @@ export interface ReplicaSize extends PartitionAddress {
 export const describeLogDirs: Api<readonly PartitionAddress[], { readonly error: number; readonly sizes: readonly ReplicaSize[] }> = {
   name: 'DescribeLogDirs',
   key: 35,
-  version: 1,
-  flexible: false,
+  version: 3,
+  flexible: true,
   encode(out, places) {
-    out.array(byTopic(places), ([topic, group]) => out.string(topic).array(group, ({ partition }) => out.int32(partition)));
+    out.compactArray(byTopic(places), ([topic, group]) => {
+      out.compactString(topic).compactArray(group, ({ partition }) => out.int32(partition));
+      out.tags();
+    });
+    out.tags();
   },
   decode(answer) {
     answer.int32();
-    let firstError = 0;
-    const directories = answer.array(() => {
+    let firstError = answer.int16();
+    const directories = answer.compactArray(() => {
       firstError ||= answer.int16();
-      answer.string();
-      return answer.array(() => {
-        const topic = answer.string();
-        return answer.array(() => {
+      answer.compactString();
+      const topics = answer.compactArray(() => {
+        const topic = answer.compactString();
+        const sizes = answer.compactArray(() => {
           const size = { topic, partition: answer.int32(), bytes: answer.int64() };
           answer.int64();
           answer.boolean();
+          answer.skipTags();
           return size;
         });
+        answer.skipTags();
+        return sizes;
       });
+      answer.skipTags();
+      return topics;
     });
     return { error: firstError, sizes: directories.flat(2) };
   },

@@ -1,4 +1,4 @@
-/** Requests of the data path: produce, fetch, offsets. Versions that brokers from 3.0 to 4.x speak. */
+/** Requests of the data path: produce, fetch, offsets. Versions that brokers from 3.3 to 4.x speak. */
 import { type Api, byTopic, type PartitionAddress } from './api.ts';
 import type { WireReader } from './wire.ts';
 

@@ -51,8 +51,13 @@ export class Cluster {
 
   /** State of the named topics, or of all (null), from whichever broker answers first. */
   async describe(topics: readonly string[] | null): Promise<ClusterState> {
-    const state = await this.anyBroker((link) => link.call(metadata, topics));
-    if (state.brokers.length > 0) this.#brokers = new Map(state.brokers.map(({ node, host, port }) => [node, { host, port }]));
+    const state = await this.anyBroker(async (link) => {
+      const answer = await link.call(metadata, topics);
+      // What a broker says while it ends the connection.
+      if (answer.brokers.length === 0) throw new LinkFailure(link.name, 'it answered that there are no brokers');
+      return answer;
+    });
+    this.#brokers = new Map(state.brokers.map(({ node, host, port }) => [node, { host, port }]));
     for (const { topic, error, partitions } of state.topics) {
       if (error !== 0) continue;
       const leaders: number[] = [];

@@ -95,7 +95,7 @@ function hintFor(name: string, denied: boolean, asked: Asked): { readonly hint?:
   if (denied) return { hint: `Grant the permission ${asked.acl} to the user that connects here.` };
   if (FENCED.has(name))
     return { hint: 'Another writer took this owner over, or the broker gave a silent transaction up. Stop this one, or open again.' };
-  if (name === 'UNSUPPORTED_VERSION') return { hint: 'Kafka 3.0 or newer is needed.' };
+  if (name === 'UNSUPPORTED_VERSION') return { hint: 'Kafka 3.3 or newer is needed.' };
   return {};
 }
 

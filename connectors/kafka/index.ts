@@ -5,3 +5,4 @@ export { KAFKA_VARIABLES, type KafkaVariable, readKafkaSecurity } from './securi
 export { KAFKA_SCHEME } from './address.ts';
 export { TOPIC_SETTINGS, type TopicSetting } from './topic-settings.ts';
 export { type KafkaTopicOptions, openKafkaTopic } from './source.ts';
+export { KAFKA_PERMISSIONS, type KafkaPermission } from './permissions.ts';

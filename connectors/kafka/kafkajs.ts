@@ -14,8 +14,17 @@ export interface SaslOptions {
   readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512' | 'oauthbearer';
   readonly username?: string;
   readonly password?: string;
-  readonly oauthBearerProvider?: () => Promise<{ readonly value: string }>;
+  /** Takes the place of the client's own for the mechanism. */
+  readonly authenticationProvider?: AuthenticationStep;
 }
+
+/** One exchange with the broker; `response` reads the bytes of its answer. */
+export type AuthenticationStep = (parts: {
+  readonly saslAuthenticate: (exchange: {
+    readonly request: { readonly encode: () => Promise<Buffer> };
+    readonly response: { readonly decode: (bytes: Buffer) => Promise<Buffer>; readonly parse: (bytes: Buffer) => Promise<Buffer> };
+  }) => Promise<Buffer>;
+}) => { readonly authenticate: () => Promise<void> };
 
 export interface ConnectionParts {
   readonly host: string;

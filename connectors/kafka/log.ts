@@ -41,7 +41,7 @@ export interface KafkaLogOptions extends Replication, Partial<ProducerTiming> {
 }
 
 /**
- * Opens one network of a cluster. Needs Kafka 3.0 or newer.
+ * Opens one network of a cluster. Needs Kafka 3.3 or newer.
  * @throws USAGE for an address that is none, LOG_UNAVAILABLE when no broker answers, LOG_REFUSED when one does not know this user.
  */
 export async function openKafkaLog(options: KafkaLogOptions): Promise<Log> {

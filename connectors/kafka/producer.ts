@@ -54,6 +54,7 @@ const SEQUENCES = 2 ** 31;
 /** Answers which say that this attempt to commit was not carried out. */
 const NOT_DONE = new Set(['COORDINATOR_LOAD_IN_PROGRESS', 'NOT_COORDINATOR', 'CONCURRENT_TRANSACTIONS']);
 const UNKNOWN_TOPIC = 3;
+const OPERATION_NOT_ATTEMPTED = 55;
 const TRANSACTIONAL_ID_NOT_FOUND = 105;
 
 export class Producer {
@@ -110,6 +111,10 @@ export class Producer {
   async begin(places: readonly PartitionAddress[]): Promise<void> {
     await this.#askCoordinator(this.#timing.transactionTimeoutMs, `write to ${places[0]?.topic}`, async (link) => {
       const added = await link.call(addPartitions, { transactionalId: this.transactionalId, producer: this.#identity, partitions: places });
+      // Where one is refused, the others were not tried.
+      for (const { topic, error } of added) {
+        if (error !== 0 && error !== OPERATION_NOT_ATTEMPTED) throw new Refusal(error, this.#asked(`write to ${topic}`, topic));
+      }
       return { errors: added.map(({ error }) => error) };
     });
   }

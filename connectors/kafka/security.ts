@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 import { MizuError, messageOf } from '#engine';
 import type { SaslOptions } from './kafkajs.ts';
-import { bearerTokens, type TokenSource } from './oauth.ts';
+import { bearerAuthentication, type TokenSource } from './oauth.ts';
 
 export interface KafkaTls {
   /** Authorities that are trusted, PEM. Default: those that Node trusts. */
@@ -43,7 +43,7 @@ function tlsOptions({ caFile, certFile, keyFile }: KafkaTls): ConnectionOptions 
 function saslOptions(sasl: KafkaSasl): SaslOptions {
   switch (sasl.mechanism) {
     case 'OAUTHBEARER':
-      return { mechanism: 'oauthbearer', oauthBearerProvider: bearerTokens(sasl.token) };
+      return { mechanism: 'oauthbearer', authenticationProvider: bearerAuthentication(sasl.token) };
     case 'PLAIN':
       return { mechanism: 'plain', username: sasl.username, password: sasl.password };
     case 'SCRAM-SHA-256':

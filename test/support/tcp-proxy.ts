@@ -15,6 +15,8 @@ export class TcpProxy {
   watch: (data: Buffer) => void = () => undefined;
   /** Answers of the server are swallowed, what clients send is passed on. */
   muted = false;
+  /** Connections that were ever made to it. */
+  taken = 0;
   readonly #server: Server;
   readonly #pairs = new Set<readonly [Socket, Socket]>();
   #paused = false;
@@ -66,6 +68,7 @@ export class TcpProxy {
   }
 
   #join(client: Socket, target: ProxyTarget): void {
+    this.taken++;
     const server = connect(target);
     const pair = [client, server] as const;
     this.#pairs.add(pair);

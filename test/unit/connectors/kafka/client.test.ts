@@ -36,7 +36,7 @@ it.each([
   [31, 'LOG_REFUSED', 'READ on topic n.t'],
   [47, 'LOG_FENCED', 'open again'],
   [90, 'LOG_FENCED', 'open again'],
-  [35, 'LOG_UNAVAILABLE', 'Kafka 3.0'],
+  [35, 'LOG_UNAVAILABLE', 'Kafka 3.3'],
 ] as const)('error code %i is %s and says what to try', (code, mizu, hint) => {
   const refusal = new Refusal(code, { what: 'read n.t/0', acl: 'READ on topic n.t' });
   expect(refusal).toMatchObject({ code: mizu, hint: expect.stringContaining(hint) });
