@@ -2,7 +2,7 @@
 import { ByteWriter } from '../proof/bytes.ts';
 import type { Drop } from '../proof/effect.ts';
 import type { Frame } from '../proof/frame.ts';
-import { sha256 } from '../proof/sha256.ts';
+import { DIGEST_BYTES, sha256 } from '../proof/sha256.ts';
 
 /** Partition of a key: its first four bytes, big-endian, modulo the partitions. */
 export function partitionOf(key: Uint8Array, partitions: number): number {
@@ -13,6 +13,14 @@ export function partitionOf(key: Uint8Array, partitions: number): number {
 export function partitionOfDrop(i: number, partitions: number): number {
   return i % partitions;
 }
+
+export interface FrameRoom {
+  readonly records: number;
+  readonly bytes: number;
+}
+
+/** Hashes spread evenly; what is over the expected is grown for. */
+const SPARE = 1.125;
 
 interface Bucket {
   readonly candidates: number[];
@@ -26,15 +34,23 @@ interface Bucket {
 export class FrameBuilder {
   private readonly buckets: Bucket[];
 
-  constructor(partitions: number) {
+  /** `room`: records and their bytes that each partition is expected to get. */
+  constructor(partitions: number, room: FrameRoom = { records: 0, bytes: 0 }) {
+    const digests = room.records * DIGEST_BYTES;
     this.buckets = Array.from({ length: partitions }, () => ({
       candidates: [],
-      keys: new ByteWriter(),
-      digests: new ByteWriter(),
+      keys: new ByteWriter(digests),
+      digests: new ByteWriter(digests),
       lengths: [],
-      records: new ByteWriter(),
+      records: new ByteWriter(room.bytes),
       drops: [],
     }));
+  }
+
+  /** Room for as much again, and an eighth more. */
+  get used(): FrameRoom {
+    const most = (of: (bucket: Bucket) => number): number => Math.ceil(Math.max(0, ...this.buckets.map(of)) * SPARE);
+    return { records: most((bucket) => bucket.lengths.length), bytes: most((bucket) => bucket.records.length) };
   }
 
   /** `key` undefined: the record's own digest. Records come in ascending order of candidate. */
@@ -56,16 +72,17 @@ export class FrameBuilder {
     return this.buckets[partition] as Bucket;
   }
 
+  /** The frames, whose bytes are the builder's own: it is used up. */
   finish(k: number, from: number): Frame[] {
     return this.buckets.map((bucket, to) => ({
       k,
       from,
       to,
       candidates: Uint32Array.from(bucket.candidates),
-      keys: bucket.keys.take(),
-      digests: bucket.digests.take(),
+      keys: bucket.keys.view(),
+      digests: bucket.digests.view(),
       lengths: Uint32Array.from(bucket.lengths),
-      records: bucket.records.take(),
+      records: bucket.records.view(),
       drops: bucket.drops.toSorted((a, b) => a.i - b.i),
     }));
   }

@@ -13,6 +13,7 @@ import { encodeFrame, frameRoot, rootOfFrames } from '../proof/frame.ts';
 import { fromHex, sha256 } from '../proof/sha256.ts';
 import { Block } from './block.ts';
 import { BytesBuilder } from './column.ts';
+import type { FrameRoom } from './frame-builder.ts';
 import { FrameBuilder } from './frame-builder.ts';
 import { LeafChain } from './leaf-chain.ts';
 import type { AskAll, LoadedOp, OpResult } from './op-runner.ts';
@@ -58,6 +59,8 @@ export class TaskMachine {
   private readonly stage: StageSpec;
   private readonly ops: readonly LoadedOp[];
   private readonly sourceDigest: Uint8Array;
+  /** What the task before needed: how much room to begin with. */
+  private room: FrameRoom = { records: 0, bytes: 0 };
 
   private constructor(program: Program, programDigest: Uint8Array, stage: StageSpec, ops: readonly LoadedOp[]) {
     this.program = program;
@@ -76,7 +79,7 @@ export class TaskMachine {
   async execute(task: TaskInput, ask: AskAll, observe?: TaskObserver): Promise<TaskOutput> {
     const leaves: Uint8Array[] = [];
     const place = { program: this.programDigest, stage: 0, partition: -1, k: task.k };
-    const frames = new FrameBuilder(this.stage.shuffle?.partitions ?? 1);
+    const frames = new FrameBuilder(this.stage.shuffle?.partitions ?? 1, this.room);
     /** By candidate within the task. */
     const corrected = new Uint8Array(task.count);
     const ends: Uint8Array[] = [];
@@ -162,6 +165,7 @@ export class TaskMachine {
     kept: number,
     leaves: Uint8Array[],
   ): Uint8Array[] {
+    this.room = builder.used;
     const frames = builder.finish(place.k, 0);
     const roots = frames.map(frameRoot);
     const chain = new LeafChain(place, blocks, this.ops.length + 1, sha256(...ends), leaves);

@@ -11,6 +11,10 @@ import { leafHash, RootBuilder, rootOf } from './merkle.ts';
 
 const DIGEST_BYTES = 32;
 const FRAME_VERSION = 1;
+/** What a frame takes beside the bytes of its records, about: once, for each record, for each drop. */
+const FRAME_HEAD_BYTES = 64;
+const RECORD_BYTES = 4 + 4 + 2 * DIGEST_BYTES;
+const DROP_HEAD_BYTES = 128;
 /** First byte of an entry: what became of the record. */
 const RECORD_ENTRY = 0;
 const DROP_ENTRY = 1;
@@ -118,7 +122,9 @@ export function rootOfFrames(roots: readonly Uint8Array[]): Uint8Array {
 
 /** Avro record: version, k, from, to: long; candidates, keys, digests, lengths, records: bytes; drops: array of Drop. */
 export function encodeFrame(frame: Frame): Uint8Array {
-  const writer = new ByteWriter(frame.records.length + frame.candidates.length * 80 + 64);
+  let bytes = FRAME_HEAD_BYTES + frame.records.length + frame.candidates.length * RECORD_BYTES;
+  for (const { record } of frame.drops) bytes += DROP_HEAD_BYTES + record.length;
+  const writer = new ByteWriter(bytes);
   writer.long(FRAME_VERSION);
   writer.long(frame.k);
   writer.long(frame.from);

@@ -58,6 +58,16 @@ export function topicParser(plan: PlannedTopic): (raw: Uint8Array) => ParsedReco
   };
 }
 
+/** The value of a record that is whole and has one. */
+export function topicValue(raw: Uint8Array): Uint8Array | undefined {
+  try {
+    return decodeTopicRecord(raw).value;
+  } catch (error) {
+    if (error instanceof MizuError && error.code === 'BYTES_INVALID') return undefined;
+    throw error;
+  }
+}
+
 function withMeta(plan: PlannedTopic, record: TopicRecord, parsed: Fields): ParsedRecord {
   const beside: Record<string, Value> = {};
   for (const { name, from } of plan.meta) {

@@ -8,10 +8,11 @@ import { z } from 'zod';
 import { FIELD_NAME, newField, openParams, planWrite, toJson } from '../fields.ts';
 import { fieldTypeSchema } from '../field-type.ts';
 import { ENCODINGS } from './encoding.ts';
+import { FlatJsonReader, plainFields } from './flat-json.ts';
 import { inferColumn, inferFields } from './infer.ts';
 import type { ParsedRecord, PlannedRead } from './parse-record.ts';
 import { cellsOf, jsonOf, recordParser } from './parse-record.ts';
-import { topicParser } from './parse-topic.ts';
+import { topicParser, topicValue } from './parse-topic.ts';
 import { plannedTopic, planTopic, topicExamples } from './read-topic.ts';
 
 type FileFormat = SourceSpec['format'];
@@ -185,8 +186,12 @@ export const read = defineOperator({
     const parser = openParser(op.params);
     return {
       execute(input, out) {
+        const quick = parser.plain === undefined ? undefined : new FlatJsonReader(parser.plain, out);
         for (const row of input.rows) {
-          const record = parser.parse(input.slice(SOURCE_FIELD, row));
+          const raw = input.slice(SOURCE_FIELD, row);
+          const line = quick === undefined ? undefined : parser.line(raw);
+          if (line !== undefined && quick?.take(row, line) === true) continue;
+          const record = parser.parse(raw);
           if ('code' in record) out.fail(row, record.code, record.message);
           else parser.write(row, record, out);
         }
@@ -222,6 +227,10 @@ function isTopicFormat(format: string): format is TopicFormat {
 
 /** The parser of a planned op, and where what it parsed goes. */
 function openParser(params: Json): {
+  /** The fields, where lines may be read in the quick way. */
+  readonly plain: ReturnType<typeof plainFields>;
+  /** The JSON text of a record, where it has one. */
+  line(raw: Uint8Array): Uint8Array | undefined;
   parse(raw: Uint8Array): ParsedRecord;
   write(row: number, record: Parsed, out: EffectSink): void;
 } {
@@ -231,7 +240,11 @@ function openParser(params: Json): {
   const beside = topic?.meta.map(({ name }) => name) ?? [];
   const names = [...(p.as === undefined ? p.fields.map(({ name }) => name) : []), ...beside];
   const { as } = p;
+  const isJson =
+    topic === undefined ? openParams(planned, params, 'read').format === 'jsonl' : topic.topic === 'json' && beside.length === 0;
   return {
+    plain: isJson && as === undefined ? plainFields(p.fields) : undefined,
+    line: topic === undefined ? (raw) => raw : topicValue,
     parse: topic === undefined ? recordParser(openParams(planned, params, 'read')) : topicParser(topic),
     write(row, record, out) {
       if (as !== undefined) out.setValue(as, row, wholeRow(record, beside));

@@ -7,9 +7,9 @@ import type { W1Output } from '../w1/reference.ts';
 const PUBLISHED: Schema = [
   { name: 'id', type: 'long' },
   { name: 'text', type: 'string' },
-  { name: 'email', type: { optional: 'string' } },
   { name: 'score', type: 'double' },
   { name: 'category', type: 'string' },
+  { name: 'email', type: { optional: 'string' } },
   { name: 'label', type: 'string' },
 ];
 
