@@ -4,11 +4,11 @@
  * generation holds it with a k that is not forgotten. A new generation begins once the first keys of the newest are forgotten, and one
  * whose keys are all forgotten goes as a whole, filter and file: two at most live at a time, whatever the window (law 6).
  */
-import { invariant, KEY_TABLE_LIMIT, type KeyIndex, KeyTable, type Winner } from '#engine';
+import { invariant, type KeyIndex, KeyTable, type Winner } from '#engine';
 import { KEY_BYTES } from './key-bloom.ts';
 import { type DiskCounters, KeyDisk } from './key-disk.ts';
 
-/** Keys in memory of all indexes of one process together: 5 million at 52 bytes, if their tables were full. Beyond it they go to disk. */
+/** Keys in memory of all indexes of one process together: about 5 million at some 50 bytes. Beyond it they go to disk. */
 export const INDEX_MEMORY_BYTES = 256 * 1024 * 1024;
 /** Keys that are put on disk at once: in order and in one transaction they cost a third of single ones. 3.5 MB for each index. */
 export const BUFFER_KEYS = 65_536;
@@ -109,9 +109,9 @@ class Generation {
     const { memory } = this.#parts;
     const resident = this.#resident;
     if (resident !== undefined && resident.size < resident.capacity) return resident;
-    const keys = resident === undefined ? 1 : resident.capacity * 2;
+    const keys = KeyTable.grownFrom(resident?.capacity ?? 0);
     const more = KeyTable.bytesFor(keys) - (resident?.bytes ?? 0);
-    if (keys > KEY_TABLE_LIMIT || memory.usedBytes + more > memory.limitBytes) return undefined;
+    if (keys === resident?.capacity || memory.usedBytes + more > memory.limitBytes) return undefined;
     memory.usedBytes += more;
     this.#resident = resident ?? new KeyTable();
     this.#resident.reserve(keys);

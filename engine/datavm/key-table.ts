@@ -11,12 +11,15 @@ import { DIGEST_BYTES } from '../proof/sha256.ts';
 const ENTRY_BITS = 23;
 const ENTRY_MASK = 2 ** ENTRY_BITS - 1;
 /** Most keys of one table. */
-export const KEY_TABLE_LIMIT = 2 ** (ENTRY_BITS - 1);
-/** Twice as many slots as entries: at most half are taken, so a search sees 2.5 slots at worst on average (Knuth, TAOCP 3, 6.4). */
-const SLOTS_PER_ENTRY = 2;
+const KEY_TABLE_LIMIT = 2 ** (ENTRY_BITS - 1);
+/** Share of slots that may be taken: with a tag in each, a search that fails looks at 6 slots at worst on average (Knuth, TAOCP 3, 6.4) and at no key. */
+const MOST_TAKEN = 0.7;
+/** Entries grow by this: a copy is cheap beside memory that stays empty, which counts against the limit of a process. */
+const GROWTH = 1.5;
 const LEAST_ENTRIES = 64;
-/** Key, k as double, i as u32, and its slots. */
-const ENTRY_BYTES = DIGEST_BYTES + 8 + 4 + SLOTS_PER_ENTRY * 4;
+/** Key, k as double, i as u32. */
+const ENTRY_BYTES = DIGEST_BYTES + 8 + 4;
+const SLOT_BYTES = 4;
 
 export class KeyTable {
   private slots: Uint32Array;
@@ -26,8 +29,8 @@ export class KeyTable {
   private count = 0;
 
   constructor(capacity = LEAST_ENTRIES) {
-    const entries = KeyTable.entriesFor(capacity);
-    this.slots = new Uint32Array(entries * SLOTS_PER_ENTRY);
+    const entries = Math.max(capacity, LEAST_ENTRIES);
+    this.slots = new Uint32Array(slotsFor(entries));
     this.keys = new Uint8Array(entries * DIGEST_BYTES);
     this.ks = new Float64Array(entries);
     this.is = new Uint32Array(entries);
@@ -35,13 +38,13 @@ export class KeyTable {
 
   /** What a table for so many keys takes in memory. */
   static bytesFor(keys: number): number {
-    return KeyTable.entriesFor(keys) * ENTRY_BYTES;
+    const entries = Math.max(keys, LEAST_ENTRIES);
+    return entries * ENTRY_BYTES + slotsFor(entries) * SLOT_BYTES;
   }
 
-  private static entriesFor(keys: number): number {
-    let entries = LEAST_ENTRIES;
-    while (entries < keys) entries *= 2;
-    return entries;
+  /** Keys for which a full table makes room; the same number once it is as large as can be. */
+  static grownFrom(capacity: number): number {
+    return Math.min(KEY_TABLE_LIMIT, Math.max(LEAST_ENTRIES, Math.ceil(capacity * GROWTH)));
   }
 
   get size(): number {
@@ -54,7 +57,7 @@ export class KeyTable {
   }
 
   get bytes(): number {
-    return this.capacity * ENTRY_BYTES;
+    return KeyTable.bytesFor(this.capacity);
   }
 
   /** Number of the entry of the key at `at` in `bytes`; −1 if there is none. */
@@ -91,7 +94,7 @@ export class KeyTable {
 
   /** Whether the key was new; otherwise it keeps its winner. */
   add(bytes: Uint8Array, at: number, k: number, i: number): boolean {
-    if (this.count === this.capacity) this.reserve(this.count + 1);
+    if (this.count === this.capacity) this.reserve(Math.max(this.count + 1, KeyTable.grownFrom(this.capacity)));
     const slot = this.slotOf(bytes, at);
     if (this.slots[slot] !== 0) return false;
     const entry = this.count++;
@@ -105,12 +108,13 @@ export class KeyTable {
   /** Makes room for so many keys in all. */
   reserve(keys: number): void {
     invariant(keys <= KEY_TABLE_LIMIT, `a key table holds at most ${KEY_TABLE_LIMIT} keys, not ${keys}`);
-    const entries = KeyTable.entriesFor(keys);
-    if (entries <= this.capacity) return;
-    this.keys = grown(this.keys, new Uint8Array(entries * DIGEST_BYTES));
-    this.ks = grown(this.ks, new Float64Array(entries));
-    this.is = grown(this.is, new Uint32Array(entries));
-    this.slots = new Uint32Array(entries * SLOTS_PER_ENTRY);
+    if (keys <= this.capacity) return;
+    this.keys = grown(this.keys, new Uint8Array(keys * DIGEST_BYTES));
+    this.ks = grown(this.ks, new Float64Array(keys));
+    this.is = grown(this.is, new Uint32Array(keys));
+    const slots = slotsFor(keys);
+    if (slots === this.slots.length) return;
+    this.slots = new Uint32Array(slots);
     const mask = this.slots.length - 1;
     for (let entry = 0; entry < this.count; entry++) {
       const at = entry * DIGEST_BYTES;
@@ -142,6 +146,12 @@ export class KeyTable {
     for (let n = 0; n < DIGEST_BYTES; n++) if (this.keys[start + n] !== bytes[at + n]) return false;
     return true;
   }
+}
+
+function slotsFor(entries: number): number {
+  let slots = LEAST_ENTRIES;
+  while (slots * MOST_TAKEN < entries) slots *= 2;
+  return slots;
 }
 
 function hashOf(bytes: Uint8Array, at: number): number {

@@ -180,7 +180,7 @@ describe('the exact key index', () => {
 
   it('gives the memory of what it forgot to the other indexes of the process', async () => {
     const directory = temporaryFolder();
-    const storage = openLocalStorage(directory, { indexMemoryBytes: 60_000, bufferKeys: 1 });
+    const storage = openLocalStorage(directory, { indexMemoryBytes: 80_000, bufferKeys: 1 });
     const keys = Array.from({ length: 1_000 }, (_, n) => keyOf(n));
     const fill = (index: CountedKeyIndex): number => {
       add(index, keys, new Array<number>(1_000).fill(0), new Array<number>(1_000).fill(0));
