@@ -13,14 +13,14 @@ import type { ExternalTopic, OpenExternal, SourceBounds } from '../contract/sour
 import { encodeTopicRecord } from '../proof/topic-record.ts';
 import { Committer } from './committer.ts';
 import type { ControlTail } from './control-tail.ts';
-import { LogCursor } from './log-cursor.ts';
+import { lastEntry } from './last-entry.ts';
 import { pulled } from './pull.ts';
 import type { SourceContext } from './source-context.ts';
 import { openExternalSource } from './source-context.ts';
 import { ENTRY_BYTES, ENTRY_RECORDS, lengthPrefixed, sourceHeaders } from './source-store.ts';
 
 /** What is copied and not yet cut, at most: several of the largest tasks, so that a window of them is full; and what a planner reads after a take-over. */
-export const INGEST_AHEAD = { records: 400_000, bytes: 256 * 1024 * 1024 } as const;
+const INGEST_AHEAD = { records: 400_000, bytes: 256 * 1024 * 1024 } as const;
 /** Bytes that one read of a partition asks for; one commit holds one read of each partition at most. */
 const READ_BYTES = 2 * 1024 * 1024;
 /** A partition of a topic with an end is read this far before the next one's turn. */
@@ -256,7 +256,7 @@ const POSITIONS = z.array(z.int().nonnegative());
 
 /** How far the copy came, from its last entry. A live topic may have been given more partitions: they are read from their begin. */
 async function readBack(log: Log, name: string, source: SourceBounds, topic: ExternalTopic): Promise<CopyState> {
-  const last = await lastEntry(log, name);
+  const last = await lastEntry(log, name, 0);
   const where = `${name}, partition 0`;
   const live = source.partitions.some(({ to }) => to === undefined);
   const added = live ? Math.max(0, topic.partitions - source.partitions.length) : 0;
@@ -275,17 +275,4 @@ function readPositions(entry: LogEntry, where: string): readonly number[] {
       cause: error,
     });
   }
-}
-
-/** Offsets have gaps, so the last entry is looked for from ever further back. */
-async function lastEntry(log: Log, name: string): Promise<LogEntry | undefined> {
-  let last: LogEntry | undefined;
-  const end = await log.end(name, 0);
-  for (let back = 1; last === undefined && end > 0; back *= 2) {
-    const from = Math.max(0, end - back);
-    const cursor = new LogCursor(log, name, 0, offset(from), { maxEntries: 16 });
-    for (let entry = await cursor.take(); entry !== undefined; entry = await cursor.take()) last = entry;
-    if (from === 0) break;
-  }
-  return last;
 }
