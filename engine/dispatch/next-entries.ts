@@ -72,7 +72,6 @@ class Desk {
 
   searchKillers(): void {
     for (const k of this.fold.queues.searching) {
-      if (this.full) return;
       const task = this.fold.tasks.get(k);
       if (task?.bisection !== undefined) this.search(k, task, task.bisection);
     }
@@ -128,6 +127,7 @@ class Desk {
   private search(k: number, task: TaskState, bisection: Bisection): void {
     const [part] = bisection.open;
     if (part !== undefined) {
+      if (this.full) return;
       const probe = task.probes;
       const node = this.choose({ kind: 'probe', k, number: probe, excluded: [] });
       if (node !== undefined) this.entries.push({ type: 'probe', k, probe, from: part.from, to: part.to, node });

@@ -72,4 +72,24 @@ describe('an explanation', () => {
     );
     expect(text([admit(1, { ops: [] }), cut(0), assign(1)], 0)).toContain('None of them could take more: by the rule it had to wait.');
   });
+
+  it('says so when a task was sent to wait though tasks are slow', () => {
+    const assign = (k: number, attempt = 0): ControlBody => ({ type: 'assign', k, attempt, node: 0, deadline: 99 });
+    const log = (ticks: number): ControlBody[] => [
+      admit(0),
+      cut(0),
+      assign(0),
+      tick(ticks),
+      accept(0, 0, 0),
+      cut(1),
+      assign(1),
+      cut(2),
+      assign(2),
+    ];
+    expect(explainAssignment(log(1), 2, 0, NEEDS)).toMatchObject({ equal: true, choice: { among: 'room' } });
+    expect(text(log(1), 2)).toContain(
+      'Drawn among 1 member with no free slot, but with room to wait (4 tasks per slot at most), total weight 1:',
+    );
+    expect(explainAssignment(log(50), 2, 0, NEEDS)).toMatchObject({ equal: false, choice: undefined });
+  });
 });

@@ -261,6 +261,32 @@ describe('a deadly task', () => {
     expect(run.decide()).toMatchObject([{ type: 'probe', probe: 1, node: 1, from: 0, to: 5 }]);
   });
 
+  /** Task 0 died three times, and a fourth attempt of it still runs on member 0; both halves of it were probed. */
+  function searched(slots: number, ...outcomes: readonly ('survived' | 'died')[]): Run {
+    const assign: ControlBody = { type: 'assign', k: 0, attempt: 3, node: 0, deadline: 99 };
+    const run = new Run(admit(0, { slots }), cut(0, 2), assign, ...[0, 1, 2].map((n) => dead(0, n)));
+    for (const [probe, outcome] of outcomes.entries())
+      run.write({ type: 'probe', k: 0, probe, from: 0, to: 1, node: 0 }, { type: 'probed', k: 0, probe, outcome });
+    return run;
+  }
+
+  it('is given in the round that names its poison to a member that an attempt from before it kept busy', () => {
+    const run = searched(1, 'died', 'died', 'died', 'survived');
+    expect(run.state.loadOf(0)).toBe(1);
+    expect(run.decide()).toMatchObject([
+      { type: 'poison', i: 0 },
+      { type: 'assign', attempt: 4, node: 0 },
+    ]);
+    expect(run.state.loadOf(0)).toBe(1);
+  });
+
+  it('is given after a search that named nobody to a member that is not at it', () => {
+    const run = searched(5, 'survived', 'survived');
+    expect(run.decide()).toEqual([]);
+    run.write(admit(1));
+    expect(run.decide()).toMatchObject([{ type: 'assign', attempt: 4, node: 1 }]);
+  });
+
   it('ends the run when too many kill, naming some of them', () => {
     const run = new Run(...members(2));
     const all = Array.from({ length: POISON_PER_TASK_LIMIT + 1 }, (_, i) => i);
