@@ -12,6 +12,7 @@ import type { ControlTail } from './control-tail.ts';
 import type { OpenGateway, QuestionSettled } from './gateway-role.ts';
 import { GatewayRole } from './gateway-role.ts';
 import type { RunContext } from './run-context.ts';
+import type { StepsDone } from './step-runner.ts';
 import { StepRunner } from './step-runner.ts';
 
 /** A role that failed is opened anew after this, milliseconds; longer each time, up to the limit. */
@@ -22,8 +23,7 @@ export const PASSING_FAILURES: readonly string[] = ['LOG_FENCED', 'LOG_UNKNOWN_O
 
 export type LeaseEvent =
   | { readonly type: 'lease'; readonly name: string; readonly held: boolean }
-  /** Steps 0 … next−1 of a partition are committed. */
-  | { readonly type: 'steps'; readonly stage: number; readonly partition: number; readonly next: number }
+  | ({ readonly type: 'steps' } & StepsDone)
   /** The tree has the leaves of so many tasks. */
   | { readonly type: 'tree'; readonly tasks: number; readonly size: number }
   | ({ readonly type: 'question' } & QuestionSettled)

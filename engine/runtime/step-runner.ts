@@ -38,6 +38,8 @@ export interface StepsDone {
   readonly partition: number;
   /** Steps 0 … next−1 are committed. */
   readonly next: number;
+  /** Steps of this commit. */
+  readonly count: number;
 }
 
 export class StepRunner {
@@ -87,7 +89,7 @@ export class StepRunner {
     return pulled(async () => {
       const outputs = await this.executeReady();
       if (outputs.length === 0) return undefined;
-      return { stage: this.stage.index, partition: this.partition, next: this.machine.next };
+      return { stage: this.stage.index, partition: this.partition, next: this.machine.next, count: outputs.length };
     });
   }
 

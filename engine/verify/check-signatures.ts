@@ -47,7 +47,7 @@ export async function checkSignatures(options: SignatureOptions): Promise<Signat
     });
   }
   const results = await checkResults(options, control.members, control.accepted);
-  const attestations = await checkAttestations(options, control.members.gateways);
+  const attestations = await checkAttestations(options, control.own.gateways);
   return { count: control.count + results.count + attestations, firstKey, leaves: results.leaves };
 }
 
@@ -59,8 +59,10 @@ function isCanonical(signed: SignedEntry<ControlBody | ResultBody>, bytes: Uint8
 interface ControlFacts {
   readonly count: number;
   readonly keys: readonly string[];
-  /** What its genuine entries say of the keys of members. */
+  /** What it says of the keys of members. */
   readonly members: MemberKeys;
+  /** What its orchestrators under the run's own key say of them: what another says appoints no gateway. */
+  readonly own: MemberKeys;
   /** k/attempt/node → digest of the accepted result. */
   readonly accepted: Map<string, string>;
 }
@@ -68,11 +70,11 @@ interface ControlFacts {
 async function checkControl({ log, topics, title, trusted, report }: SignatureOptions): Promise<ControlFacts> {
   const keys: string[] = [];
   const members = new MemberKeys();
+  const own = new MemberKeys();
   const accepted = new Map<string, string>();
   const taken = new Set<number>();
   let key: Uint8Array | undefined;
-  /** Whether the orchestrator that writes now has the run's key: what another says of members counts for nothing. */
-  let own = false;
+  let isOwn = false;
   let count = 0;
   for await (const entry of readAll(log, topics.control, 0)) {
     const where = `${topics.control}, offset ${entry.offset}`;
@@ -81,14 +83,17 @@ async function checkControl({ log, topics, title, trusted, report }: SignatureOp
       const { body } = signed;
       if (body.type === 'open') {
         const expected = trusted === undefined ? keys[0] : toHex(trusted);
-        own = expected === undefined || body.key === expected;
-        if (!own) report(where, `an orchestrator opened the run under key ${body.key}, not under ${expected}`);
+        isOwn = expected === undefined || body.key === expected;
+        if (!isOwn) report(where, `an orchestrator opened the run under key ${body.key}, not under ${expected}`);
         if (!keys.includes(body.key)) keys.push(body.key);
         key = fromHex(body.key);
       }
       if (key === undefined || !isCanonical(signed, entry.value) || !verifySigned('mizu-control-v1', title, signed, key)) {
         report(where, `the signature of '${body.type}' does not hold`);
-      } else if (own) members.note(body);
+      } else {
+        members.note(body);
+        if (isOwn) own.note(body);
+      }
       if (body.type === 'accept' && !taken.has(body.k)) {
         taken.add(body.k);
         accepted.set(`${body.k}/${body.attempt}/${body.node}`, body.result);
@@ -98,7 +103,7 @@ async function checkControl({ log, topics, title, trusted, report }: SignatureOp
       report(where, messageOf(error));
     }
   }
-  return { count, keys, members, accepted };
+  return { count, keys, members, own, accepted };
 }
 
 async function checkResults(

@@ -182,7 +182,7 @@ export function resignAll(tamper: Tamper, signer: Signer): void {
     );
   }
   resignControl(tamper, signer, (body) => {
-    if (body.type === 'open') return [{ ...body, key: toHex(signer.publicKey) }];
+    if (body.type === 'open' || body.type === 'admit') return [{ ...body, key: toHex(signer.publicKey) }];
     return [body.type === 'accept' ? { ...body, result: accepted.get(`${body.k}/${body.attempt}`) ?? body.result } : body];
   });
   tamper.change(CHECKPOINTS, (entries) => entries.map((entry) => ({ ...entry, value: signedAs(entry.value, signer) })));
