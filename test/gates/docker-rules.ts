@@ -99,7 +99,6 @@ function serviceProblems({ services, volumes }: Compose): string[] {
     }
     for (const source of (service.volumes ?? []).map((volume) => volume.split(':')[0] ?? '').filter((source) => !source.startsWith('.'))) {
       if (!(source in volumes)) problems.push(`${name}: volume ${source} is not declared`);
-      if (mounted.has(source)) problems.push(`${name}: volume ${source} is used twice`);
       mounted.add(source);
     }
   }

@@ -34,9 +34,7 @@ describe('docker/', () => {
     }
   });
 
-  it('gives commands that the program takes', async (ctx) => {
-    const known = buildProgram(async () => undefined).commands.map((command) => command.name());
-    ctx.skip(!known.includes('up'), 'the program has no command `up` yet');
+  it('gives commands that the program takes', async () => {
     const commands = [...roleCommands(readCompose(TEXTS.compose)).values()];
     expect(commands.length).toBeGreaterThan(0);
     for (const command of commands) {

@@ -1,4 +1,8 @@
 /** The brokers and the registry that other suites rely on: they are what they claim to be, and end when they are told to. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   AclOperationTypes,
   AclPermissionTypes,
@@ -12,6 +16,7 @@ import {
 import { expect, it } from 'vitest';
 import { describeKafka, type TestBroker } from '../support/kafka-broker.ts';
 import { describeRegistry } from '../support/registry-server.ts';
+import { scratchFolder } from '../support/scratch.ts';
 
 /** A client that gives up soon: a refused one must not try for half a minute. */
 function client(broker: TestBroker, config: Partial<KafkaConfig> = {}): Kafka {
@@ -47,6 +52,14 @@ function user(name: string, mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-51
   return { mechanism, username: name, password } as SASLOptions;
 }
 
+function running(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
 describeKafka('the shared broker', (broker) => {
   it('takes topics', async () => {
     await makeTopic(client(broker()), 'broker-test-shared');
@@ -69,6 +82,25 @@ describeKafka(
       await broker().restart();
       expect([broker().port, broker().pid === pid]).toEqual([port, false]);
       expect(await topics(client(broker(), { retry: { retries: 8 } }))).toContain('kept');
+    });
+  },
+  { own: true },
+);
+
+describeKafka(
+  'a broker whose process is killed',
+  () => {
+    it('ends with it, and its data with it', async () => {
+      const helper = join(import.meta.dirname, '../support/parts/jvm-broker.ts');
+      const program = `import { startBroker } from ${JSON.stringify(helper)};
+        process.stdout.write(String((await startBroker()).pid));`;
+      const folder = scratchFolder();
+      const owner = spawn(process.execPath, ['--input-type=module-typescript', '-e', program], { env: { ...process.env, TMPDIR: folder } });
+      const [told] = await once(owner.stdout, 'data');
+      const pid = Number(told);
+      expect([running(pid), readdirSync(folder).filter((name) => name.startsWith('mizu-broker-')).length]).toEqual([true, 1]);
+      owner.kill('SIGKILL');
+      await expect.poll(() => [running(pid), readdirSync(folder)], { timeout: 20_000 }).toEqual([false, []]);
     });
   },
   { own: true },
