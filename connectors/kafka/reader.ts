@@ -43,7 +43,8 @@ export class Reader {
     const pauses = new Pauses(RETRY_DEADLINE_MS);
     let position: number = from;
     for (;;) {
-      const chunk = (await this.#takeAhead(place, position)) ?? (await this.#fetch(place, position, maxBytes));
+      const ahead = await this.#takeAhead(place, position);
+      const chunk = ahead ?? (await this.#fetch(place, position, maxBytes));
       if (chunk === undefined) return { entries: [], next: offset(position) };
       const entries = takeEntries(chunk.records, maxEntries, maxBytes);
       const next = chunk.records.next;
@@ -51,9 +52,10 @@ export class Reader {
         this.#keepAhead(place, chunk);
         return { entries, next: offset(next) };
       }
-      // Only markers and aborted entries so far: the end is reached, or there is more behind them.
-      if (next >= chunk.lastStable) return { entries, next: offset(next) };
-      if (next === position) await this.#assertMoving(place, pauses);
+      // Only markers and aborted entries so far: the end is reached, or there is more behind them. Where the end was when
+      // something was fetched earlier does not say where it is now.
+      if (ahead === undefined && next >= chunk.lastStable) return { entries, next: offset(next) };
+      if (ahead === undefined && next === position) await this.#assertMoving(place, pauses);
       position = next;
     }
   }

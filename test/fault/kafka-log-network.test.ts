@@ -1,4 +1,5 @@
 /** Connections to the broker are cut, slowed and held at random moments (law 4): the outcome of every commit stays true. */
+import { randomUUID } from 'node:crypto';
 import { afterEach, expect, it } from 'vitest';
 import { openKafkaLog } from '#connectors/kafka';
 import type { Log } from '#engine';
@@ -8,6 +9,8 @@ import { committedOffsets, note, readTexts } from '../support/log-tools.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 
 const SEED = Number(process.env['MIZU_SEED'] ?? Date.now() % 1_000_000);
+/** The broker is shared, and a seed may be used again. */
+const RUN = randomUUID().slice(0, 8);
 const COMMITS = 60;
 const PADDING = 4_000;
 /** Long enough for every cut here, short enough to wait for where the network stays away. */
@@ -21,7 +24,7 @@ describeKafka(`a Kafka log behind a bad network (seed ${SEED})`, (broker) => {
 
   async function open(network: string, proxy?: TcpProxy): Promise<Log> {
     const log = await openKafkaLog({
-      address: `kafka://${broker().brokers}/${network}-${SEED}`,
+      address: `kafka://${broker().brokers}/${network}-${RUN}`,
       settleDeadlineMs: SETTLE_MS,
       transactionTimeoutMs: SETTLE_MS,
       ...(proxy === undefined ? {} : { dial: () => ({ host: proxy.host, port: proxy.port }) }),

@@ -1,5 +1,6 @@
 /** Owners of a Kafka log that die, hang or come back (P2): taking over ends what they left, at once, and they commit nothing more. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { afterEach, expect, it } from 'vitest';
 import { openKafkaLog } from '#connectors/kafka';
@@ -18,10 +19,8 @@ describeKafka('owners of a Kafka log', (broker) => {
   afterEach(async () => {
     for (const close of closing.splice(0).reverse()) await close();
   });
-  let networks = 0;
-
   async function open(): Promise<Log> {
-    const log = await openKafkaLog({ address: `kafka://${broker().brokers}/owners-${process.pid}-${networks++}` });
+    const log = await openKafkaLog({ address: `kafka://${broker().brokers}/owners-${randomUUID()}` });
     closing.push(() => log.close());
     await makeTopics(log);
     return log;
