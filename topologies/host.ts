@@ -36,8 +36,14 @@ export class FileHost implements CompileHost {
     return (await this.source(request)).info;
   }
 
-  async readSchemas(url: string, subject: string): Promise<readonly SchemaVersion[]> {
-    return openRegistry({ url, env: this.env }).versions(subject);
+  async readSchemas(url: string | undefined, subject: string): Promise<readonly SchemaVersion[]> {
+    const { env } = this;
+    if (url === undefined && !env['MIZU_REGISTRY_URL']) {
+      throw new MizuError('INPUT_INVALID', `Where the schemas of '${subject}' are registered is not known`, {
+        hint: 'add `registry: "http://…"` to the topic under `sources`, or set MIZU_REGISTRY_URL',
+      });
+    }
+    return openRegistry({ ...(url === undefined ? {} : { url }), env }).versions(subject);
   }
 
   /** The opened source of a request. @throws FILE_UNREADABLE, INPUT_INVALID. */

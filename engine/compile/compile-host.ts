@@ -12,8 +12,8 @@ export interface CompileHost {
   readFile(path: string): Promise<Uint8Array>;
   /** Reads a source through once: counts, digests and samples it. @throws NOT_FOUND, FILE_UNREADABLE, INPUT_INVALID, SOURCE_UNAVAILABLE: as above. */
   openSource(request: SourceRequest): Promise<SourceInfo>;
-  /** All versions of a subject, oldest first; absent where no registry is read. @throws REGISTRY_UNAVAILABLE, REGISTRY_REFUSED, USAGE: as above. */
-  readSchemas?(registry: string, subject: string): Promise<readonly SchemaVersion[]>;
+  /** All versions of a subject, oldest first; `registry` is where the workflow says that it is. Absent where no registry is read. @throws REGISTRY_UNAVAILABLE, REGISTRY_REFUSED, USAGE: as above. */
+  readSchemas?(registry: string | undefined, subject: string): Promise<readonly SchemaVersion[]>;
 }
 
 export type CompileInput = {

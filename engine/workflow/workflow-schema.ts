@@ -149,7 +149,7 @@ const source = z
       .max(2_048)
       .regex(/^https?:\/\/[^\s@]+$/, 'an address such as http://127.0.0.1:8081, without a user name or password')
       .optional()
-      .describe('Schema registry of its values, for the formats avro and json-schema.'),
+      .describe('Schema registry of its values, for the formats avro and json-schema; default: MIZU_REGISTRY_URL.'),
     from: z.enum(['earliest', 'latest']).default('earliest').describe('Where a run that is deployed for the first time begins.'),
   })
   .describe('Where a topic that steps read lies: a deployment setting, not part of the program.');
