@@ -26,6 +26,7 @@ import { ResultDesk } from './result-desk.ts';
 import type { RunContext } from './run-context.ts';
 import { TICK_MS, WINDOW_PER_SLOT } from './run-context.ts';
 import { summaryOf } from './summary.ts';
+import { taskNeeds } from './task-needs.ts';
 import { NODE_LIMIT } from './topics.ts';
 
 export interface OrchestratorOptions {
@@ -37,8 +38,8 @@ export interface OrchestratorOptions {
   readonly ticks: Observable<unknown>;
   /** Says which tasks may be cut. Closed by the orchestrator. */
   readonly planner: CutPlanner;
-  /** Names of all members that there are: those of one process. Absent: members come and go, and one that is silent for LOST_TICKS is lost. */
-  readonly members?: ReadonlySet<string> | undefined;
+  /** Whether all members live in this process and end with it. Otherwise they come and go, and one that is silent is lost. */
+  readonly together: boolean;
   /** Ticks without a word after which a member is lost. */
   readonly lostTicks: number;
   /** Whether a member has to answer questions for the others. */
@@ -81,8 +82,7 @@ export class Orchestrator {
     this.requests = new LogCursor(context.log, context.topics.requests, 0);
     const { stages } = context.program;
     this.keyed = stages.filter((stage) => stage.kind !== 'source');
-    const ops = new Set((stages[0]?.ops ?? []).map(({ op, version }) => `${op}@${version}`));
-    this.needs = { ops: [...ops].sort(), models: [] };
+    this.needs = taskNeeds(context.program);
   }
 
   /** Fences the orchestrator before, reads its log, and says that it took over. */
@@ -152,10 +152,9 @@ export class Orchestrator {
 
   private takeOver(): void {
     this.emit({ type: 'open', owner: this.options.owner, key: toHex(this.context.signer.publicKey) });
-    const { members } = this.options;
-    if (members === undefined) return;
-    for (const { node, member } of [...this.fold.members.values()])
-      if (!members.has(member)) this.emit({ type: 'lost', node, reason: 'left' });
+    if (!this.options.together) return;
+    // All of them ended with the process before.
+    for (const node of [...this.fold.members.keys()]) this.emit({ type: 'lost', node, reason: 'left' });
     if (this.fold.mode !== 'running') this.emit({ type: 'mode', mode: 'running', by: this.options.owner, request: NO_REQUEST });
   }
 
@@ -175,31 +174,39 @@ export class Orchestrator {
   /** A lost member's open transaction would hold every reader up: its writers are ended before control says that it is lost (P1, P2). */
   private fence(body: ControlBody): void {
     const node = body.type === 'lost' || body.type === 'admit' ? body.node : undefined;
-    if (node === undefined || this.options.members !== undefined || !this.fold.members.has(node)) return;
+    if (node === undefined || this.options.together || !this.fold.members.has(node)) return;
     const { title } = this.context;
-    this.fenced.push(`${title}/node/${node}`);
+    this.fenced.push(`${title}/node/${node}`, `${title}/node/${node}/ask`);
     for (const [name, lease] of this.fold.leases) if (lease.node === node) this.fenced.push(`${title}/step/${name}`);
-    if (this.fold.roles.get('checkpointer')?.node === node) this.fenced.push(`${title}/checkpointer`);
+    for (const [role, held] of this.fold.roles) if (held.node === node) this.fenced.push(`${title}/${role}`);
   }
 
   /** Takes what is new, decides, commits. */
   private async turn(): Promise<void> {
     if (this.ticksDue > 0) this.emit({ type: 'tick', tick: this.fold.tick + 1 });
     this.ticksDue = 0;
-    try {
-      await this.takeResults();
-      await this.takeRequests();
-      this.decideMembers();
-      await this.decideTasks();
-    } catch (error) {
-      if (!this.mayPause(error)) throw error;
-      this.emit({ type: 'mode', mode: 'paused', by: `orchestrator: ${error.message}`, request: NO_REQUEST });
-    }
+    await this.takeResults();
+    await this.takeRequests();
+    this.decideMembers();
+    const stuck = await this.decideUnlessStuck();
+    if (stuck !== undefined && this.options.stuck === 'pause' && this.fold.mode !== 'stopped')
+      this.emit({ type: 'mode', mode: 'paused', by: `orchestrator: ${stuck.message}`, request: NO_REQUEST });
     await this.flush();
+    if (stuck !== undefined && this.options.stuck === 'fail') throw stuck;
   }
 
-  private mayPause(error: unknown): error is MizuError {
-    return this.options.stuck === 'pause' && error instanceof MizuError && error.code === 'ATTEMPTS_EXHAUSTED';
+  /** Why the run can't go on, if it can't. */
+  private async decideUnlessStuck(): Promise<MizuError | undefined> {
+    const { fatal } = this.desk;
+    this.desk.fatal = undefined;
+    if (fatal !== undefined) return fatal;
+    try {
+      await this.decideTasks();
+      return undefined;
+    } catch (error) {
+      if (error instanceof MizuError && error.code === 'ATTEMPTS_EXHAUSTED') return error;
+      throw error;
+    }
   }
 
   private async takeResults(): Promise<void> {
@@ -228,7 +235,7 @@ export class Orchestrator {
     const { entries, waiting } = admitMembers(fold, this.requestDesk.joins(), { employed, numbers: NODE_LIMIT });
     this.requestDesk.keep(waiting);
     this.emit(...entries);
-    if (options.members === undefined) this.emit(...silentMembers(fold, this.desk.heard, options.lostTicks));
+    if (!options.together) this.emit(...silentMembers(fold, this.desk.heard, options.lostTicks));
     this.emit(...roleEntries(fold, this.keyed, { gateway: options.gateway }));
   }
 
@@ -299,8 +306,7 @@ export class Orchestrator {
   /** Waits for a result, a request, something to cut, a tick, or the end. */
   private async waitForNews(): Promise<void> {
     const { signal } = this.context;
-    for (const cursor of [...this.results, this.requests])
-      this.bell.arm(`${cursor.topic}/${cursor.partition}`, () => cursor.wait(signal));
+    for (const cursor of [...this.results, this.requests]) this.bell.arm(`${cursor.topic}/${cursor.partition}`, () => cursor.wait(signal));
     if (this.fold.finish === undefined) this.bell.arm('cuts', () => this.options.planner.wait(signal));
     await this.bell.heard();
   }

@@ -5,7 +5,16 @@
 import { MizuError } from '../contract/errors.ts';
 import type { LogEntry } from '../contract/log.ts';
 import type { Json } from '../contract/program.ts';
-import type { ControlBody, FailedAttempt, Mark, ProbeResult, ResultBody, Sealed, SignedEntry, TaskResult } from '../dispatch/control-entry.ts';
+import type {
+  ControlBody,
+  FailedAttempt,
+  Mark,
+  ProbeResult,
+  ResultBody,
+  Sealed,
+  SignedEntry,
+  TaskResult,
+} from '../dispatch/control-entry.ts';
 import { decodeResult, readEntry, verifySigned } from '../dispatch/control-entry.ts';
 import type { ControlFold, TaskState } from '../dispatch/control-fold.ts';
 import { fromHex, sha256, toHex } from '../proof/sha256.ts';
@@ -23,6 +32,8 @@ export class ResultDesk {
   readonly heard = new Map<number, number>();
   /** What the last dead attempt said, for people; control has only its code. */
   lastFailure: string | undefined;
+  /** A failure that another attempt would only repeat: the run can't go on until its cause is mended. Cleared by whoever acts on it. */
+  fatal: MizuError | undefined;
   /** The newest head of the whole tree that a checkpointer reported. */
   sealed: Sealed | undefined;
   /** Reports of aggregates, by step id; undefined until the last stage said that it is over. */
@@ -70,7 +81,7 @@ export class ResultDesk {
     return { type: 'mark', published, totals: { ...sum, rejected: { ...sum.rejected } }, results };
   }
 
-  /** The entry that follows from a result, if one does. @throws ATTEMPTS_EXHAUSTED for a failure that another attempt would only repeat. */
+  /** The entry that follows from a result, if one does. */
   take(cursor: LogCursor, entry: LogEntry): ControlBody | undefined {
     const signed = readEntry(decodeResult, cursor.topic, cursor.partition, entry);
     if (signed.body.node !== cursor.partition || !this.isGenuine(signed)) return undefined;
@@ -145,13 +156,13 @@ export class ResultDesk {
     const task = this.waitingFor(body.k);
     if (!task?.live.some(({ attempt }) => attempt === body.attempt)) return undefined;
     this.lastFailure = body.message;
-    if (!PASSING_FAILURES.includes(body.code)) outcomeOf(body);
+    if (!PASSING_FAILURES.includes(body.code)) this.outcomeOf(body);
     return { type: 'dead', k: body.k, attempt: body.attempt, reason: body.code };
   }
 
   private takeProbe(body: ProbeResult): ControlBody | undefined {
     if (this.waitingFor(body.k)?.probe?.probe !== body.probe) return undefined;
-    const outcome = body.code === '' ? 'survived' : PASSING_FAILURES.includes(body.code) ? 'unreachable' : outcomeOf(body);
+    const outcome = body.code === '' ? 'survived' : PASSING_FAILURES.includes(body.code) ? 'unreachable' : this.outcomeOf(body);
     return { type: 'probed', k: body.k, probe: body.probe, outcome };
   }
 
@@ -160,14 +171,15 @@ export class ResultDesk {
     const task = this.fold.tasks.get(k);
     return task === undefined || task.accepted !== undefined || this.totals.hasTask(k) ? undefined : task;
   }
-}
 
-/** @throws ATTEMPTS_EXHAUSTED for a failure that another attempt would only repeat. */
-function outcomeOf(failure: FailedAttempt | ProbeResult): 'died' | 'unreachable' {
-  if (failure.code === 'WORKER_DIED') return 'died';
-  if (failure.code === 'UPSTREAM_UNREACHABLE') return 'unreachable';
-  throw new MizuError('ATTEMPTS_EXHAUSTED', `Task ${failure.k} failed: ${failure.message}`, {
-    component: `0/${failure.k}`,
-    hint: 'Nothing committed is lost; mend the cause and run again with the same log.',
-  });
+  private outcomeOf(failure: FailedAttempt | ProbeResult): 'died' | 'unreachable' {
+    if (failure.code === 'WORKER_DIED') return 'died';
+    if (failure.code !== 'UPSTREAM_UNREACHABLE') {
+      this.fatal ??= new MizuError('ATTEMPTS_EXHAUSTED', `Task ${failure.k} failed: ${failure.message}`, {
+        component: `0/${failure.k}`,
+        hint: 'Nothing committed is lost; mend the cause and run again with the same log.',
+      });
+    }
+    return 'unreachable';
+  }
 }

@@ -114,7 +114,7 @@ async function runRoles(
       employed: options.nodes,
       owner: processName(),
       ticks: options.ticks ?? interval(TICK_MS),
-      members: new Set(names),
+      together: true,
       lostTicks: LOST_TICKS,
       gateway: false,
       stuck: 'fail',

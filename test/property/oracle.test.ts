@@ -94,7 +94,7 @@ function expectAgreement(oracle: OracleResult, summary: RunSummary, read: RunRea
 
 describe(`the engine and the oracle (seed ${SEED})`, () => {
   it(`agree on records, drops, counts, reports and leaves of ${RUNS} random workflows`, async () => {
-    const seen = { accepted: 0, exhausted: 0, published: 0, rejected: 0, duplicates: 0, failed: 0 };
+    const seen = { accepted: 0, exhausted: 0, drained: 0, published: 0, rejected: 0, duplicates: 0, failed: 0 };
     await fc.assert(
       fc.asyncProperty(randomWorkflow, way, async (workflow, how) => {
         const oracle = runOracle(workflow);
