@@ -10,10 +10,9 @@ import { acceptPlace } from '../compile/accept-place.ts';
 import { toJson } from '../compile/to-json.ts';
 import { ByteWriter } from '../proof/bytes.ts';
 import type { Drop } from '../proof/effect.ts';
-import { encodeEffect } from '../proof/effect.ts';
+import { hashEffect } from '../proof/effect.ts';
 import type { Frame } from '../proof/frame.ts';
-import { dropEntry, encodeFrame, frameRoot, publishedEntry, rootOfFrames } from '../proof/frame.ts';
-import { leafHash, rootOf } from '../proof/merkle.ts';
+import { EntryTree, encodeFrame, frameRoot, rootOfFrames } from '../proof/frame.ts';
 import { equalBytes, fromHex, sha256 } from '../proof/sha256.ts';
 import { AcceptOp, OVER_COUNT } from './accept-op.ts';
 import { Batch } from './batch.ts';
@@ -77,6 +76,8 @@ type Part =
       readonly digest: Uint8Array;
     };
 
+const COLLECT_OP = kernelOpDigest('collect', null);
+
 /** State of a keyed op before its first step. */
 export const STATE_START = new Uint8Array(32);
 
@@ -87,6 +88,7 @@ export class StepMachine {
   private readonly partition: number;
   private readonly parts: readonly Part[];
   private readonly accept: AcceptOp | undefined;
+  private readonly publishOp: Uint8Array;
   private states: Uint8Array[];
   /** The next k this partition takes. Owned here. */
   next = 0;
@@ -105,6 +107,7 @@ export class StepMachine {
     this.partition = partition;
     this.parts = parts;
     this.accept = accept;
+    this.publishOp = publishDigest(stage.output);
     this.states = parts.filter((part) => part.kind === 'keyed').map(() => STATE_START);
   }
 
@@ -222,7 +225,7 @@ export class StepMachine {
     const chain = new LeafChain(place, 0, 0, sha256(...roots), leaves);
     chain.link({
       step: 'collect',
-      opDigest: kernelOpDigest('collect', null),
+      opDigest: COLLECT_OP,
       effectHash: sha256(new Uint8Array(0)),
       counts: { in: batch.length, kept: batch.length },
       gas: 0,
@@ -282,7 +285,7 @@ export class StepMachine {
     chain.link({
       step: part.id,
       opDigest: part.digest,
-      effectHash: sha256(encodeEffect(effect)),
+      effectHash: hashEffect(effect),
       counts: {
         in: live,
         kept: batch.rows.length,
@@ -297,18 +300,18 @@ export class StepMachine {
 
   private publish(batch: Batch, chain: LeafChain, drops: readonly Drop[]): Pick<StepOutput, 'frames' | 'published' | 'drops'> {
     const published: PublishedRecord[] = [];
-    const entries: Uint8Array[] = [];
+    const tree = new EntryTree();
     for (const row of batch.rows) {
       const { record, digest } = batch.leaving(row, this.stage.output);
       const i = batch.candidate(row);
       published.push({ i, record });
-      entries.push(publishedEntry(i, digest));
+      tree.addPublished(i, digest);
     }
-    for (const drop of drops) entries.push(dropEntry(drop));
-    const root = rootOf(entries.map(leafHash));
+    for (const drop of drops) tree.addDrop(drop);
+    const root = tree.finish();
     chain.link({
       step: 'publish',
-      opDigest: publishDigest(this.stage.output),
+      opDigest: this.publishOp,
       effectHash: sha256(root),
       counts: { in: batch.rows.length, kept: batch.rows.length },
       gas: 0,
@@ -326,7 +329,8 @@ export class StepMachine {
       let key: Uint8Array | undefined;
       if (keys.length > 0) {
         batch.block().encodeRow(writer, keys, row);
-        key = sha256(writer.take());
+        key = sha256(writer.view());
+        writer.clear();
       }
       const { record, digest } = batch.leaving(row, this.stage.output);
       builder.addRecord(batch.candidate(row), record, key, digest);
