@@ -11,6 +11,9 @@ export const BATCH_BYTES = 2 * 1024 * 1024;
 /** Batches of one produce request together: one for each partition, as the protocol demands, until this is passed. */
 export const PRODUCE_BYTES = 16 * 1024 * 1024;
 
+/** Buffers kept for the next commits of one handle. */
+export const POOL_BYTES = 64 * 1024 * 1024;
+
 /** A network and a dot stand before each topic: 48 + 1 + 200 characters are what Kafka allows (249). */
 export const NETWORK_LIMIT_CHARACTERS = 48;
 

@@ -17,6 +17,7 @@ import {
 import { parseKafkaAddress } from './address.ts';
 import type { PartitionAddress } from './api.ts';
 import type { BrokerAddress } from './api-cluster.ts';
+import { BufferPool } from './buffer-pool.ts';
 import { Cluster } from './cluster.ts';
 import { COMMIT_LIMIT_BYTES, ENTRY_LIMIT_BYTES } from './limits.ts';
 import { logSize } from './log-size.ts';
@@ -69,6 +70,7 @@ class KafkaLog implements Log {
   readonly #topics: Topics;
   readonly #reader: Reader;
   readonly #waiters: Waiters;
+  readonly #pool = new BufferPool();
   #closed = false;
 
   constructor(options: KafkaLogOptions, network: string, cluster: Cluster) {
@@ -103,6 +105,7 @@ class KafkaLog implements Log {
       waiters: this.#waiters,
       limits: this.limits,
       compress: this.#options.compression === 'zstd',
+      pool: this.#pool,
       timing: {
         transactionTimeoutMs: this.#options.transactionTimeoutMs ?? DEFAULT_TIMING.transactionTimeoutMs,
         settleDeadlineMs: this.#options.settleDeadlineMs ?? DEFAULT_TIMING.settleDeadlineMs,

@@ -15,13 +15,17 @@ export interface PlanOptions {
   readonly kafkaName: (topic: string) => string;
   readonly producer: Producer;
   readonly compress: boolean;
+  readonly allocate: (bytes: number) => Buffer;
 }
 
-export function planBatches(admitted: readonly Admitted[], { kafkaName, producer, compress }: PlanOptions): readonly PlannedBatch[] {
+export function planBatches(
+  admitted: readonly Admitted[],
+  { kafkaName, producer, compress, allocate }: PlanOptions,
+): readonly PlannedBatch[] {
   const timestamp = Date.now();
   return group(admitted, kafkaName).map(({ topic, partition, appends, indices }) => {
     const sequence = producer.takeSequence({ topic, partition }, appends.length);
-    const bytes = encodeBatch(appends, { producer: producer.identity, sequence, timestamp, compress });
+    const bytes = encodeBatch(appends, { producer: producer.identity, sequence, timestamp, compress, allocate });
     return { topic, partition, appends, indices, bytes };
   });
 }

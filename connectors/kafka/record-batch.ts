@@ -35,12 +35,14 @@ export interface BatchOptions {
   readonly sequence: number;
   readonly timestamp: number;
   readonly compress: boolean;
+  /** Makes the buffer of the batch. */
+  readonly allocate: (bytes: number) => Buffer;
 }
 
 /** A buffer that is ready to be sent: the values were copied, so callers may use theirs again. */
 export function encodeBatch(appends: readonly Append[], options: BatchOptions): Buffer {
   const sizes = appends.map((append, n) => bodyBytes(append, n));
-  const plain = Buffer.allocUnsafe(HEADER_BYTES + sizes.reduce((sum, size) => sum + varintBytes(size) + size, 0));
+  const plain = options.allocate(HEADER_BYTES + sizes.reduce((sum, size) => sum + varintBytes(size) + size, 0));
   const out = new RecordWriter(plain);
   for (const [n, append] of appends.entries()) out.record(append, n, sizes[n] ?? 0);
   if (!options.compress) return seal(plain, appends.length, 0, options);

@@ -114,12 +114,13 @@ class KafkaTopic implements ExternalTopic {
     const limit = until ?? Number.POSITIVE_INFINITY;
     const pauses = new Pauses(RETRY_DEADLINE_MS);
     for (let position: number = from; position < limit; ) {
-      const ahead = this.#takeAhead(partition, position) ?? (await this.#fetch(partition, position, maxBytes));
+      const kept = this.#takeAhead(partition, position);
+      const ahead = kept ?? (await this.#fetch(partition, position, maxBytes));
       const { records, next } = this.#take(partition, ahead, maxBytes, limit);
       if (records.length > 0 || next >= limit) return { records, next: offset(Math.min(next, limit)) };
-      // Only markers and aborted records so far: the end is reached, or there is more behind them.
-      if (next >= ahead.lastStable) return { records, next: offset(next) };
-      if (next === position) {
+      // Only markers and aborted records so far: the end is reached, or there is more behind them. What was kept knows an old end.
+      if (kept === undefined && next >= ahead.lastStable) return { records, next: offset(next) };
+      if (kept === undefined && next === position) {
         if (pauses.over) throw this.#silent(partition, position);
         await pauses.pause();
       }

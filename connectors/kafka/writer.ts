@@ -21,6 +21,7 @@ import {
   offset,
 } from '#engine';
 import type { PartitionAddress } from './api.ts';
+import type { BufferPool } from './buffer-pool.ts';
 import type { Cluster } from './cluster.ts';
 import { Refusal } from './failures.ts';
 import { TAKEOVER_DEADLINE_MS } from './limits.ts';
@@ -36,6 +37,7 @@ export interface WriterContext {
   readonly waiters: Waiters;
   readonly limits: LogLimits;
   readonly compress: boolean;
+  readonly pool: BufferPool;
   readonly timing: ProducerTiming;
   readonly transactionalId: string;
 }
@@ -109,12 +111,15 @@ export class KafkaWriter implements LogWriter {
   }
 
   async #transact(admitted: readonly Admitted[], again = false): Promise<CommitOutcome> {
-    const { topics, compress } = this.#context;
-    const batches = planBatches(admitted, { kafkaName: (topic) => topics.kafkaName(topic), producer: this.#producer, compress });
+    const { topics, compress, pool } = this.#context;
+    const allocate = (bytes: number): Buffer => pool.take(bytes);
+    const batches = planBatches(admitted, { kafkaName: (topic) => topics.kafkaName(topic), producer: this.#producer, compress, allocate });
     let starts: ReadonlyMap<PlannedBatch, number>;
     try {
       await this.#producer.begin(distinct(batches));
       starts = await this.#producer.produce(batches);
+      // Every broker has them. After a failure a connection might still be sending some.
+      for (const { bytes } of batches) pool.give(bytes);
     } catch (error) {
       const aborted = await this.#abort(error);
       return isForgotten(error) && !again && !aborted.writerDead ? this.#transact(admitted, true) : aborted;

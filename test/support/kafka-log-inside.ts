@@ -21,7 +21,8 @@ export async function insideTransaction(
   const producer = new Producer(cluster, `${network}.${owner}`, { ...DEFAULT_TIMING, transactionTimeoutMs });
   await producer.raiseEpoch(OPEN_MS);
   const admitted = appendsOf(`${owner} 0`, PADDING).map((append) => ({ append, headers: '', bytes: append.value.length }));
-  const batches = planBatches(admitted, { kafkaName: (topic) => `${network}.${topic}`, producer, compress: false });
+  const kafkaName = (topic: string): string => `${network}.${topic}`;
+  const batches = planBatches(admitted, { kafkaName, producer, compress: false, allocate: Buffer.allocUnsafe });
   await producer.begin(batches.map(({ topic, partition }) => ({ topic, partition })));
   await producer.produce(batches);
   return { producer, batches };

@@ -22,7 +22,13 @@ interface BatchSpec {
 
 function batch({ base, values, producer = ONE, compress = false, lastDelta = values.length - 1 }: BatchSpec): Buffer {
   const appends = values.map((value) => ({ topic: 't', partition: 0, value: bytes(value) }));
-  const encoded = encodeBatch(appends, { producer: { id: producer, epoch: 0 }, sequence: 0, timestamp: 1_000, compress });
+  const encoded = encodeBatch(appends, {
+    producer: { id: producer, epoch: 0 },
+    sequence: 0,
+    timestamp: 1_000,
+    compress,
+    allocate: Buffer.allocUnsafe,
+  });
   encoded.writeBigInt64BE(BigInt(base), 0);
   encoded.writeInt32BE(lastDelta, AT.lastDelta);
   return sealed(encoded);
@@ -35,6 +41,7 @@ function marker(base: number, producer: bigint, type: 'abort' | 'commit'): Buffe
     sequence: -1,
     timestamp: 1_000,
     compress: false,
+    allocate: Buffer.allocUnsafe,
   });
   encoded.writeBigInt64BE(BigInt(base), 0);
   encoded.writeInt16BE(encoded.readInt16BE(AT.attributes) | CONTROL, AT.attributes);
@@ -82,7 +89,7 @@ it('whatever is written is read, compressed or not', () => {
     fc.property(fc.array(append, { minLength: 1, maxLength: 80 }), fc.boolean(), fc.maxSafeNat(), (appends, compress, base) => {
       const encoded = encodeBatch(
         appends.map((one) => ({ topic: 't', partition: 0, ...one })),
-        { producer: { id: ONE, epoch: 3 }, sequence: 5, timestamp: 1_000, compress },
+        { producer: { id: ONE, epoch: 3 }, sequence: 5, timestamp: 1_000, compress, allocate: Buffer.allocUnsafe },
       );
       const start = Math.min(base, Number.MAX_SAFE_INTEGER - 100);
       encoded.writeBigInt64BE(BigInt(start), 0);
