@@ -9,7 +9,7 @@ import { TaskQueues } from './task-queues.ts';
 import type { TaskBody, TaskState } from './task-state.ts';
 import { applyToTask, forgive, loseNode, newTask, nodesAt } from './task-state.ts';
 
-export type { AttemptState, TaskState } from './task-state.ts';
+export type { TaskState } from './task-state.ts';
 
 /** A member that takes part now. */
 export interface MemberState {
@@ -73,6 +73,8 @@ export class ControlFold {
   low = 0;
   /** Ticks from assignment to acceptance of the tasks accepted last, oldest first. */
   readonly paces: number[] = [];
+  /** Entries so far that changed members, leases or roles. */
+  changes = 0;
   /** Indexes over tasks and members, for the decisions in this folder only. */
   readonly queues = new TaskQueues();
   readonly loads = new MemberLoads();
@@ -89,6 +91,7 @@ export class ControlFold {
         return;
       case 'lease':
         this.employ(body.node);
+        this.changes++;
         this.leases.set(`${body.stage}/${body.partition}`, this.given(body));
         return;
       case 'admit':
@@ -98,6 +101,7 @@ export class ControlFold {
         this.lose(body.node);
         return;
       case 'appoint':
+        this.changes++;
         this.roles.set(body.role, this.given(body));
         return;
       case 'mode':
@@ -154,6 +158,7 @@ export class ControlFold {
   }
 
   putMember(member: MemberState): void {
+    this.changes++;
     this.members.set(member.node, member);
     this.loads.join(member.node, member.offer);
   }
@@ -237,6 +242,7 @@ export class ControlFold {
 
   /** The attempts and the probe of a member that is gone are over. */
   private lose(node: number): void {
+    this.changes++;
     this.members.delete(node);
     this.loads.leave(node);
     for (const k of this.loads.tasksOf(node)) {

@@ -37,12 +37,11 @@ export function admitMembers(fold: ControlFold, joins: readonly JoinRequest[], l
 
 /** Members without a word for `lostTicks`. `lastHeard`: tick of each one's last word; an admission is one too. */
 export function silentMembers(fold: ControlFold, lastHeard: ReadonlyMap<number, number>, lostTicks: number): ControlBody[] {
-  const entries: ControlBody[] = [];
-  for (const { node, since } of inOrder(fold)) {
-    const heard = Math.max(since, lastHeard.get(node) ?? 0);
-    if (heard + lostTicks < fold.tick) entries.push({ type: 'lost', node, reason: 'silent' });
-  }
-  return entries;
+  const silent: number[] = [];
+  for (const { node, since } of fold.members.values())
+    if (Math.max(since, lastHeard.get(node) ?? 0) + lostTicks < fold.tick) silent.push(node);
+  // By number: the order of a map would tell how the fold came to be.
+  return silent.sort((a, b) => a - b).map((node) => ({ type: 'lost', node, reason: 'silent' }));
 }
 
 /** One round of admissions: what it has decided so far counts for what follows. */
@@ -132,7 +131,7 @@ function newest(joins: readonly JoinRequest[]): JoinRequest[] {
   return [...last.values()].sort((a, b) => a.request - b.request);
 }
 
-/** By number: the order of a map would tell how the fold came to be. */
+/** By number. */
 function inOrder(fold: ControlFold): MemberState[] {
   return [...fold.members.values()].sort((a, b) => a.node - b.node);
 }

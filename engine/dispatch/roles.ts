@@ -20,15 +20,36 @@ export interface RoleWants {
   readonly gateway: boolean;
 }
 
+/** What was asked last about a fold for which nothing was left to do: asked again at the same state, it is not worked out again. */
+interface Settled {
+  readonly changes: number;
+  readonly stages: readonly KeyedStage[];
+  readonly gateway: boolean;
+}
+const settled = new WeakMap<ControlFold, Settled>();
+
 export function roleEntries(fold: ControlFold, stages: readonly KeyedStage[], wants: RoleWants): ControlBody[] {
+  const { changes } = fold;
+  const { gateway } = wants;
+  const known = settled.get(fold);
+  if (known?.changes === changes && known.stages === stages && known.gateway === gateway) return [];
   const entries = [...leaseEntries(fold, stages), ...appointments(fold, 'checkpointer', ({ offer }) => offer.checkpoints)];
-  if (wants.gateway) entries.push(...appointments(fold, 'gateway', ({ offer }) => offer.answers));
+  if (gateway) entries.push(...appointments(fold, 'gateway', ({ offer }) => offer.answers));
+  // While leases move, the next tick may bring the next move without any entry between.
+  if (entries.length === 0 && moving(fold) === 0) settled.set(fold, { changes, stages, gateway });
   return entries;
 }
 
 /** Whether the member that the role was given to still takes part, in the same life. */
 export function isHeld(fold: ControlFold, role: RoleState): boolean {
   return fold.members.get(role.node)?.incarnation === role.incarnation;
+}
+
+/** Leases whose holders still take over. */
+function moving(fold: ControlFold): number {
+  let count = 0;
+  for (const { since } of fold.leases.values()) if (since + MOVE_TICKS > fold.tick) count++;
+  return count;
 }
 
 interface Holder {
@@ -72,8 +93,7 @@ function leaseEntries(fold: ControlFold, stages: readonly KeyedStage[]): Control
     const holder = leastBurdened(holders);
     if (holder !== undefined) grant(lease, holder);
   }
-  const moving = leases.filter(({ state }) => state !== undefined && state.since + MOVE_TICKS > fold.tick).length;
-  for (let moves = moving + free.length; moves < MOVES_PER_ROUND && move(holders, grant); moves++);
+  for (let moves = moving(fold) + free.length; moves < MOVES_PER_ROUND && move(holders, grant); moves++);
   return entries;
 }
 
