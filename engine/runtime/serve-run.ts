@@ -126,12 +126,19 @@ class ServedRun {
 
   /** An orchestrator serves a stopped run until it has said so itself. */
   private stopped: 'stopped' | undefined;
+  /** Aborts with that: a stopped run's control does not move, and nobody else would wake. */
+  private readonly letGo = new AbortController();
+
+  /** Ends what waits for control. */
+  private get waiting(): AbortSignal {
+    return AbortSignal.any([this.context.signal, this.letGo.signal]);
+  }
 
   /** Keeps this process's view of control up to date. */
   private async follow(): Promise<void> {
     while (this.ended === undefined && !this.context.signal.aborted) {
       try {
-        if (!(await this.control.turn(AbortSignal.any([this.context.signal, AbortSignal.timeout(RETRY_LIMIT_MS)])))) continue;
+        if (!(await this.control.turn(AbortSignal.any([this.waiting, AbortSignal.timeout(RETRY_LIMIT_MS)])))) continue;
       } catch (error) {
         await this.passOver('control', error, RETRY_MS);
       }
@@ -188,7 +195,10 @@ class ServedRun {
       await lastValueFrom(orchestration.run().pipe(tap((progress) => options.onEvent({ type: 'progress', progress }))), {
         defaultValue: undefined,
       });
-      if (orchestration.stopped) this.stopped = 'stopped';
+      if (orchestration.stopped) {
+        this.stopped = 'stopped';
+        this.letGo.abort();
+      }
       // What it wrote last is not read back yet.
       await control.until(() => this.ended !== undefined, context.signal);
     } finally {
@@ -208,6 +218,8 @@ class ServedRun {
   /** One life of the member: joins and works until it is lost or the run ends. */
   private async member(offer: Offer): Promise<void> {
     const { context, control, options } = this;
+    // The orchestrator of this process may let it go on.
+    if (!(await control.until(({ mode }) => mode !== 'stopped', this.waiting))) return;
     const member = new Member(context, control, {
       name: options.name,
       offer,

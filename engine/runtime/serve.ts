@@ -86,7 +86,13 @@ export async function serve(options: ServeOptions): Promise<void> {
 
 async function rests(options: ServeOptions, run: RunName, rest: 'closed' | Offset | undefined): Promise<boolean> {
   if (rest === undefined) return false;
-  return rest === 'closed' || (await options.log.end(new RunTopics(run).requests, 0)) <= rest;
+  return rest === 'closed' || (await options.log.end(wakingTopic(options, run), 0)) <= rest;
+}
+
+/** What moves when a stopped run goes on: an orchestrator is asked for it, and then says so to the others. */
+function wakingTopic({ roles }: ServeOptions, run: RunName): string {
+  const topics = new RunTopics(run);
+  return roles.has('orchestrator') ? topics.requests : topics.control;
 }
 
 /** What the run rests at afterwards; undefined to look at it again. */
@@ -96,19 +102,19 @@ async function serveOne(options: ServeOptions, run: RunName): Promise<'closed' |
   const topics = new RunTopics(run);
   try {
     if (await isClosed(log, topics)) return 'closed';
-    const requests = await log.end(topics.requests, 0);
+    const asked = await log.end(wakingTopic(options, run), 0);
     const deployed = await readRun(log, run.name, run.generation);
     onEvent({ type: 'run', run: title, state: 'served' });
     const state = await work(options, deployed, title);
     onEvent({ type: 'run', run: title, state });
     if (state === 'closed') return 'closed';
-    return state === 'stopped' ? requests : undefined;
+    return state === 'stopped' ? asked : undefined;
   } catch (error) {
     const passes = error instanceof MizuError && (PASSING_FAILURES.includes(error.code) || error.code === 'NOT_FOUND');
     onEvent({ type: 'trouble', run: title, error });
     if (passes || options.signal.aborted) return undefined;
     // Another try would only meet it again: until somebody asks something of the run.
-    return log.end(topics.requests, 0).catch(() => undefined);
+    return log.end(wakingTopic(options, run), 0).catch(() => undefined);
   }
 }
 
