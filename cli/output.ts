@@ -7,6 +7,9 @@ import type { Json } from '#engine';
 
 type Format = Parameters<typeof styleText>[0];
 
+/** Lines of a terminal that does not say how many it has. */
+const DEFAULT_ROWS = 24;
+
 /** Thrown by writes after the reader of standard output closed it (`mizu rejected NAME | head`). */
 export class PipeClosed extends Error {
   override readonly name = 'PipeClosed';
@@ -24,6 +27,15 @@ export class Output {
       if (error.code !== 'EPIPE') throw error;
       this.closed = true;
     });
+  }
+
+  /** Whether people look at it on a terminal that can be drawn over. */
+  get live(): boolean {
+    return !this.json && this.stream.isTTY === true;
+  }
+
+  get rows(): number {
+    return this.stream.rows ?? DEFAULT_ROWS;
   }
 
   /** One or more lines for people; silent with `--json`. @throws PipeClosed. */

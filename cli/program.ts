@@ -2,6 +2,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Action } from './command-line.ts';
 import type { CommonOptions } from './context.ts';
+import { addLifecycleCommands } from './lifecycle-commands.ts';
 import { addNetworkCommands } from './network-commands.ts';
 import { installedVersion } from './version.ts';
 
@@ -25,6 +26,7 @@ export function buildProgram(run: RunAction): Command {
     .addHelpText('after', HELP_END);
   addAuthorCommands(program, run);
   addRunCommands(program, run);
+  addLifecycleCommands(program, run, { common, workflowCommand, runCommand, nodes: whole(1, NODE_LIMIT), nodeLimit: NODE_LIMIT });
   addNetworkCommands(program, run, { common, whole, workerLimit: WORKER_LIMIT });
   addProofCommands(program, run);
   addDataCommands(program, run);
@@ -104,14 +106,6 @@ function addRunCommands(program: Command, run: RunAction): void {
     .action((dir: string | undefined, options: CommonOptions & { workers?: number }) =>
       run(options, async (context) => (await import('./commands/demo.ts')).demo(context, dir, options)),
     );
-  common(program.command('list').description('List the runs on a log')).action((options: CommonOptions) =>
-    run(options, async (context) => (await import('./commands/list.ts')).list(context)),
-  );
-  runCommand(program.command('status'))
-    .description('Show where a run stands and what it came to')
-    .action((name: string, options: CommonOptions) =>
-      run(options, async (context) => (await import('./commands/status.ts')).status(context, name)),
-    );
 }
 
 function addProofCommands(program: Command, run: RunAction): void {
@@ -188,7 +182,7 @@ function common(command: Command, withLog = true): Command {
 }
 
 function workflowCommand(command: Command): Command {
-  return common(command.argument('<file>', 'workflow file (YAML)'), command.name() === 'run').option(
+  return common(command.argument('<file>', 'workflow file (YAML)'), ['run', 'deploy'].includes(command.name())).option(
     '--set <path=value>',
     'override a path of the workflow, such as accept=50 (repeatable)',
     (value: string, before: readonly string[]) => [...before, value],

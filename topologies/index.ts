@@ -15,3 +15,4 @@ export { FALLING_STACKS } from './shipped.ts';
 export { recordedAnswers } from './recorded-answers.ts';
 export { exportTlog } from './export-tlog.ts';
 export { serveNetwork } from './serve-network.ts';
+export { type DeployedWorkflow, deployWorkflow, type PlannedDeploy, planWorkflow } from './deploy-workflow.ts';

@@ -53,7 +53,11 @@ export function localDirectory(log: Log): string {
 
 /** The key that signs results and checkpoints: the given file, or the log's own, which is made on first use. @throws KEY_INVALID. */
 export function openSigner(log: Log, keyFile?: string): Signer {
-  return openKeyFile(keyFile ?? join(homeOf(log), 'keys', 'signer.pem'));
+  return openKeyFile(keyFileOf(log, keyFile));
+}
+
+export function keyFileOf(log: Log, keyFile?: string): string {
+  return keyFile ?? join(homeOf(log), 'keys', 'signer.pem');
 }
 
 function fromEnvironment(name: string): string | undefined {

@@ -1,71 +1,99 @@
-/** `mizu status NAME`: where a run stands; for a finished one, its summary. */
-import type { Json, RunStatus } from '#engine';
-import { readStatus } from '#engine';
-import { openLog } from '#topologies';
+/** `mizu status NAME`: where a run stands, or what it came to; `--watch` follows it, `--explain` recomputes who was given a task. */
+import type { DeployedRun, Json, Log, RunStatus } from '#engine';
+import { explainTask, explanationText, MizuError, readStatus, RunWatch } from '#engine';
+import { openExternal, openLog } from '#topologies';
 import type { Context, Outcome } from '../context.ts';
-import { bytesText, columns, grouped } from '../format.ts';
+import { bytesText } from '../format.ts';
+import { LiveScreen } from '../live-screen.ts';
 import { findRun } from '../run-name.ts';
 import { summaryText } from '../run-summary.ts';
+import { standing, statusLine } from '../status-text.ts';
 
-const STATES: Readonly<Record<RunStatus['state'], string>> = {
-  deployed: 'deployed, no task yet',
-  unfinished: 'unfinished: the same `mizu run` goes on where it stopped',
-  running: 'running',
-  finished: 'finished',
-};
+export interface StatusOptions {
+  readonly watch?: boolean;
+  readonly explain?: string;
+}
 
-export async function status(context: Context, name: string): Promise<Outcome> {
+export async function status(context: Context, name: string, options: StatusOptions): Promise<Outcome> {
   const log = await openLog(context.log, { readOnly: true });
   try {
-    const found = await readStatus(log, await findRun(log, name));
-    const { bytes, limit } = await log.size();
-    if (found.summary === undefined) await context.out.text(standing(found));
-    else await context.out.text(summaryText(found.summary, undefined, (text) => context.out.style('bold', text)));
-    await context.out.text(`  log ${context.log} holds ${bytesText(bytes)}${limit === undefined ? '' : ` of at most ${bytesText(limit)}`}`);
-    return { result: resultOf(found, bytes) };
+    const run = await findRun(log, name);
+    if (options.explain !== undefined) return await explain(context, log, run, options.explain);
+    return await (options.watch === true ? watch(context, log, run) : once(context, log, run));
   } finally {
     await log.close();
   }
 }
 
-function standing(found: RunStatus): string {
-  const { totals } = found;
-  const rows = [
-    ['state', STATES[found.state]],
-    ['owner', found.owner === '' ? '–' : found.owner],
-    ['tasks', `${grouped(found.tasks.published)} done, ${grouped(found.tasks.cut - found.tasks.published)} in work`],
-    ['candidates', grouped(totals.candidates)],
-    ['kept', `${grouped(totals.accepted)}${found.wanted === null ? '' : ` of ${grouped(found.wanted)}`}`],
-    ['rejected', grouped(Object.values(totals.rejected).reduce((sum, n) => sum + n, 0))],
-    ['duplicates', grouped(totals.duplicates)],
-    ['failed', grouped(totals.failed)],
-    ['program', found.program],
-  ];
-  return `${found.name}/${found.generation}\n${columns(rows, [], '  ')}`;
+async function once(context: Context, log: Log, run: DeployedRun): Promise<Outcome> {
+  const found = await readStatus(log, run, readOptions(context, log));
+  const { bytes, limit } = await log.size();
+  await context.out.text(textOf(context, found));
+  await context.out.text(`  log ${context.log} holds ${bytesText(bytes)}${limit === undefined ? '' : ` of at most ${bytesText(limit)}`}`);
+  return { result: { ...resultOf(found), logBytes: bytes } };
 }
 
-function resultOf(found: RunStatus, logBytes: number): { readonly [key: string]: Json } {
-  const { summary, totals, tasks, ...rest } = found;
-  return {
-    ...rest,
-    tasks: { ...tasks },
-    logBytes,
-    candidates: totals.candidates,
-    accepted: totals.accepted,
-    corrected: totals.corrected,
-    rejected: totals.rejected,
-    duplicates: totals.duplicates,
-    failed: totals.failed,
-    gas: totals.gas,
-    bytes: { local: totals.localBytes, global: totals.globalBytes },
-    ...(summary === undefined
-      ? {}
-      : {
-          treeSize: summary.treeSize,
-          root: summary.root,
-          verifierKey: summary.verifierKey,
-          reason: summary.reason,
-          reports: summary.reports,
-        }),
-  };
+/** On a terminal the whole picture is drawn anew whenever the run moves; elsewhere it is one line each time; with `--json` one object. */
+async function watch(context: Context, log: Log, run: DeployedRun): Promise<Outcome> {
+  const followed = await RunWatch.open(log, run, readOptions(context, log));
+  const screen = new LiveScreen(context.out);
+  try {
+    await followed.observe();
+    for (;;) {
+      const found = await followed.status();
+      const text = (): string => textOf(context, found);
+      if (found.summary !== undefined) await screen.show(text, text, true);
+      if (found.summary !== undefined || context.interrupted) return { result: resultOf(found) };
+      if (
+        await screen.show(
+          () => textOf(context, found),
+          () => statusLine(found),
+          false,
+        )
+      )
+        await context.out.object(resultOf(found));
+      await followed.next();
+    }
+  } finally {
+    await followed.close();
+  }
+}
+
+async function explain(context: Context, log: Log, run: DeployedRun, text: string): Promise<Outcome> {
+  const match = /^(?:0\/)?(\d{1,15})$/.exec(text);
+  if (match === null) {
+    throw new MizuError('USAGE', `--explain '${text}' names no task of the source stage`, {
+      component: '--explain',
+      hint: 'Give 0/K, such as 0/17. Steps of keyed stages belong to whoever holds the lease, which `mizu status` shows.',
+    });
+  }
+  const explanations = await explainTask(log, run, Number(match[1]));
+  const title = `${run.run.name}/${run.run.generation}`;
+  if (explanations.length === 0)
+    throw new MizuError('NOT_FOUND', `Task 0/${match[1]} of '${title}' was assigned to nobody`, {
+      component: title,
+      hint: `\`mizu status ${title}\` shows how many tasks there are, and why tasks wait.`,
+    });
+  await context.out.text(explanations.map(explanationText).join('\n\n'));
+  return { result: { task: `0/${match[1]}`, attempts: explanations.map((one): Json => JSON.parse(JSON.stringify(one)) as Json) } };
+}
+
+function readOptions(context: Context, log: Log): Parameters<typeof RunWatch.open>[2] {
+  return { signal: context.signal, openExternal: openExternal(log, (name) => process.env[name]) };
+}
+
+function textOf(context: Context, found: RunStatus): string {
+  const strong = (text: string): string => context.out.style('bold', text);
+  return found.summary === undefined ? standing(found, strong) : summaryText(found.summary, undefined, strong);
+}
+
+function resultOf(found: RunStatus): { readonly [key: string]: Json } {
+  const { summary, totals, ...rest } = JSON.parse(JSON.stringify(found)) as { readonly [key: string]: Json } & Pick<
+    RunStatus,
+    'totals' | 'summary'
+  >;
+  const { localBytes, globalBytes, ...counts } = totals;
+  const end = summary === undefined ? {} : { treeSize: summary.treeSize, root: summary.root, verifierKey: summary.verifierKey };
+  const reports = summary === undefined ? {} : { reason: summary.reason, reports: summary.reports };
+  return { ...rest, ...counts, bytes: { local: localBytes, global: globalBytes }, ...end, ...reports };
 }

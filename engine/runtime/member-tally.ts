@@ -24,8 +24,8 @@ export interface MemberStatus {
   readonly share: number;
   /** Its attempts that came to nothing. */
   readonly failures: number;
-  /** Ticks since its last word that this reader can date; control tells one that is silent for long. */
-  readonly heard: number;
+  /** Ticks since its last word; null while this reader has not heard one itself: what stood on the log before it came has no date. */
+  readonly heard: number | null;
   /** Resident memory, bytes, as its last heartbeat said; null without one. */
   readonly memory: number | null;
 }
@@ -50,7 +50,7 @@ interface Tally {
   name: string;
   accepted: number;
   failures: number;
-  heard: number;
+  heard: number | null;
   memory: number | null;
 }
 
@@ -73,7 +73,7 @@ export class MemberTally {
       case 'admit': {
         const before = this.tallies.get(body.node);
         const known = before?.name === body.member ? before : { accepted: 0, failures: 0 };
-        this.tallies.set(body.node, { ...known, name: body.member, heard: this.fold.tick, memory: null });
+        this.tallies.set(body.node, { ...known, name: body.member, heard: null, memory: null });
         return;
       }
       case 'lost':
@@ -87,7 +87,6 @@ export class MemberTally {
       case 'accept':
         this.acceptedTasks++;
         this.of(body.node).accepted++;
-        this.of(body.node).heard = this.fold.tick;
         return;
       case 'dead':
         this.failed(body.k, body.attempt);
@@ -139,7 +138,7 @@ export class MemberTally {
           accepted,
           share: this.acceptedTasks === 0 ? 0 : accepted / this.acceptedTasks,
           failures,
-          heard: Math.max(0, fold.tick - heard),
+          heard: heard === null ? null : fold.tick - heard,
           memory,
         };
       });
@@ -151,7 +150,7 @@ export class MemberTally {
   }
 
   private of(node: number): Tally {
-    const tally = this.tallies.get(node) ?? { name: '', accepted: 0, failures: 0, heard: 0, memory: null };
+    const tally = this.tallies.get(node) ?? { name: '', accepted: 0, failures: 0, heard: null, memory: null };
     this.tallies.set(node, tally);
     return tally;
   }
