@@ -49,7 +49,7 @@ async function runAction(options: CommonOptions, action: Action): Promise<ExitCo
 }
 
 async function debugLog(): Promise<Debug> {
-  const { pino } = await import('pino');
-  const logger = pino({ name: 'mizu', level: 'debug' }, pino.destination({ fd: 2, sync: true }));
+  const { openLogger } = await import('./logger.ts');
+  const logger = await openLogger('debug');
   return (message, details = {}) => logger.debug(details, message);
 }

@@ -1,23 +1,31 @@
 /** `mizu up`: plays roles in every run of a log, until it is told to end. */
 import { hostname } from 'node:os';
-import type { Json, Role, ServeEvent } from '#engine';
+import type { Log, Role, ServeEvent } from '#engine';
 import { messageOf, MizuError, ROLES } from '#engine';
 import { openLog, serveNetwork } from '#topologies';
 import type { Context, Outcome } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { UpCommandOptions } from '../network-commands.ts';
+import { startWatching } from '../watching.ts';
 import { defaultWorkers } from './run.ts';
+
+/** The newest of these are in the result. */
+const TROUBLES_SHOWN = 10;
 
 export async function up(context: Context, options: UpCommandOptions): Promise<Outcome> {
   const roles = rolesOf(options.roles);
   const name = options.id ?? hostname().replaceAll(/[^A-Za-z0-9._-]/g, '-');
-  const log = await openLog(context.log, { readOnly: false });
   const { signal } = context;
+  const watching = await startWatching({ http: options.http, level: levelOf(context), name, roles: [...roles] });
   const troubles: string[] = [];
+  let log: Log | undefined;
   try {
+    log = await openLog(context.log, { readOnly: false });
+    signal.addEventListener('abort', () => watching.ready({ stopping: true }), { once: true });
+    if (watching.address !== undefined) context.progress.note(`Metrics and health: ${watching.address}`);
     context.progress.note(`${name} is ${[...roles].join(', ')} on ${context.log}; Ctrl-C ends it, and others take over what it held`);
     await serveNetwork({
-      log,
+      log: watching.observe(log),
       roles,
       name,
       workers: options.workers ?? defaultWorkers(),
@@ -27,14 +35,26 @@ export async function up(context: Context, options: UpCommandOptions): Promise<O
       env: (variable) => process.env[variable],
       signal,
       onEvent: (event) => {
-        if (event.type === 'trouble') troubles.push(messageOf(event.error));
-        tell(context, event);
+        watching.onEvent(event);
+        if (event.type === 'trouble' && troubles.push(messageOf(event.error)) > TROUBLES_SHOWN) troubles.shift();
+        if (process.stderr.isTTY) tell(context, event);
       },
     });
+  } catch (error) {
+    watching.ready({ fatal: error });
+    throw error;
   } finally {
-    await log.close();
+    await watching.close();
+    await log?.close();
   }
-  return { exitCode: EXIT.done, result: { name, roles: [...roles], troubles: troubles.slice(-10) } };
+  return { exitCode: EXIT.done, result: { name, roles: [...roles], troubles } };
+}
+
+/** A person at a terminal is told in words; everything else reads lines of JSON. */
+function levelOf({ options }: Context): string {
+  if (options.verbose === true) return 'debug';
+  if (options.quiet === true) return 'warn';
+  return process.stderr.isTTY ? 'silent' : 'info';
 }
 
 function rolesOf(text: string): ReadonlySet<Role> {
@@ -49,9 +69,8 @@ function rolesOf(text: string): ReadonlySet<Role> {
   return roles;
 }
 
-/** What a person wants to see; everything is in the debug log. */
+/** What a person wants to see; everything is in the log of `--verbose`. */
 function tell(context: Context, event: ServeEvent): void {
-  context.debug(event.type, { ...plain(event) });
   const { progress } = context;
   if (event.type === 'trouble') progress.note(`${event.run || 'log'}: ${messageOf(event.error)}`);
   else if (event.type === 'run') progress.note(`${event.run}: ${event.state}`);
@@ -63,16 +82,4 @@ function tellRun({ progress }: Context, { run, event }: ServeEvent & { readonly 
   else if (event.type === 'joined') progress.note(`${run}: takes part as node ${event.node}`);
   else if (event.type === 'lost') progress.note(`${run}: lost its place (${event.reason})`);
   else if (event.type === 'failed') progress.note(`${run}: ${event.name}: ${messageOf(event.error)}`);
-}
-
-function plain(event: ServeEvent): { readonly [key: string]: Json } {
-  if (event.type === 'run') return { run: event.run, state: event.state };
-  if (event.type === 'trouble') return { run: event.run, error: messageOf(event.error) };
-  const { run, event: inner } = event;
-  if (inner.type === 'failed') return { run, event: inner.type, name: inner.name, error: messageOf(inner.error) };
-  if (inner.type === 'progress') return { run, event: inner.type, cut: inner.progress.cut, published: inner.progress.published };
-  return {
-    run,
-    ...Object.fromEntries(Object.entries(inner).filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value))),
-  };
 }

@@ -11,10 +11,13 @@ export interface AskingWorkflow {
   readonly url: string;
   readonly candidates: number;
   readonly taskSize: number;
+  /** Variable that holds the model's key, if it wants one. */
+  readonly keyEnv?: string;
 }
 
 /** Writes the workflow's file into the folder, and gives its path. */
-export function writeAsking(folder: string, { url, candidates, taskSize }: AskingWorkflow): string {
+export function writeAsking(folder: string, { url, candidates, taskSize, keyEnv }: AskingWorkflow): string {
+  const key = keyEnv === undefined ? '' : `, keyEnv: ${keyEnv}`;
   const file = join(folder, 'workflow.yaml');
   writeFileSync(
     file,
@@ -26,7 +29,7 @@ task: { size: ${taskSize}, deadline: 60s }
 partitions: 2
 nodes: 8
 data: { products: { list: [kettle, lamp, chair, clock] } }
-models: { small: { url: "${url}", model: smollm2 } }
+models: { small: { url: "${url}", model: smollm2${key} } }
 generate:
   - select: { from: products, as: product }
   - inference: { as: body, model: small, prompt: "Complain about the {{product}}.", maxTokens: 60, temperature: 0.7 }
