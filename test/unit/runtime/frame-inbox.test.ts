@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { type Log, offset } from '#engine';
 import { encodeFrame, type Frame } from '../../../engine/proof/frame.ts';
 import { FrameInbox } from '../../../engine/runtime/frame-inbox.ts';
+import { LimitedLog } from '../../support/limited-log.ts';
 import { commitVisibly } from '../../support/log-tools.ts';
 import { withQuickLog } from '../../support/run-support.ts';
 
@@ -111,6 +112,23 @@ describe('an inbox of frames', () => {
     await withQuickLog(async (log) => {
       const inbox = new FrameInbox(log, await send(log, []), 0, offset(0));
       expect(await inbox.frame(0, 0, 0, AbortSignal.abort())).toBeUndefined();
+    });
+  });
+
+  it('says which task is unavailable when the log forgot its frame, and goes on where it forgot others only', async () => {
+    await withQuickLog(async (real) => {
+      const log = new LimitedLog(real);
+      const topic = await send(log, all);
+      const ofTask = all.length / 4;
+      log.forget(topic, 0, ofTask * 2);
+      const late = await FrameInbox.open(log, topic, 0, offset(ofTask * 2));
+      expect(await late.frame(2, 0, 0, NEVER)).toMatchObject({ k: 2 });
+      const inbox = await FrameInbox.open(log, topic, 0, offset(ofTask));
+      await expect(inbox.frame(1, 0, 0, NEVER)).rejects.toMatchObject({
+        code: 'SOURCE_UNAVAILABLE',
+        message: `unavailable: ${topic}, partition 0, frame of task 1: the log forgot offsets ${ofTask} to ${ofTask * 2 - 1}`,
+      });
+      expect(await inbox.frame(2, 1, 0, NEVER)).toMatchObject({ k: 2 });
     });
   });
 });
