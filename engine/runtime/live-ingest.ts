@@ -4,8 +4,7 @@
  * to the cuts, so a run that is slow or paused does not copy its topic ahead of itself.
  */
 import type { Observable } from 'rxjs';
-import { z } from 'zod';
-import { invariant, MizuError } from '../contract/errors.ts';
+import { invariant, messageOf, MizuError } from '../contract/errors.ts';
 import { offset } from '../contract/ids.ts';
 import type { Append, Log, LogEntry } from '../contract/log.ts';
 import { topicSource } from '../contract/program.ts';
@@ -17,7 +16,7 @@ import { lastEntry } from './last-entry.ts';
 import { pulled } from './pull.ts';
 import type { SourceContext } from './source-context.ts';
 import { openExternalSource } from './source-context.ts';
-import { ENTRY_BYTES, ENTRY_RECORDS, lengthPrefixed, sourceHeaders } from './source-store.ts';
+import { ENTRY_BYTES, ENTRY_RECORDS, lengthPrefixed, readPositions, sourceHeaders } from './source-store.ts';
 
 /** What is copied and not yet cut, at most: several of the largest tasks, so that a window of them is full; and what a planner reads after a take-over. */
 const INGEST_AHEAD = { records: 400_000, bytes: 256 * 1024 * 1024 } as const;
@@ -252,8 +251,6 @@ interface CopyState {
   readonly complete: boolean;
 }
 
-const POSITIONS = z.array(z.int().nonnegative());
-
 /** How far the copy came, from its last entry. A live topic may have been given more partitions: they are read from their begin. */
 async function readBack(log: Log, name: string, source: SourceBounds, topic: ExternalTopic): Promise<CopyState> {
   const last = await lastEntry(log, name, 0);
@@ -262,17 +259,15 @@ async function readBack(log: Log, name: string, source: SourceBounds, topic: Ext
   const added = live ? Math.max(0, topic.partitions - source.partitions.length) : 0;
   const bounds = [...source.partitions, ...Array.from({ length: added }, () => ({ from: 0, to: undefined }))];
   const { from, count, complete } = last === undefined ? { from: 0, count: 0, complete: false } : sourceHeaders(last, where);
-  const positions = last === undefined ? [] : readPositions(last, where);
+  const positions = last === undefined ? [] : positionsOf(last, where);
   const partitions = bounds.map(({ from: begin, to }, p) => ({ next: positions[p] ?? begin, to }));
   return { partitions, count: from + count, complete };
 }
 
-function readPositions(entry: LogEntry, where: string): readonly number[] {
+function positionsOf(entry: LogEntry, where: string): readonly number[] {
   try {
-    return POSITIONS.parse(JSON.parse(entry.headers['positions'] ?? ''));
+    return readPositions(entry.headers['positions'] ?? '');
   } catch (error) {
-    throw new MizuError('LOG_CORRUPT', `${where}, offset ${entry.offset}: its header 'positions' is '${entry.headers['positions']}'`, {
-      cause: error,
-    });
+    throw new MizuError('LOG_CORRUPT', `${where}, offset ${entry.offset}: ${messageOf(error)}`, { cause: error });
   }
 }

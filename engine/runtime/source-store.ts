@@ -3,6 +3,7 @@
  * replays need nothing else. Entry value: per record u32 big-endian length ‖ bytes; headers `from` and `count`.
  */
 import { createHash } from 'node:crypto';
+import { z } from 'zod';
 import { MizuError } from '../contract/errors.ts';
 import type { Offset } from '../contract/ids.ts';
 import { offset } from '../contract/ids.ts';
@@ -47,6 +48,19 @@ export function sourceHeaders(entry: LogEntry, where: string): SourceHeaders {
     );
   }
   return { from, count, complete: entry.headers['complete'] === 'true' };
+}
+
+const POSITIONS = z.array(z.int().nonnegative());
+
+/** Of a topic's copy: where each partition goes on, as the last entry of a commit says. @throws BYTES_INVALID. */
+export function readPositions(header: string): readonly number[] {
+  try {
+    return POSITIONS.parse(JSON.parse(header));
+  } catch (error) {
+    throw new MizuError('BYTES_INVALID', `Its header 'positions' is '${header.slice(0, 80)}', a list of offsets was expected`, {
+      cause: error,
+    });
+  }
 }
 
 /** The records of one entry. @throws LOG_CORRUPT when their lengths do not add up. */

@@ -15,7 +15,7 @@ import { equalBytes } from '../proof/sha256.ts';
 import { decodeTopicRecord } from '../proof/topic-record.ts';
 import { readAll } from '../runtime/log-cursor.ts';
 import { candidateLimit } from '../runtime/run-context.ts';
-import { lengthPrefixed, unpackSource } from '../runtime/source-store.ts';
+import { lengthPrefixed, readPositions, unpackSource } from '../runtime/source-store.ts';
 import type { RunTopics } from '../runtime/topics.ts';
 import { placeOf } from './check-leaves.ts';
 import type { Report } from './report.ts';
@@ -160,6 +160,7 @@ export async function checkCopy(
       if (order === undefined) hash.update(lengthPrefixed(record));
       else order.take(where, record);
     }
+    order?.settle(where, entry.headers['positions']);
     count += held.length;
     records += held.length;
   }
@@ -190,5 +191,16 @@ class OffsetOrder {
     if (offset < least || offset >= to)
       this.report(where, `it holds offset ${offset} of partition ${partition} of the topic; ${least} or a later one comes next`);
     this.next.set(partition, offset + 1);
+  }
+
+  /** Where a commit says that the copy goes on: behind its records, and before those of the next one. */
+  settle(where: string, header: string | undefined): void {
+    if (header === undefined) return;
+    for (const [partition, position] of readAt(where, () => readPositions(header)).entries()) {
+      const least = this.next.get(partition) ?? this.bounds?.partitions[partition]?.from ?? 0;
+      if (position < least)
+        this.report(where, `it says that partition ${partition} goes on at ${position}; its copied records end before ${least}`);
+      this.next.set(partition, position);
+    }
   }
 }
