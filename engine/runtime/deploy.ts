@@ -46,7 +46,7 @@ export async function deploy(log: Log, request: DeployRequest): Promise<RunName>
   const { kind, run, current } = plan;
   if (kind === 'changed' && current !== undefined && !request.newGeneration) throw programChanged(current, request.digest);
   const topics = new RunTopics(run);
-  const specs = topics.specs(request.program);
+  const specs = topics.specs(request.program, request.deployment.retention);
   for (const spec of specs) if (spec.name !== topics.control) await log.createTopic(spec);
   if (kind === 'compatible') await publishSettings(log, plan, request);
   else if (kind !== 'same') await publishProgram(log, run, topics, request);
