@@ -92,7 +92,12 @@ const admit = (node: number, signer: Signer): Promise<void> =>
   });
 const appoint = (node: number, epoch: number): Promise<void> => control({ type: 'appoint', role: 'gateway', epoch, node });
 
-async function contextOf(signer: Signer, signal: AbortSignal = stop.signal): Promise<{ context: RunContext; tail: ControlTail }> {
+/** @param follow whether its view of control keeps up by itself. */
+async function contextOf(
+  signer: Signer,
+  signal: AbortSignal = stop.signal,
+  follow = true,
+): Promise<{ context: RunContext; tail: ControlTail }> {
   const local = openLocalStorage(`${folder}/local`);
   closers.push(() => local.close());
   const deployed = await readRun(log, RUN.name);
@@ -100,7 +105,7 @@ async function contextOf(signer: Signer, signal: AbortSignal = stop.signal): Pro
   const tail = new ControlTail(log, TOPICS.control);
   await tail.catchUp();
   void (async () => {
-    while (await tail.turn(signal).catch(() => false));
+    while (follow && (await tail.turn(signal).catch(() => false)));
   })();
   return { context, tail };
 }
@@ -139,13 +144,13 @@ function envelopeOf(asked: Question, response: Uint8Array, signer: Signer) {
   return { topic: TOPICS.attestations, partition: 0, key: attestationKey(log.network, asked), value };
 }
 
-async function asker(): Promise<{ gateway: LogGateway; told: string[] }> {
-  const { context, tail } = await contextOf(KEYS.asker);
+async function asker(follow = true): Promise<{ gateway: LogGateway; told: string[]; tail: ControlTail }> {
+  const { context, tail } = await contextOf(KEYS.asker, stop.signal, follow);
   const told: string[] = [];
   const gateway = new LogGateway(context, tail, { onUnserved: (error) => told.push(error.message) });
   closers.push(() => gateway.close());
   gateway.begin(0, stop.signal);
-  return { gateway, told };
+  return { gateway, told, tail };
 }
 
 interface Role {
@@ -238,6 +243,28 @@ describe('a member that asks through the log', () => {
     await appoint(2, 1);
     await role(2, KEYS.second, new Recorder(KEYS.second, saying('from the second')));
     expect(await answer).toBe('from the second');
+  });
+
+  it('hears what the next gateway says, even if that was said before it knew of it', async () => {
+    await admit(1, KEYS.first);
+    await appoint(1, 0);
+    const silent = new Recorder(KEYS.first, never);
+    const first = await role(1, KEYS.first, silent);
+    const { gateway, tail } = await asker(false);
+    const failed = rejection(ask(gateway, 5));
+    await expect.poll(() => silent.asked).toEqual([5]);
+    await first.stop();
+    await admit(2, KEYS.second);
+    await control({ type: 'lost', node: 1, reason: 'silent' });
+    await appoint(2, 1);
+    const refusing = new Recorder(KEYS.second, async () => {
+      throw new MizuError('UPSTREAM_REFUSED', 'the key may be wrong');
+    });
+    const { settled } = await role(2, KEYS.second, refusing);
+    await expect.poll(() => settled).toEqual(['UPSTREAM_REFUSED']);
+    await tail.catchUp();
+    expect(await failed).toMatchObject({ code: 'UPSTREAM_REFUSED' });
+    expect(refusing.asked).toEqual([5, 5]);
   });
 
   it('waits where nobody answers, and says so once', async () => {
