@@ -4,14 +4,33 @@ import { MizuError } from '#engine';
 import { KAFKA_SCHEME, openKafkaTopic, readKafkaSecurity } from '#connectors/kafka';
 import type { Environment } from './run-gateway.ts';
 
+/** Begin of the variables with the credentials for clusters that only a workflow names: those of the log are for the log alone. */
+const SOURCE_VARIABLES = 'MIZU_SOURCE_';
+const LOG_VARIABLES = 'MIZU_KAFKA_';
+
 /** The opener throws USAGE for a topic without an address when the log is no cluster, and what the connector throws. */
 export function openExternal(log: Pick<Log, 'address'>, env: Environment): OpenExternal {
+  const sourceEnv: Environment = (name) => env(name.replace(LOG_VARIABLES, SOURCE_VARIABLES));
   return async ({ name, topic, url }) => {
-    const address = url ?? (log.address.startsWith(KAFKA_SCHEME) ? log.address : undefined);
-    if (address !== undefined) return openKafkaTopic({ url: address, topic, security: readKafkaSecurity(env) });
+    const own = log.address.startsWith(KAFKA_SCHEME) ? log.address : undefined;
+    if (url !== undefined) {
+      const security = readKafkaSecurity(own !== undefined && sameBrokers(own, url) ? env : sourceEnv);
+      return openKafkaTopic({ url, topic, security });
+    }
+    if (own !== undefined) return openKafkaTopic({ url: own, topic, security: readKafkaSecurity(env) });
     throw new MizuError('USAGE', `Where the topic '${name}' is was not said, and the log ${log.address} is no cluster`, {
       component: `sources.${name}`,
       hint: `Add to the workflow: sources: { ${name}: { url: "${KAFKA_SCHEME}HOST:PORT" } }.`,
     });
   };
+}
+
+/** Whether every broker that the workflow names is one of the log's. */
+function sameBrokers(log: string, url: string): boolean {
+  const own = new Set(brokersOf(log));
+  return brokersOf(url).every((broker) => own.has(broker));
+}
+
+function brokersOf(address: string): readonly string[] {
+  return (address.slice(KAFKA_SCHEME.length).split('/')[0] ?? '').split(',');
 }
