@@ -42,8 +42,14 @@ export class RunMetrics {
 
   take(event: ServeEvent): void {
     if (event.type === 'run') this.takeRun(event.run, event.state);
-    else if (event.type === 'trouble') this.families.add('troubles', { run: event.run, code: errorCode(event.error) });
+    else if (event.type === 'trouble') this.takeTrouble(event.run, event.error);
     else this.takeEvent(event.run, event.event);
+  }
+
+  /** Trouble ends the work on a run; another look at the log may begin it anew. */
+  private takeTrouble(run: string, error: unknown): void {
+    this.families.add('troubles', { run, code: errorCode(error) });
+    if (this.runs.has(run)) this.takeRun(run, 'interrupted');
   }
 
   private takeRun(run: string, state: (ServeEvent & { readonly type: 'run' })['state']): void {

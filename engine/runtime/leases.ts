@@ -96,17 +96,17 @@ export class Leases {
     this.options.onEvent({ type: 'lease', name, held: true });
     const stop = new AbortController();
     const before = this.ending.get(name) ?? Promise.resolve();
-    const done = before.then(() => this.hold(name, AbortSignal.any([this.context.signal, stop.signal])));
+    const done = before.then(() => this.hold(name, epoch, AbortSignal.any([this.context.signal, stop.signal])));
     this.held.set(name, { epoch, stop, done });
   }
 
-  private async hold(name: string, signal: AbortSignal): Promise<void> {
+  private async hold(name: string, epoch: number, signal: AbortSignal): Promise<void> {
     const context: RunContext = { ...this.context, signal };
     for (let wait = RETRY_MS; !signal.aborted; wait = Math.min(2 * wait, RETRY_LIMIT_MS)) {
       try {
         if (name === 'checkpointer') await this.checkpoint(context);
         else if (name === 'gateway') await this.answer(context);
-        else await this.step(context, name);
+        else await this.step(context, name, epoch);
         return;
       } catch (error) {
         if (signal.aborted) return;
@@ -121,12 +121,12 @@ export class Leases {
     }
   }
 
-  private async step(context: RunContext, name: string): Promise<void> {
+  private async step(context: RunContext, name: string, epoch: number): Promise<void> {
     const [, stageText, partitionText] = name.split('/');
     const stage = context.program.stages[Number(stageText)];
     invariant(stage !== undefined, `stage ${stageText} was leased`);
     const partition = Number(partitionText);
-    const runner = await StepRunner.open(context, stage, partition, this.control);
+    const runner = await StepRunner.open(context, stage, partition, this.control, { node: this.node, epoch });
     try {
       await lastValueFrom(runner.run().pipe(tap((done) => this.sign(name, { type: 'steps', ...done }))), { defaultValue: undefined });
       if (context.signal.aborted || stage.kind !== 'last') return;

@@ -5,7 +5,7 @@
 import type { Observable } from 'rxjs';
 import { invariant, MizuError } from '../contract/errors.ts';
 import type { Append } from '../contract/log.ts';
-import type { StageSpec } from '../contract/program.ts';
+import type { Deployment, StageSpec } from '../contract/program.ts';
 import type { StepOutput } from '../datavm/step-machine.ts';
 import { StepMachine } from '../datavm/step-machine.ts';
 import type { StepResult } from '../dispatch/control-entry.ts';
@@ -27,8 +27,8 @@ import type { SnapshotWriter } from './snapshot-writer.ts';
 import { encodeStateEntry } from './state-entry.ts';
 import { PROOF_PARTITIONS } from './topics.ts';
 
-/** Id of the published schema in the Confluent framing while no registry gives another. */
-export const PUBLISHED_SCHEMA_ID = 1;
+/** Id of the published schema in the Confluent framing when no registry gave another. */
+const PUBLISHED_SCHEMA_ID = 1;
 /** Steps that one commit may hold, and bytes after which it is closed. */
 const STEPS_PER_COMMIT = 16;
 const BYTES_PER_COMMIT = 4 * 1024 * 1024;
@@ -42,6 +42,17 @@ export interface StepsDone {
   readonly count: number;
 }
 
+/** The id that stands in every published record of a run. */
+export function publishedSchemaId({ schemaId = PUBLISHED_SCHEMA_ID }: Deployment): number {
+  return schemaId;
+}
+
+/** Under which lease it runs: its results say so and stand among those of this member, even while the lease moves. */
+export interface StepLease {
+  readonly node: number;
+  readonly epoch: number;
+}
+
 export class StepRunner {
   private readonly context: RunContext;
   private readonly stage: StageSpec;
@@ -52,6 +63,7 @@ export class StepRunner {
   readonly machine: StepMachine;
   private readonly inbox: FrameInbox;
   private readonly snapshots: SnapshotWriter;
+  private readonly lease: StepLease;
 
   private constructor(
     context: RunContext,
@@ -62,6 +74,7 @@ export class StepRunner {
     machine: StepMachine,
     inbox: FrameInbox,
     snapshots: SnapshotWriter,
+    lease: StepLease,
   ) {
     this.context = context;
     this.stage = stage;
@@ -72,16 +85,17 @@ export class StepRunner {
     this.machine = machine;
     this.inbox = inbox;
     this.snapshots = snapshots;
+    this.lease = lease;
   }
 
-  static async open(context: RunContext, stage: StageSpec, partition: number, control: ControlTail): Promise<StepRunner> {
+  static async open(context: RunContext, stage: StageSpec, partition: number, control: ControlTail, lease: StepLease): Promise<StepRunner> {
     const { log, topics } = context;
     const committer = await Committer.open(log, `${context.title}/step/${stage.index}/${partition}`);
     const machine = await StepMachine.open(loadContext(context), context.digest, stage.index, partition);
     const keyed = { snapshots: topics.snapshots(stage.index), state: topics.state(stage.index), partition };
     const { resumeAt, snapshots } = await recoverKeyed(log, keyed, machine);
     const inbox = await FrameInbox.open(log, topics.frames(stage.index), partition, resumeAt);
-    return new StepRunner(context, stage, partition, control, committer, machine, inbox, snapshots);
+    return new StepRunner(context, stage, partition, control, committer, machine, inbox, snapshots, lease);
   }
 
   /** Steps until the run's end. Each emission is one commit. */
@@ -172,14 +186,13 @@ export class StepRunner {
       partition,
       value: encodeStateEntry({ k, resumeAt: this.inbox.resumeAt, deltas: output.deltas, states: output.states }),
     });
-    const lease = this.control.fold.leases.get(`${this.stage.index}/${partition}`);
     const result: StepResult = {
       type: 'step',
       stage: this.stage.index,
       partition,
       k,
-      epoch: lease?.epoch ?? 0,
-      node: lease?.node ?? 0,
+      epoch: this.lease.epoch,
+      node: this.lease.node,
       ...output.counts,
       gas: output.gas,
       globalBytes,
@@ -197,7 +210,7 @@ export class StepRunner {
       topic: topics.verified,
       partition,
       key: utf8(`${title}/${output.k}.${i}`),
-      value: confluentFrame(PUBLISHED_SCHEMA_ID, record),
+      value: confluentFrame(publishedSchemaId(this.context.deployment), record),
       headers: { task: `${this.stage.index}/${partition}/${output.k}` },
     }));
     const topicOf = { rejected: topics.rejected, failed: topics.failed, duplicate: topics.duplicates };

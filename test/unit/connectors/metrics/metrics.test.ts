@@ -366,5 +366,7 @@ describe('what is told of the process itself', () => {
     expect(await figure(metrics, 'mizu_tree_leaves')).toBe(640);
     expect(await figure(metrics, 'mizu_troubles_total', { code: 'LOG_UNAVAILABLE' })).toBe(1);
     expect(await figure(metrics, 'mizu_runs_served')).toBe(1);
+    metrics.onEvent({ type: 'trouble', run: RUN, error: new MizuError('KEY_INVALID', 'another key') });
+    expect(await figure(metrics, 'mizu_runs_served')).toBe(0);
   });
 });
