@@ -26,7 +26,7 @@ export { StepMachine } from './datavm/step-machine.ts';
 export { KeyTable } from './datavm/key-table.ts';
 export { schemaBefore } from './datavm/program-loader.ts';
 export { globalStorage } from './runtime/global-storage.ts';
-export { deploy, programChanged, sourceBounds } from './runtime/deploy.ts';
+export { deploy, programChanged } from './runtime/deploy.ts';
 export { type DeployPlan, planDeploy } from './runtime/deploy-plan.ts';
 export { type DeployedRun, readRun } from './runtime/read-run.ts';
 export { runToEnd } from './runtime/run.ts';

@@ -16,6 +16,7 @@ import {
   RunTopics,
   rollCall,
   settingsRequest,
+  tookSettings,
   undrained,
 } from '#engine';
 import type { CompiledFile } from './compile-file.ts';
@@ -55,6 +56,8 @@ export interface DeployedWorkflow {
   readonly drained: readonly RunName[];
   /** Which roles are played, once all are or ROLL_CALL_MS have passed. */
   readonly roles: RollCall;
+  /** Of changed settings: whether an orchestrator works under them. */
+  readonly taken: boolean;
 }
 
 /** Writes nothing on the log. @throws KEY_INVALID, SCHEMA_INCOMPATIBLE, NOT_FOUND for a topic, and what the log throws. */
@@ -94,7 +97,7 @@ export async function deployWorkflow(workflow: CompiledFile, options: DeployOpti
     signal,
   });
   for (const older of drains) await askDrain({ log, run: older, signer, by, signal });
-  return { run, drained: drains, roles: await callRoll(workflow, { log, run, signer, by, signal }, plan.deployment) };
+  return { run, drained: drains, ...(await callRoll(workflow, { log, run, signer, by, signal }, plan)) };
 }
 
 function settingsOf({ deployment }: CompiledFile, { nodes }: DeployOptions): Deployment {
@@ -132,16 +135,21 @@ async function schemaNotes(
 }
 
 /** Waits until somebody plays each role that the run needs, or for ROLL_CALL_MS. */
-async function callRoll({ program }: CompiledFile, place: OperatedRun, { nodes }: Deployment): Promise<RollCall> {
+async function callRoll(
+  { program }: CompiledFile,
+  place: OperatedRun,
+  { kind, deployment }: DeployPlan,
+): Promise<Pick<DeployedWorkflow, 'roles' | 'taken'>> {
   const control: ControlTail = await openControl(place);
   const { log, run } = place;
   const until = AbortSignal.any([place.signal, AbortSignal.timeout(ROLL_CALL_MS)]);
   const begin = await log.end(new RunTopics(run).control, 0);
   let moved = false;
-  const call = (): RollCall => rollCall(control.fold, program, nodes, moved);
-  while (control.fold.close === undefined && !isManned(call())) {
+  const call = (): RollCall => rollCall(control.fold, program, deployment.nodes, moved);
+  const taken = (): boolean => kind !== 'compatible' || tookSettings(control.fold, deployment);
+  while (control.fold.close === undefined && !(isManned(call()) && taken())) {
     if (!(await control.turn(until))) break;
     moved ||= (await log.end(new RunTopics(run).control, 0)) > begin;
   }
-  return call();
+  return { roles: call(), taken: taken() };
 }

@@ -8,6 +8,9 @@ import { columns, grouped } from '../format.ts';
 import { operatorName } from '../operator.ts';
 import { ownCommand } from '../own-command.ts';
 
+/** Settings that a live orchestrator takes over; the others are read when a process takes a run up. */
+const LIVE_SETTINGS: readonly string[] = ['nodes', 'deadlineMs'];
+
 export interface DeployCommandOptions {
   readonly set: readonly string[];
   readonly nodes?: number;
@@ -41,9 +44,11 @@ export async function deploy(context: Context, file: string, options: DeployComm
     if (options.dryRun === true) return { result: { ok: true, dryRun: true, ...planJson(planned, workflow.digest) } };
     if (plan.kind === 'changed' && plan.current !== undefined && !settings.newGeneration)
       throw programChanged(plan.current, workflow.digest);
+    context.progress.update(() => 'Deploying, and waiting for the roles to be played…');
     const done = await deployWorkflow(workflow, settings);
+    context.progress.clear();
     await context.out.text(deployedText(context, plan, done));
-    return { result: { ok: true, dryRun: false, ...planJson(planned, workflow.digest), roles: { ...done.roles } } };
+    return { result: { ok: true, dryRun: false, ...planJson(planned, workflow.digest), roles: { ...done.roles }, taken: done.taken } };
   } finally {
     await log.close();
   }
@@ -83,11 +88,17 @@ function indented(lines: readonly string[]): string[] {
   return lines.map((line) => `  ${line}`);
 }
 
-function deployedText(context: Context, { kind }: DeployPlan, { run, roles }: DeployedWorkflow): string {
+function deployedText(context: Context, { kind, settings }: DeployPlan, { run, roles, taken }: DeployedWorkflow): string {
   const title = `${run.name}/${run.generation}`;
   const did = { new: 'is deployed', same: 'stands as it did', compatible: 'has its new settings', changed: 'is deployed' }[kind];
   const missing = missingRoles(roles);
-  const lines = [`${title} ${did}.`, columns(roleRows(roles), [], '  ')];
+  const lines = [`${title} ${did}.`];
+  if (!taken) lines.push('No orchestrator works under them yet; the next one takes them over.');
+  if (kind === 'compatible' && settings.some(({ path }) => !LIVE_SETTINGS.includes(path)))
+    lines.push(
+      `All but ${LIVE_SETTINGS.join(' and ')} hold for processes that take the run up from now on: stop and resume it, or start them again.`,
+    );
+  lines.push(columns(roleRows(roles), [], '  '));
   if (missing.length === 4 || (missing.length === 3 && !roles.asks)) {
     lines.push(`Nobody works on it yet: start \`${ownCommand(context, 'up')}\` on one machine or several.`);
   } else if (missing.length > 0) {

@@ -111,9 +111,7 @@ function ownerOf(run: RunName): string {
 }
 
 /** Looks once where the program's topic begins and ends. From here on the run reads exactly that, whoever goes on with it (P7, P13). */
-export async function sourceBounds(
-  request: Pick<DeployRequest, 'program' | 'deployment' | 'openExternal'>,
-): Promise<SourceBounds | undefined> {
+async function sourceBounds(request: Pick<DeployRequest, 'program' | 'deployment' | 'openExternal'>): Promise<SourceBounds | undefined> {
   const source = topicSource(request.program);
   if (source === undefined) return undefined;
   const address = request.deployment.sources?.[source.name];

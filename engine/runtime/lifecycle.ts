@@ -63,15 +63,14 @@ export async function untilClosed(place: OperatedRun, onTurn: (fold: ControlFold
   throw new MizuError('INTERRUPTED', `Waiting for '${titleOf(place.run)}' was interrupted; what was asked of it stands`);
 }
 
-/** Waits up to `patienceMs` for a request at this offset to be answered. */
-export async function untilAnswered(place: OperatedRun, asked: number, patienceMs = ANSWER_MS): Promise<boolean> {
-  const control = await openControl(place);
-  return follow(control, () => control.fold.nextRequest > asked, AbortSignal.any([place.signal, AbortSignal.timeout(patienceMs)]));
-}
-
 /** The request that tells the orchestrator of changed settings, to be committed together with them. */
 export function settingsRequest(place: Pick<OperatedRun, 'signer'>, run: RunName, { nodes, deadlineMs }: Deployment): Append {
-  return requestAppend(run, { type: 'settings', nodes: Math.max(1, nodes), deadlineMs: Math.ceil(deadlineMs) }, place.signer);
+  return requestAppend(run, { type: 'settings', nodes, deadlineMs }, place.signer);
+}
+
+/** Whether control shows that an orchestrator works under these settings. */
+export function tookSettings({ settings }: ControlFold, { nodes, deadlineMs }: Deployment): boolean {
+  return settings?.nodes === nodes && settings.deadlineMs === deadlineMs;
 }
 
 /** Older generations that are open and were never asked to drain; empty for a name without any. */

@@ -6,7 +6,6 @@ import type { Leaf } from '../proof/leaf.ts';
 import { outputCommitment } from '../proof/leaf.ts';
 import { leafHash, rootOf } from '../proof/merkle.ts';
 import { equalBytes, sha256 } from '../proof/sha256.ts';
-import { PUBLISHED_SCHEMA_ID } from '../runtime/step-runner.ts';
 import type { CheckedGroup } from './check-leaves.ts';
 import { placeOf } from './check-leaves.ts';
 import type { Report } from './report.ts';
@@ -68,7 +67,7 @@ function checkFrameContent(frame: Frame, partitions: number, report: Report): vo
 }
 
 /** What stands in the published topics is what the publish leaf commits to. */
-export function checkPublished(group: CheckedGroup, task: PublishedTask, report: Report): void {
+export function checkPublished(group: CheckedGroup, task: PublishedTask, schemaId: number, report: Report): void {
   const leaf = group.leaves.at(-1);
   if (leaf === undefined) return;
   const entries = [...task.records.map(({ i, record }) => publishedEntry(i, sha256(record))), ...task.drops.map(dropEntry)];
@@ -82,8 +81,8 @@ export function checkPublished(group: CheckedGroup, task: PublishedTask, report:
   const place = `${group.stage}/${group.partition}/${leaf.k}`;
   for (const entry of task.entries) {
     if (entry.task !== place) report(`task ${place}, candidate ${entry.i}`, `the header of its entry says task ${entry.task ?? '(none)'}`);
-    if (entry.schemaId !== undefined && entry.schemaId !== PUBLISHED_SCHEMA_ID) {
-      report(`task ${place}, candidate ${entry.i}`, `its schema id is ${entry.schemaId}, ${PUBLISHED_SCHEMA_ID} was expected`);
+    if (entry.schemaId !== undefined && entry.schemaId !== schemaId) {
+      report(`task ${place}, candidate ${entry.i}`, `its schema id is ${entry.schemaId}, ${schemaId} was expected`);
     }
   }
 }

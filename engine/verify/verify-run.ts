@@ -15,6 +15,7 @@ import { encodeLeaves } from '../runtime/leaf-batch.ts';
 import type { TaskSource } from '../runtime/task-source.ts';
 import { openTaskSource } from '../runtime/task-source.ts';
 import { RunTopics } from '../runtime/topics.ts';
+import { publishedSchemaId } from '../runtime/step-runner.ts';
 import type { TakenFrames } from './check-frames.ts';
 import { checkDropCounts, checkEachOnce, checkFrames, checkPublished } from './check-frames.ts';
 import type { CheckedGroup } from './check-leaves.ts';
@@ -214,7 +215,7 @@ class Verification {
     for (const group of groups) {
       if (group.stage !== program.stages.length - 1) continue;
       const part = await reader.published(group.partition, k);
-      checkPublished(group, part, report);
+      checkPublished(group, part, publishedSchemaId(this.deployed.deployment), report);
       parts.push(part);
     }
     checkEachOnce(k, count, parts, report);
