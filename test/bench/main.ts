@@ -1,5 +1,6 @@
 /** `npm run bench -- NAME [options]`: runs one benchmark; a table for people, with --json an object as the last line of standard output. */
 import { parseArgs } from 'node:util';
+import { dispatch } from './benches/dispatch.ts';
 import { latency } from './benches/latency.ts';
 import { recovery } from './benches/recovery.ts';
 import { w1Datavm } from './benches/w1-datavm.ts';
@@ -13,6 +14,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   'w1-kafka': w1Kafka,
   latency,
   recovery,
+  dispatch,
   'w1-embedded': w1Embedded,
   'w1-datavm': w1Datavm,
 };

@@ -12,6 +12,8 @@ import { LABELS_FILE, WORKFLOW_FILE } from '../w1/data.ts';
 import type { RunningEngine, W1Engine, W1Run } from './engine.ts';
 
 const CLI = join(import.meta.dirname, '../../../cli/main.ts');
+/** A live source is cut by time. */
+const CUT_EVERY = '50ms';
 const DISCOVERY_MS = 100;
 const DISCOVERY_LIMIT_MS = 30_000;
 
@@ -22,13 +24,23 @@ export const mizu: W1Engine = { name: 'mizu', side: 'mizu', form: 'avro', start:
 async function startMizu(run: W1Run): Promise<RunningEngine> {
   const { kafka, options, id } = run;
   const log = `kafka://${kafka.address}/${id}`;
+  // Keys and local storage of this benchmark's network go with its folder.
+  const env = { MIZU_HOME: join(kafka.folder, `${id}-home`), KAFKAJS_NO_PARTITIONER_WARNING: '1' };
   const up = (name: string, args: readonly string[]): Child =>
-    new Child(process.execPath, [CLI, 'up', '--log', log, '--id', name, ...args], join(kafka.folder, `${id}-${name}.log`), options.cleanup);
+    new Child(
+      process.execPath,
+      [CLI, 'up', '--log', log, '--id', name, ...args],
+      join(kafka.folder, `${id}-${name}.log`),
+      options.cleanup,
+      env,
+    );
   const control = up('control', ['--roles', 'orchestrator,checkpointer']);
   const startNode = (name: string): Child => up(name, ['--roles', 'node', '--workers', String(options.workers)]);
   const nodes = Array.from({ length: options.nodes }, (_, n) => startNode(`n${n + 1}`));
   const startedAt = Date.now();
-  await execute(process.execPath, [CLI, 'deploy', writeWorkflow(run), '--log', log, '--nodes', String(options.nodes)]);
+  await execute(process.execPath, [CLI, 'deploy', writeWorkflow(run), '--log', log, '--nodes', String(options.nodes)], {
+    env: { ...process.env, ...env },
+  });
   let names = nodes.length;
   const all = (): readonly Child[] => [control, ...nodes];
   return {
@@ -54,8 +66,9 @@ function writeWorkflow({ kafka, id, input, finite }: W1Run): string {
   const file = join(kafka.folder, `${id}.yaml`);
   const fields = 'fields: { id: long, text: string, score: double, category: string }';
   const text = readFileSync(WORKFLOW_FILE, 'utf8')
-    .replace(/^ {2}- read:.*$/m, `  - read: { source: input, format: json, ${finite ? 'until: end, ' : ''}${fields} }`)
+    .replace(/^ {2}- read:.*$/m, `  - read: { topic: input, format: json, ingest: reference, ${finite ? 'until: end, ' : ''}${fields} }`)
     .replace('labels.json', LABELS_FILE)
+    .replace('task: { size: 2048 }', finite ? '$&' : `task: { size: 2048, every: ${CUT_EVERY} }`)
     .replace(/^generate:/m, `sources:\n  input: { topic: ${input}, url: "kafka://${kafka.address}" }\ngenerate:`)
     .replace(/^ {2}- dedup: \{/m, finite ? '$&' : '  - dedup: { unbounded: true,');
   writeFileSync(file, text);

@@ -16,10 +16,11 @@ export class Child {
   private exited: { readonly code: number | null; readonly signal: string | null } | undefined;
   private readonly done: Promise<void>;
 
-  constructor(command: string, args: readonly string[], logFile: string, cleanup: Cleanup) {
+  /** `env`: added to this process' own environment. */
+  constructor(command: string, args: readonly string[], logFile: string, cleanup: Cleanup, env: Readonly<Record<string, string>> = {}) {
     mkdirSync(dirname(logFile), { recursive: true });
     const log = openSync(logFile, 'w');
-    const child = spawn(command, args, { stdio: ['ignore', log, log], detached: true });
+    const child = spawn(command, args, { stdio: ['ignore', log, log], detached: true, env: { ...process.env, ...env } });
     closeSync(log);
     this.logFile = logFile;
     this.pid = child.pid ?? 0;

@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.ExecutionException;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.ListOffsetsOptions;
@@ -23,6 +24,7 @@ import org.apache.kafka.common.TopicPartition;
  * · positions TOPIC · load FILE TOPIC LINES · dump TOPIC FILE · follow TOPIC OFFSETS QUIET_MS LIMIT_MS · latency FILE INPUT OUTPUT FORM RATE WARM_S SECONDS
  */
 public final class KafkaTool {
+  private static final long CREATE_LIMIT_NS = 30_000_000_000L;
   private final String bootstrap;
   private final Admin admin;
 
@@ -63,6 +65,7 @@ public final class KafkaTool {
             args.stream().skip(2).map(pair -> pair.split("=", 2)).collect(Collectors.toMap(pair -> pair[0], pair -> pair[1]));
         NewTopic topic = new NewTopic(args.get(0), Integer.parseInt(args.get(1)), (short) 1).configs(settings);
         admin.createTopics(List.of(topic)).all().get();
+        awaitLeaders(args.get(0));
         return "true";
       case "delete":
         admin.deleteTopics(args).all().get();
@@ -90,6 +93,18 @@ public final class KafkaTool {
         return new Latency(bootstrap, args).measure(ends(args.get(2)));
       default:
         throw new IllegalArgumentException("no command " + command);
+    }
+  }
+
+  /** A new topic is known to clients, and has leaders, only some time after it was made. */
+  private void awaitLeaders(String topic) throws Exception {
+    for (long end = System.nanoTime() + CREATE_LIMIT_NS; ; Thread.sleep(20)) {
+      try {
+        ends(topic);
+        return;
+      } catch (ExecutionException notYet) {
+        if (System.nanoTime() > end) throw notYet;
+      }
     }
   }
 
