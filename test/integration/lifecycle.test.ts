@@ -209,3 +209,27 @@ describe('a served run', () => {
     );
   });
 });
+
+describe('a run of one process', () => {
+  it('heeds its operator too: stopped it ends, says by whom, and the same call goes on to the same root', {
+    timeout: STUCK_MS,
+  }, async () => {
+    await withWorkflow(longFiles('w', SIZE), (workflow) =>
+      withQuickLog(async (log) => {
+        const run = { name: 'w', generation: 1 };
+        let asked: Promise<ModeAnswer> | undefined;
+        const stopped = runCompiled(workflow, {
+          log,
+          order: 3,
+          onProgress: ({ published }) => {
+            if (published > 3) asked ??= ask(log, run, 'stopped');
+          },
+        });
+        await expect(stopped).rejects.toMatchObject({ code: 'INTERRUPTED', message: expect.stringContaining('ann@desk') });
+        expect(await asked).toEqual({ outcome: 'done', mode: 'stopped' });
+        const summary = await runCompiled(workflow, { log, order: 4 });
+        expect(summary.root).toBe((await undisturbed(workflow)).root);
+      }),
+    );
+  });
+});
