@@ -253,7 +253,13 @@ export type QuestionBody =
   /** Questions below these offsets, by number of the member, are settled: a gateway that takes over begins there. */
   | { readonly type: 'settled'; readonly node: number; readonly positions: readonly number[] };
 
-export type SigningContext = 'mizu-control-v1' | 'mizu-result-v1' | 'mizu-request-v1' | 'mizu-question-v1';
+export type SigningContext =
+  | 'mizu-control-v1'
+  | 'mizu-result-v1'
+  | 'mizu-request-v1'
+  | 'mizu-question-v1'
+  | 'mizu-control-snapshot-v1'
+  | 'mizu-tree-place-v1';
 
 function signedBytes(context: SigningContext, run: string, body: Json): Uint8Array {
   return canonicalBytes([context, run, body]);
@@ -263,7 +269,7 @@ function signedBytes(context: SigningContext, run: string, body: Json): Uint8Arr
 export function encodeSigned(
   context: SigningContext,
   run: string,
-  body: ControlBody | ResultBody | RequestBody | QuestionBody,
+  body: ControlBody | ResultBody | RequestBody | QuestionBody | (Json & object),
   signer: Signer,
 ): Uint8Array {
   const json = toJson(body);
@@ -327,7 +333,7 @@ export function decodeEnvelope(bytes: Uint8Array): SignedEntry<Json> {
 export function verifySigned(
   context: SigningContext,
   run: string,
-  entry: SignedEntry<ControlBody | ResultBody | RequestBody | QuestionBody>,
+  entry: SignedEntry<ControlBody | ResultBody | RequestBody | QuestionBody | (Json & object)>,
   publicKey: Uint8Array,
 ): boolean {
   return verifyStrict(publicKey, signedBytes(context, run, toJson(entry.body)), entry.signature);

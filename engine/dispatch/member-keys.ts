@@ -6,10 +6,28 @@ import type { ControlBody, QuestionBody, ResultBody, SignedEntry } from './contr
 import { verifySigned } from './control-entry.ts';
 import { fromHex } from '../proof/sha256.ts';
 
+/** As it stands in a snapshot (P14): [number, its keys], and the keys whose attestations count. */
+export interface MemberKeysState {
+  readonly admitted: readonly (readonly [number, readonly string[]])[];
+  readonly trusted: readonly string[];
+}
+
 export class MemberKeys {
   /** Every key that a number was admitted with, the newest last: what an earlier life signed may still be read. Hexadecimal. */
   private readonly admitted = new Map<number, string[]>();
   private readonly trusted = new Set<string>();
+
+  static load({ admitted, trusted }: MemberKeysState): MemberKeys {
+    const self = new MemberKeys();
+    for (const [node, keys] of admitted) self.admitted.set(node, [...keys]);
+    for (const key of trusted) self.trusted.add(key);
+    return self;
+  }
+
+  /** In order of number; keys in the order in which they came. */
+  save(): MemberKeysState {
+    return { admitted: [...this.admitted].sort(([a], [b]) => a - b), trusted: [...this.trusted] };
+  }
 
   note(body: ControlBody): void {
     if (body.type === 'open') this.trusted.add(body.key);

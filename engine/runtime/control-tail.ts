@@ -1,15 +1,22 @@
-/** One process's view of the control log: reads it forwards, folds it, and wakes who waits for it to move. */
+/**
+ * One process's view of the control log: reads it forwards, folds it, and wakes who waits for it to move. Given a place of snapshots it begins
+ * with the newest of them (P14): for roles, which need what control says now. Who needs every task reads from the begin.
+ */
 import type { Log } from '../contract/log.ts';
 import { ControlFold } from '../dispatch/control-fold.ts';
 import type { ControlBody } from '../dispatch/control-entry.ts';
 import { decodeControl, readEntry } from '../dispatch/control-entry.ts';
 import { MemberKeys } from '../dispatch/member-keys.ts';
+import type { SnapshotPlace } from './control-snapshot.ts';
+import { newestControlState } from './control-snapshot.ts';
 import { LogCursor } from './log-cursor.ts';
 
 export class ControlTail {
-  readonly fold = new ControlFold();
-  readonly keys = new MemberKeys();
-  private readonly cursor: LogCursor;
+  private readonly log: Log;
+  private readonly topic: string;
+  private readonly snapshots: SnapshotPlace | undefined;
+  private state = { fold: new ControlFold(), keys: new MemberKeys() };
+  private cursor: LogCursor | undefined;
   private readonly listeners = new Set<(body: ControlBody) => void>();
   private waiters: (() => void)[] = [];
   /** The running catch-up. The cursor is read by one at a time: two would both be given the same entries, and fold them twice. */
@@ -17,11 +24,22 @@ export class ControlTail {
   /** Aborts when control says that the pool is finished. */
   private readonly finished = new AbortController();
 
-  constructor(log: Log, topic: string) {
-    this.cursor = new LogCursor(log, topic, 0);
+  constructor(log: Log, topic: string, snapshots?: SnapshotPlace) {
+    this.log = log;
+    this.topic = topic;
+    this.snapshots = snapshots;
   }
 
-  /** Called for each entry, after the fold took it, until the function that it gives is called. */
+  /** With snapshots, another one after the first catch-up than before it. */
+  get fold(): ControlFold {
+    return this.state.fold;
+  }
+
+  get keys(): MemberKeys {
+    return this.state.keys;
+  }
+
+  /** Called for each entry that is read, after the fold took it, until the function that it gives is called. */
   listen(listener: (body: ControlBody) => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
@@ -34,9 +52,21 @@ export class ControlTail {
     return turn;
   }
 
+  /** The first call begins with a snapshot, if there is one. */
+  private async begin(): Promise<LogCursor> {
+    if (this.cursor !== undefined) return this.cursor;
+    const { log, topic, snapshots } = this;
+    const start = snapshots === undefined ? undefined : await newestControlState(log, snapshots);
+    if (start !== undefined) this.state = start;
+    if (this.fold.finish !== undefined) this.finished.abort();
+    this.cursor = new LogCursor(log, topic, 0, start?.position);
+    return this.cursor;
+  }
+
   private async foldCommitted(): Promise<void> {
-    for (let entry = await this.cursor.take(); entry !== undefined; entry = await this.cursor.take()) {
-      const { body } = readEntry(decodeControl, this.cursor.topic, 0, entry);
+    const cursor = await this.begin();
+    for (let entry = await cursor.take(); entry !== undefined; entry = await cursor.take()) {
+      const { body } = readEntry(decodeControl, cursor.topic, 0, entry);
       this.fold.apply(body);
       this.keys.note(body);
       if (body.type === 'finish') this.finished.abort();
@@ -56,7 +86,7 @@ export class ControlTail {
 
   /** One turn of the tail: waits for entries, folds them. False when the signal aborts. */
   async turn(signal: AbortSignal): Promise<boolean> {
-    if (!(await this.cursor.wait(signal))) return false;
+    if (this.cursor !== undefined && !(await this.cursor.wait(signal))) return false;
     await this.catchUp();
     return true;
   }

@@ -6,11 +6,14 @@
 import type { Observable } from 'rxjs';
 import { EMPTY } from 'rxjs';
 import { MizuError } from '../contract/errors.ts';
+import type { Offset } from '../contract/ids.ts';
 import { offset } from '../contract/ids.ts';
 import { toJson } from '../compile/to-json.ts';
 import type { ControlBody } from '../dispatch/control-entry.ts';
 import { decodeControl, encodeSigned, readEntry } from '../dispatch/control-entry.ts';
-import { ControlFold, NO_REQUEST } from '../dispatch/control-fold.ts';
+import type { ControlFold } from '../dispatch/control-fold.ts';
+import { NO_REQUEST } from '../dispatch/control-fold.ts';
+import type { MemberKeys } from '../dispatch/member-keys.ts';
 import { admitMembers, silentMembers } from '../dispatch/membership.ts';
 import type { DispatchPlan } from '../dispatch/next-entries.ts';
 import { nextEntries } from '../dispatch/next-entries.ts';
@@ -18,6 +21,8 @@ import { roleEntries } from '../dispatch/roles.ts';
 import { toHex } from '../proof/sha256.ts';
 import { Bell } from './bell.ts';
 import { Committer } from './committer.ts';
+import type { ControlState } from './control-snapshot.ts';
+import { ControlSnapshots, newestControlState, snapshotPlace } from './control-snapshot.ts';
 import type { CutPlanner } from './cut-planner.ts';
 import { LogCursor, readAll } from './log-cursor.ts';
 import { pulled } from './pull.ts';
@@ -46,6 +51,8 @@ export interface OrchestratorOptions {
   readonly gateway: boolean;
   /** A task that can't be helped ends this process's part in the run, or pauses the run until its operator says to go on. */
   readonly stuck: 'fail' | 'pause';
+  /** Entries of control between two snapshots, at least; default: as many as suits a log (P14). */
+  readonly snapshotEntries?: number | undefined;
 }
 
 export interface Progress {
@@ -60,7 +67,9 @@ export class Orchestrator {
   private readonly options: OrchestratorOptions;
   private readonly committer: Committer;
   /** This role's own state: it is ahead of the log by the turn that is not committed yet. */
-  private readonly fold = new ControlFold();
+  private readonly fold: ControlFold;
+  private readonly keys: MemberKeys;
+  private readonly snapshots: ControlSnapshots;
   private readonly results: LogCursor[] = [];
   private requests: LogCursor;
   private readonly desk: ResultDesk;
@@ -72,12 +81,16 @@ export class Orchestrator {
   /** Owners whose writers must be ended before control says that they are lost (P1). */
   private fenced: string[] = [];
   private ticksDue = 0;
+  private snapshotDue = false;
 
-  private constructor(context: RunContext, options: OrchestratorOptions, committer: Committer) {
+  private constructor(context: RunContext, options: OrchestratorOptions, committer: Committer, start: ControlState) {
     this.context = context;
     this.options = options;
     this.committer = committer;
-    this.desk = new ResultDesk(context, this.fold);
+    this.fold = start.fold;
+    this.keys = start.keys;
+    this.snapshots = new ControlSnapshots(context, start.count, options.snapshotEntries);
+    this.desk = new ResultDesk(context, start);
     this.requestDesk = new RequestDesk(context, this.fold);
     this.requests = new LogCursor(context.log, context.topics.requests, 0);
     const { stages } = context.program;
@@ -85,11 +98,13 @@ export class Orchestrator {
     this.needs = taskNeeds(context.program);
   }
 
-  /** Fences the orchestrator before, reads its log, and says that it took over. */
+  /** Fences the orchestrator before, reads what it left, and says that it took over. */
   static async open(context: RunContext, options: OrchestratorOptions): Promise<Orchestrator> {
-    const committer = await Committer.open(context.log, `${context.title}/orchestrator`);
-    const self = new Orchestrator(context, options, committer);
-    await self.readControl();
+    const { log, title, topics } = context;
+    const committer = await Committer.open(log, `${title}/orchestrator`);
+    const start = await newestControlState(log, snapshotPlace(topics, title));
+    const self = new Orchestrator(context, options, committer, start);
+    await self.readControl(start.position);
     if (self.fold.close === undefined) {
       self.takeOver();
       await self.turn();
@@ -142,9 +157,9 @@ export class Orchestrator {
     return this.fold.close !== undefined || this.stopped;
   }
 
-  private async readControl(): Promise<void> {
+  private async readControl(from: Offset): Promise<void> {
     const { control, requests } = this.context.topics;
-    for await (const entry of readAll(this.context.log, control, 0)) this.follow(readEntry(decodeControl, control, 0, entry).body);
+    for await (const entry of readAll(this.context.log, control, 0, from)) this.follow(readEntry(decodeControl, control, 0, entry).body);
     this.requests = new LogCursor(this.context.log, requests, 0, offset(this.fold.nextRequest));
     for (const [node, from] of this.desk.resume().entries())
       this.results.push(new LogCursor(this.context.log, this.context.topics.results, node, offset(from)));
@@ -168,7 +183,9 @@ export class Orchestrator {
 
   private follow(body: ControlBody): void {
     this.fold.apply(body);
+    this.keys.note(body);
     this.desk.note(body);
+    this.snapshots.note();
   }
 
   /** A lost member's open transaction would hold every reader up: its writers are ended before control says that it is lost (P1, P2). */
@@ -218,7 +235,9 @@ export class Orchestrator {
         if (fact !== undefined) this.emit(fact);
       }
     }
-    const mark = this.desk.mark(this.results);
+    // A snapshot is made of a turn with a mark: it holds as few tasks as can be, and results are read on from there.
+    this.snapshotDue = this.snapshots.isDue(this.fold);
+    const mark = this.desk.mark(this.results, this.snapshotDue);
     if (mark === undefined) return;
     this.emit(mark);
     this.desk.forgetBelow(mark.published);
@@ -298,9 +317,18 @@ export class Orchestrator {
     this.fenced = [];
     await Promise.all([...new Set(fenced)].map(async (owner) => (await log.openWriter(owner)).close()));
     if (out.length === 0) return;
-    await this.committer.commit(
+    const offsets = await this.committer.commit(
       out.map((body) => ({ topic: topics.control, partition: 0, value: encodeSigned('mizu-control-v1', title, body, signer) })),
     );
+    if (this.snapshotDue) await this.writeSnapshot(offsets);
+  }
+
+  /** By itself, after what it is made of: only then it is known where that ends. Without it, a successor reads some entries more. */
+  private async writeSnapshot(offsets: readonly Offset[]): Promise<void> {
+    const { fold, keys } = this;
+    this.snapshotDue = false;
+    const position = offset(Math.max(...offsets) + 1);
+    await this.committer.commit(this.snapshots.appends({ fold, keys, mark: this.desk.newestMark, position }));
   }
 
   /** Waits for a result, a request, something to cut, a tick, or the end. */

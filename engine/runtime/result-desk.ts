@@ -5,19 +5,12 @@
 import { MizuError } from '../contract/errors.ts';
 import type { LogEntry } from '../contract/log.ts';
 import type { Json } from '../contract/program.ts';
-import type {
-  ControlBody,
-  FailedAttempt,
-  Mark,
-  ProbeResult,
-  ResultBody,
-  Sealed,
-  SignedEntry,
-  TaskResult,
-} from '../dispatch/control-entry.ts';
-import { decodeResult, readEntry, verifySigned } from '../dispatch/control-entry.ts';
+import type { ControlBody, FailedAttempt, Mark, ProbeResult, ResultBody, Sealed, TaskResult } from '../dispatch/control-entry.ts';
+import { decodeResult, readEntry } from '../dispatch/control-entry.ts';
 import type { ControlFold, TaskState } from '../dispatch/control-fold.ts';
-import { fromHex, sha256, toHex } from '../proof/sha256.ts';
+import type { MemberKeys } from '../dispatch/member-keys.ts';
+import { sha256, toHex } from '../proof/sha256.ts';
+import type { ControlState } from './control-snapshot.ts';
 import { PASSING_FAILURES } from './leases.ts';
 import type { LogCursor } from './log-cursor.ts';
 import type { RunContext } from './run-context.ts';
@@ -41,25 +34,29 @@ export class ResultDesk {
   private marked: Mark | undefined;
   private readonly context: RunContext;
   private readonly fold: ControlFold;
-  /** Every key that a number was ever admitted with: results of an earlier life may still be read. */
-  private readonly keys = new Map<number, Set<string>>();
+  private readonly keys: MemberKeys;
   private readonly digests = new Map<number, string>();
   /** Per member number, the offsets of results that a successor would have to count: those of tasks that are not complete. */
   private readonly open = new Map<number, { readonly offset: number; readonly k: number }[]>();
 
-  constructor(context: RunContext, fold: ControlFold) {
+  /** Fold, keys and mark: what control says up to where it is read on. */
+  constructor(context: RunContext, { fold, keys, mark }: Pick<ControlState, 'fold' | 'keys' | 'mark'>) {
     this.context = context;
     this.fold = fold;
+    this.keys = keys;
+    this.marked = mark;
     this.totals = new RunTotals(context.program);
   }
 
   /** Sees every control entry, those of earlier orchestrators too. */
   note(body: ControlBody): void {
     if (body.type === 'mark') this.marked = body;
-    if (body.type !== 'admit') return;
-    const keys = this.keys.get(body.node) ?? new Set();
-    this.keys.set(body.node, keys.add(body.key));
-    this.heard.set(body.node, this.fold.tick);
+    if (body.type === 'admit') this.heard.set(body.node, this.fold.tick);
+  }
+
+  /** The mark that stands in control now. */
+  get newestMark(): Mark | undefined {
+    return this.marked;
   }
 
   /** Goes on from the newest mark, and gives every member its time anew. Gives the offset of each member's results from which to read. */
@@ -69,10 +66,10 @@ export class ResultDesk {
     return this.marked?.results ?? [];
   }
 
-  /** The mark that would stand in control now, once MARK_TASKS more tasks are complete. */
-  mark(cursors: readonly LogCursor[]): Mark | undefined {
+  /** The mark that would stand in control now, once MARK_TASKS more tasks are complete, or at once. */
+  mark(cursors: readonly LogCursor[], atOnce: boolean): Mark | undefined {
     const { published, sum } = this.totals;
-    if (published < (this.marked?.published ?? 0) + MARK_TASKS) return undefined;
+    if (!atOnce && published < (this.marked?.published ?? 0) + MARK_TASKS) return undefined;
     const results = cursors.map((cursor) => {
       const open = (this.open.get(cursor.partition) ?? []).filter(({ k }) => k >= published);
       this.open.set(cursor.partition, open);
@@ -84,7 +81,7 @@ export class ResultDesk {
   /** The entry that follows from a result, if one does. */
   take(cursor: LogCursor, entry: LogEntry): ControlBody | undefined {
     const signed = readEntry(decodeResult, cursor.topic, cursor.partition, entry);
-    if (signed.body.node !== cursor.partition || !this.isGenuine(signed)) return undefined;
+    if (signed.body.node !== cursor.partition || !this.keys.signed('mizu-result-v1', this.context.title, signed)) return undefined;
     this.heard.set(cursor.partition, this.fold.tick);
     const { body } = signed;
     if (body.type === 'task' || body.type === 'step') {
@@ -98,12 +95,6 @@ export class ResultDesk {
   /** Forgets what no reader of results asks for any more. */
   forgetBelow(k: number): void {
     for (const known of this.digests.keys()) if (known < k) this.digests.delete(known);
-  }
-
-  private isGenuine(signed: SignedEntry<ResultBody>): boolean {
-    for (const key of this.keys.get(signed.body.node) ?? [])
-      if (verifySigned('mizu-result-v1', this.context.title, signed, fromHex(key))) return true;
-    return false;
   }
 
   private judge(body: ResultBody, bytes: Uint8Array): ControlBody | undefined {

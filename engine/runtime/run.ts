@@ -15,6 +15,7 @@ import type { LocalStorage } from '../contract/storage.ts';
 import { toHex } from '../proof/sha256.ts';
 import type { OpenExternal } from '../contract/source.ts';
 import type { Offer } from '../dispatch/control-entry.ts';
+import { snapshotPlace } from './control-snapshot.ts';
 import { ControlTail } from './control-tail.ts';
 import type { DeployedRun } from './read-run.ts';
 import { refuseLiveRun } from './live-run.ts';
@@ -74,7 +75,7 @@ export async function runToEnd(options: RunOptions): Promise<RunSummary> {
     signer: options.signer,
     signal,
   };
-  const control = new ControlTail(log, context.topics.control);
+  const control = new ControlTail(log, context.topics.control, snapshotPlace(context.topics, title));
   await control.catchUp();
   if (control.fold.close !== undefined) return readSummary(control.fold.close.summary);
   refuseOtherKey(context, control);

@@ -8,6 +8,7 @@ import type { OpenExternal } from '../contract/source.ts';
 import type { Offer, RunMode } from '../dispatch/control-entry.ts';
 import type { ControlFold } from '../dispatch/control-fold.ts';
 import { isHeld } from '../dispatch/roles.ts';
+import { snapshotPlace } from './control-snapshot.ts';
 import { ControlTail } from './control-tail.ts';
 import type { OpenGateway } from './gateway-role.ts';
 import { PASSING_FAILURES } from './leases.ts';
@@ -95,7 +96,7 @@ class ServedRun {
   constructor(context: RunContext, options: ServeRunOptions) {
     this.context = context;
     this.options = options;
-    this.control = new ControlTail(context.log, context.topics.control);
+    this.control = new ControlTail(context.log, context.topics.control, snapshotPlace(context.topics, context.title));
     this.control.listen((body) => {
       if (body.type === 'tick') options.onEvent(controlMoved(this.control.fold));
     });

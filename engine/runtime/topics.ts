@@ -34,6 +34,10 @@ export class RunTopics {
   get control() {
     return `${this.prefix}control`;
   }
+  /** Snapshots of what control says (P14). */
+  get controlSnapshots() {
+    return `${this.prefix}control-snapshots`;
+  }
   get results() {
     return `${this.prefix}results`;
   }
@@ -111,6 +115,7 @@ export class RunTopics {
       { name: this.duplicates, partitions, ...passing },
       { name: this.tiles, partitions: 1, cleanup: 'compact' },
       { name: this.checkpoints, partitions: 1, cleanup: 'keep' },
+      { name: this.controlSnapshots, partitions: 1, cleanup: 'compact' },
       { name: this.control, partitions: 1, cleanup: 'keep' },
     ];
   }
