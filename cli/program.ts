@@ -116,6 +116,12 @@ function addProofCommands(program: Command, run: RunAction): void {
     .action((name: string, options: CommonOptions & { verifierKey?: string }) =>
       run(options, async (context) => (await import('./commands/verify.ts')).verify(context, name, options)),
     );
+  runCommand(program.command('audit'))
+    .description('Read every topic of a run raw, alive or not, and list lost, duplicated, torn and zombie writes')
+    .option('--source', 'look at the topic that it reads, too: every record of it must be in the run')
+    .action((name: string, options: CommonOptions & { source?: boolean }) =>
+      run(options, async (context) => (await import('./commands/audit.ts')).audit(context, name, options)),
+    );
   runCommand(program.command('replay'))
     .description('Execute a run again from its log alone and compare every leaf')
     .option('--tasks <a..b>', 'only tasks A to B, both included', taskRange)

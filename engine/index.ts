@@ -94,6 +94,8 @@ export { type VerifyReport, verifyRun } from './verify/verify-run.ts';
 export { proveRecord } from './verify/prove-record.ts';
 export { type ProofReport, verifyProof } from './verify/verify-proof.ts';
 export { recordStory, type Story, type StoryStep } from './verify/record-story.ts';
+export { type AuditReport, auditRun } from './verify/audit-run.ts';
+export type { Finding, FindingKind } from './verify/audit-findings.ts';
 export { tileFiles } from './verify/tile-store.ts';
 export { verifierKeyOf } from './verify/verifier-key.ts';
 export { acceptPlace } from './compile/accept-place.ts';

@@ -1,0 +1,137 @@
+/** `mizu audit` (laws 2, 4, 5, 12): of runs that went well it finds nothing, and each kind of bad write, planted in a copy of one, it finds and names. */
+import { cpSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { openEmbeddedLog } from '#connectors/embedded';
+import { type AuditReport, auditRun, type Log, readRun, RunTopics, utf8 } from '#engine';
+import { openLog, openSigner } from '#topologies';
+import { lastObject, mizu } from '../support/cli.ts';
+import { CrashingLog } from '../support/crashing-log.ts';
+import { commitVisibly, readAll, rejection } from '../support/log-tools.ts';
+import { again, at, PLANTED, type Plant } from '../support/planted-writes.ts';
+import { quickFolder, runCompiled, withQuickLog, withWorkflow } from '../support/run-support.ts';
+import { COUNTED, longFiles, STREAMED } from '../support/run-support-workflows.ts';
+import { Tamper } from '../support/tamper.ts';
+import { type MadeRun, makeRun } from '../support/verify-support.ts';
+
+const topics = new RunTopics({ name: 'w', generation: 1 });
+
+async function auditOf(log: Log): Promise<AuditReport> {
+  return auditRun(log, await readRun(log, 'w'), { folder: tmpdir() });
+}
+
+/** Changes a copy of the run's log, and audits that. */
+async function auditPlanted(run: MadeRun, plant: Plant): Promise<AuditReport> {
+  const copy = quickFolder();
+  try {
+    cpSync(run.directory, copy, { recursive: true });
+    const own = await openLog(run.directory, { readOnly: true });
+    const signer = openSigner(own);
+    await own.close();
+    const tamper = new Tamper(copy);
+    try {
+      await plant(tamper, signer);
+    } finally {
+      tamper.close();
+    }
+    const log = await openLog(copy, { readOnly: true });
+    try {
+      return await auditOf(log);
+    } finally {
+      await log.close();
+    }
+  } finally {
+    rmSync(copy, { recursive: true, force: true });
+  }
+}
+
+const found = (report: AuditReport): string[] =>
+  report.findings.map(({ kind, topic, what }) => `${kind} ${topic.slice(topics.prefix.length)}: ${what}`);
+
+describe('an audit', () => {
+  let streamed: MadeRun;
+  let counted: MadeRun;
+  beforeAll(async () => {
+    streamed = await makeRun(STREAMED);
+    counted = await makeRun(COUNTED);
+  });
+
+  it('of an honest run finds nothing, and says how much it looked at', async () => {
+    for (const made of [streamed, counted]) {
+      const log = await openLog(made.directory, { readOnly: true });
+      try {
+        const report = await auditOf(log);
+        expect(found(report)).toEqual([]);
+        expect(report).toMatchObject({ ok: true, closed: true, records: made.summary.candidates });
+        expect(report.tasks).toEqual({ from: 0, to: Math.ceil(made.summary.candidates / (made === streamed ? 6 : 8)) });
+        expect(report.entries[topics.control]).toBe((await readAll(log, topics.control, 0)).length);
+      } finally {
+        await log.close();
+      }
+    }
+  });
+
+  it.each(PLANTED)('finds $name', async ({ plant, kind, topic, what }) => {
+    const report = await auditPlanted(streamed, plant);
+    expect(report.ok).toBe(false);
+    const match = report.findings.filter((finding) => finding.kind === kind && finding.topic === topic);
+    expect(
+      match.map((finding) => finding.what),
+      found(report).join('\n'),
+    ).toContainEqual(typeof what === 'string' ? what : expect.stringMatching(what));
+  });
+
+  it('finds what a second writer adds to the log in the name of another, by the log contract alone', async () => {
+    const copy = quickFolder();
+    cpSync(streamed.directory, copy, { recursive: true });
+    const log = await openEmbeddedLog({ directory: copy });
+    try {
+      const [entry] = await readAll(log, topics.rejected, 0);
+      const writer = await log.openWriter('w/1/step/2/0');
+      const { key, value, headers } = entry ?? { key: utf8('w/1/0.0'), value: Uint8Array.of(0), headers: {} };
+      await commitVisibly(writer, [{ topic: topics.rejected, partition: 0, key: key ?? utf8(''), value, headers }]);
+      await writer.close();
+      expect(found(await auditOf(log)).join('\n')).toMatch(/duplicated rejected: record .* came out 2 times/);
+    } finally {
+      await log.close();
+      rmSync(copy, { recursive: true, force: true });
+    }
+  });
+
+  it('of a run that broke off looks at what is marked, and finds nothing', async () => {
+    await withWorkflow(longFiles('w', 3_000), async (compiled) => {
+      await withQuickLog(async (log) => {
+        await rejection(runCompiled(compiled, { log: new CrashingLog(log, 400, 'before'), order: 3, workers: 2 }));
+        const report = await auditOf(log);
+        expect(found(report)).toEqual([]);
+        expect(report.closed).toBe(false);
+        expect(report.tasks.to).toBeGreaterThan(0);
+        expect(report.tasks.to).toBeLessThan(300);
+      });
+    });
+  });
+
+  it('as a command says what it found, as text and as JSON, and exits with 1 if there is anything', async () => {
+    const clean = await mizu(['audit', 'w', '--log', streamed.directory, '--json']);
+    expect(clean).toMatchObject({ code: 0 });
+    expect(lastObject(clean)).toMatchObject({ name: 'w', ok: true, closed: true, findings: [] });
+    const copy = quickFolder();
+    try {
+      cpSync(streamed.directory, copy, { recursive: true });
+      const tamper = new Tamper(copy);
+      tamper.change(at(topics.state(1)), again);
+      tamper.close();
+      const bad = await mizu(['audit', 'w', '--log', copy, '--json']);
+      expect(bad.code).toBe(1);
+      expect(lastObject(bad)).toMatchObject({
+        ok: false,
+        counts: { duplicated: 1 },
+        findings: [{ kind: 'duplicated', topic: topics.state(1), partition: 0 }],
+      });
+      const shown = await mizu(['audit', 'w', '--log', copy]);
+      expect(shown.stdout).toMatch(/duplicated +w\.1\.state-1\/0 @\d+ +step 1\/0\/\d+ has two deltas/);
+    } finally {
+      rmSync(copy, { recursive: true, force: true });
+    }
+  });
+});
