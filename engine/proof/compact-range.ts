@@ -4,13 +4,21 @@
  */
 import { MizuError } from '../contract/errors.ts';
 import { EMPTY_ROOT, nodeHash } from './merkle.ts';
-import { DIGEST_BYTES } from './sha256.ts';
-
-const SIZE_BYTES = 8;
 
 export class CompactRange {
   private count = 0;
   private readonly frontier: Uint8Array[] = [];
+
+  /** A tree of `size` leaves from the roots of its subtrees, largest first. @throws BYTES_INVALID when there are not as many as the size has 1 bits. */
+  static of(size: number, subtrees: readonly Uint8Array[]): CompactRange {
+    const expected = [...size.toString(2)].filter((bit) => bit === '1').length;
+    if (!Number.isSafeInteger(size) || size < 0 || subtrees.length !== expected)
+      throw new MizuError('BYTES_INVALID', `Saved tree: ${subtrees.length} subtrees don't make a tree of ${size} leaves`);
+    const range = new CompactRange();
+    range.count = size;
+    range.frontier.push(...subtrees);
+    return range;
+  }
 
   /** Leaves so far. */
   get size(): number {
@@ -37,24 +45,8 @@ export class CompactRange {
     );
   }
 
-  /** u64 big-endian size ‖ subtree roots, largest first. */
-  save(): Uint8Array {
-    const head = Buffer.alloc(SIZE_BYTES);
-    head.writeBigUInt64BE(BigInt(this.count));
-    return Buffer.concat([head, ...this.frontier]);
-  }
-
-  /** Goes on from `save()`. @throws BYTES_INVALID when the bytes don't fit the size. */
-  static load(state: Uint8Array): CompactRange {
-    const bytes = Buffer.from(state);
-    const size = bytes.length < SIZE_BYTES ? -1 : Number(bytes.readBigUInt64BE());
-    const subtrees = size < 0 ? 0 : [...size.toString(2)].filter((bit) => bit === '1').length;
-    if (!Number.isSafeInteger(size) || size < 0 || bytes.length !== SIZE_BYTES + subtrees * DIGEST_BYTES) {
-      throw new MizuError('BYTES_INVALID', `Saved tree: ${bytes.length} bytes don't hold a tree of ${size} leaves`);
-    }
-    const range = new CompactRange();
-    range.count = size;
-    for (let at = SIZE_BYTES; at < bytes.length; at += DIGEST_BYTES) range.frontier.push(bytes.subarray(at, at + DIGEST_BYTES));
-    return range;
+  /** Roots of the subtrees, largest first: `of` goes on from them. */
+  get subtrees(): readonly Uint8Array[] {
+    return this.frontier;
   }
 }

@@ -50,12 +50,21 @@ export interface TileFile {
 
 /**
  * Turns a stream of entries into tile files. State: per level the hashes of its unfinished tile, and the entries of the unfinished
- * bundle; a full tile leaves its root to the level above. Call `finish` once, after the last entry.
+ * bundle; a full tile leaves its root to the level above. `finish` may be called after any entry: what it gives has its width in its path.
  */
 export class TileBuilder {
   private count = 0;
   private readonly levels: Uint8Array[][] = [];
   private bundle: Uint8Array[] = [];
+
+  /** A builder that has taken `size` entries. `levels`: from the leaves up, the hashes of each unfinished tile; `bundle`: entries of the unfinished bundle. */
+  static goOn(size: number, levels: readonly (readonly Uint8Array[])[], bundle: readonly Uint8Array[]): TileBuilder {
+    const builder = new TileBuilder();
+    builder.count = size;
+    builder.levels.push(...levels.map((tile) => [...tile]));
+    builder.bundle = [...bundle];
+    return builder;
+  }
 
   /** Entries so far. */
   get size(): number {

@@ -1,10 +1,14 @@
 /**
  * The leaves of a run in canonical order (k, stage, partition, block, op), read from the proofs topic: for task k those of its
- * accepted attempt, then those of every keyed step. Holds early ones only, which the window bounds.
+ * accepted attempt, then those of every keyed step. A partition is read as far as the task that is waited for needs it, so what is held are early leaves only: of tasks
+ * that were cut while that task was not published, which the window bounds, however far behind the reader is.
  */
-import { MizuError } from '../contract/errors.ts';
+import { invariant, MizuError } from '../contract/errors.ts';
+import type { Offset } from '../contract/ids.ts';
+import { offset } from '../contract/ids.ts';
 import type { Log, LogEntry } from '../contract/log.ts';
 import type { Program } from '../contract/program.ts';
+import type { WholeValue } from './frame-parts.ts';
 import { keyOfValue, PartJoiner } from './frame-parts.ts';
 import { decodeLeaves } from './leaf-batch.ts';
 import { LogCursor } from './log-cursor.ts';
@@ -20,15 +24,18 @@ export interface LeafGroup {
 
 export class LeafStream {
   private readonly cursors: readonly LogCursor[];
-  private readonly held = new Map<number, Map<string, Uint8Array>>();
+  /** By task: its values by name, of attempts that don't count, too. */
+  private readonly held = new Map<number, Map<string, WholeValue>>();
   private readonly topic: string;
-  private readonly joiner: PartJoiner;
+  /** By partition. */
+  private readonly joiners: readonly PartJoiner[];
   private readonly groups: readonly { readonly stage: number; readonly partition: number }[];
 
-  constructor(log: Log, topic: string, program: Program) {
+  /** `from`: by partition, the offset from which all leaves that will be asked for are found. */
+  constructor(log: Log, topic: string, program: Program, from: readonly Offset[] = []) {
     this.topic = topic;
-    this.joiner = new PartJoiner(topic);
-    this.cursors = Array.from({ length: PROOF_PARTITIONS }, (_, partition) => new LogCursor(log, topic, partition));
+    this.joiners = Array.from({ length: PROOF_PARTITIONS }, () => new PartJoiner(topic));
+    this.cursors = this.joiners.map((_, partition) => new LogCursor(log, topic, partition, from[partition]));
     this.groups = program.stages.flatMap((stage) =>
       stage.kind === 'source'
         ? [{ stage: 0, partition: -1 }]
@@ -44,12 +51,20 @@ export class LeafStream {
       const held = this.held.get(k);
       if (held !== undefined && names.every((name) => held.has(name))) {
         this.held.delete(k);
-        return this.groups.map((group, n) => ({ ...group, leaves: decodeLeaves(held.get(names[n] as string) as Uint8Array) }));
+        return this.groups.map((group, n) => ({ ...group, leaves: decodeLeaves(bytesOf(held, names[n])) }));
       }
       const entry = await cursor.take();
       if (entry !== undefined) this.hold(entry, k);
       else if (!(await cursor.wait(signal))) return undefined;
     }
+  }
+
+  /** By partition, the offset from which all leaves of the tasks that were not given yet are found. */
+  resumeAt(): Offset[] {
+    const from = this.cursors.map(({ position, partition }) => Math.min(position, this.joiners[partition]?.earliest ?? position));
+    for (const [k, values] of this.held)
+      for (const value of values.values()) from[k % PROOF_PARTITIONS] = Math.min(from[k % PROOF_PARTITIONS] ?? 0, value.offset);
+    return from.map(offset);
   }
 
   private hold(entry: LogEntry, k: number): void {
@@ -59,10 +74,16 @@ export class LeafStream {
     if (parts.length !== 4 || !Number.isSafeInteger(owner))
       throw new MizuError('LOG_CORRUPT', `${this.topic}: an entry has the key '${name.slice(0, 80)}', expected stage/partition/k/attempt`);
     if (owner < k) return;
-    const whole = this.joiner.take(name, entry);
+    const whole = this.joiners[owner % PROOF_PARTITIONS]?.take(name, entry);
     if (whole === undefined) return;
-    const group = this.held.get(owner) ?? new Map<string, Uint8Array>();
-    if (!group.has(name)) group.set(name, whole.value);
+    const group = this.held.get(owner) ?? new Map<string, WholeValue>();
+    if (!group.has(name)) group.set(name, whole);
     this.held.set(owner, group);
   }
+}
+
+function bytesOf(held: ReadonlyMap<string, WholeValue>, name = ''): Uint8Array {
+  const whole = held.get(name);
+  invariant(whole !== undefined, 'a task is given once all its leaves are held');
+  return whole.value;
 }
