@@ -51,8 +51,6 @@ export interface OrchestratorOptions {
   readonly gateway: boolean;
   /** A task that can't be helped ends this process's part in the run, or pauses the run until its operator says to go on. */
   readonly stuck: 'fail' | 'pause';
-  /** Entries of control between two snapshots, at least; default: as many as suits a log (P14). */
-  readonly snapshotEntries?: number | undefined;
 }
 
 export interface Progress {
@@ -89,7 +87,7 @@ export class Orchestrator {
     this.committer = committer;
     this.fold = start.fold;
     this.keys = start.keys;
-    this.snapshots = new ControlSnapshots(context, start.count, options.snapshotEntries);
+    this.snapshots = new ControlSnapshots(context, start.count);
     this.desk = new ResultDesk(context, start);
     this.requestDesk = new RequestDesk(context, this.fold);
     this.requests = new LogCursor(context.log, context.topics.requests, 0);
