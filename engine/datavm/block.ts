@@ -10,7 +10,7 @@ import { ByteReader } from '../proof/bytes.ts';
 import type { ByteWriter } from '../proof/bytes.ts';
 import { valueCodec } from '../proof/value-codec.ts';
 import type { Column } from './column.ts';
-import { avroSliceOf, BytesBuilder, sliceOf } from './column.ts';
+import { BytesBuilder, sliceOf, writeAvro } from './column.ts';
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
@@ -130,7 +130,7 @@ export class Block implements BlockView {
         if (field.type === 'long') writer.long(column.values[row] ?? 0);
         else writer.double(column.values[row] ?? 0);
       } else if (column.layout === 'booleans') writer.byte(column.values[row] ?? 0);
-      else writer.raw(avroSliceOf(column, row));
+      else writeAvro(writer, column, row);
     }
   }
 }

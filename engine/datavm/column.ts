@@ -7,6 +7,7 @@ import { invariant } from '../contract/errors.ts';
 import type { BytesColumn, ValueRoom } from '../contract/operator.ts';
 import type { FieldType, Layout } from '../contract/types.ts';
 import { layoutOf } from '../contract/types.ts';
+import type { ByteWriter } from '../proof/bytes.ts';
 
 export interface BytesLayout extends BytesColumn {
   readonly layout: 'bytes' | 'encoded';
@@ -35,16 +36,17 @@ export function sliceOf(column: BytesLayout, row: number): Uint8Array {
   return column.data.subarray(column.starts[row], column.ends[row]);
 }
 
-/** A value in its Avro form: a text with its length before it. */
-export function avroSliceOf(column: BytesLayout, row: number): Uint8Array {
+/** Writes a value in its Avro form: a text with its length before it. */
+export function writeAvro(writer: ByteWriter, column: BytesLayout, row: number): void {
   const start = column.starts[row] ?? 0;
   const end = column.ends[row] ?? 0;
-  if (column.layout === 'encoded') return column.data.subarray(start, end);
-  return end === 0 ? EMPTY_VALUE : column.data.subarray(start - lengthBytes(end - start), end);
+  if (column.layout === 'encoded') writer.range(column.data, start, end);
+  else if (end === 0) writer.byte(EMPTY_TEXT);
+  else writer.range(column.data, start - lengthBytes(end - start), end);
 }
 
 /** A row that was never set is an empty text. */
-const EMPTY_VALUE = Uint8Array.of(0);
+const EMPTY_TEXT = 0;
 
 /** Bytes of a length as zigzag varint. */
 function lengthBytes(length: number): number {

@@ -15,7 +15,7 @@ import { sha256 } from '../proof/sha256.ts';
 import { valueCodec } from '../proof/value-codec.ts';
 import type { Block } from './block.ts';
 import type { Column } from './column.ts';
-import { avroSliceOf, BytesBuilder, ColumnPatch, mergeColumn, sameAt, sliceOf } from './column.ts';
+import { BytesBuilder, ColumnPatch, mergeColumn, sameAt, sliceOf, writeAvro } from './column.ts';
 
 /** Room for a field begins with what the block before took and an eighth more, so that it seldom has to grow. */
 const SPARE_SHIFT = 3;
@@ -270,7 +270,7 @@ export class EffectRecorder implements EffectSink {
     const { writer } = this;
     writer.clear();
     for (const row of rows) {
-      if ('starts' in column) writer.raw(avroSliceOf(column, row));
+      if ('starts' in column) writeAvro(writer, column, row);
       else if (column.layout === 'booleans') writer.byte(column.values[row] ?? 0);
       else if (field.type === 'long') writer.long(column.values[row] ?? 0);
       else writer.double(column.values[row] ?? 0);

@@ -10,6 +10,8 @@ import { asBuffer } from './sha256.ts';
 const INITIAL_BYTES = 256;
 /** From this size on, `take` hands a well filled buffer over instead of copying it. */
 const HAND_OVER_BYTES = 16 * 1024;
+/** Up to so many bytes a loop is quicker than `set` of a view. */
+const LOOP_BYTES = 40;
 const MIN_LONG = -(2n ** 63n);
 const MAX_LONG = 2n ** 63n - 1n;
 
@@ -122,6 +124,20 @@ export class ByteWriter {
     this.ensure(value.length);
     this.buffer.set(value, this.at);
     this.at += value.length;
+  }
+
+  /** As `raw` of data[start … end): a few bytes are copied one by one, which takes less than a view on them. */
+  range(data: Uint8Array, start: number, end: number): void {
+    const length = end - start;
+    if (length > LOOP_BYTES) {
+      this.raw(data.subarray(start, end));
+      return;
+    }
+    this.ensure(length);
+    const { buffer } = this;
+    let at = this.at;
+    for (let i = start; i < end; i++) buffer[at++] = data[i] as number;
+    this.at = at;
   }
 
   /** A view on what was written; valid until the next write. */

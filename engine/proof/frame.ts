@@ -63,6 +63,8 @@ export function dropEntry(drop: Drop): Uint8Array {
 }
 
 const LEAF_PREFIX = 0;
+/** In a leaf: after its prefix, the entry's first byte and the candidate. */
+const KEY_PLACE = 1 + 1 + 4;
 
 /** The tree over what a frame or a published step holds: the same root as over the entries above, without making them. */
 export class EntryTree {
@@ -82,14 +84,16 @@ export class EntryTree {
     const { passed } = this;
     const from = n * DIGEST_BYTES;
     passed.writeUInt32BE(i, 2);
-    passed.set(keys.subarray(from, from + DIGEST_BYTES), 6);
-    passed.set(digests.subarray(from, from + DIGEST_BYTES), 6 + DIGEST_BYTES);
+    for (let n = 0; n < DIGEST_BYTES; n++) {
+      passed[KEY_PLACE + n] = keys[from + n] as number;
+      passed[KEY_PLACE + DIGEST_BYTES + n] = digests[from + n] as number;
+    }
     this.builder.add(passed);
   }
 
   addPublished(i: number, digest: Uint8Array): void {
     this.published.writeUInt32BE(i, 2);
-    this.published.set(digest, 6);
+    this.published.set(digest, KEY_PLACE);
     this.builder.add(this.published);
   }
 

@@ -1,6 +1,6 @@
 /** Joins a record with a map in global storage: the entry under the value of a field. The table is opened once per worker. */
 import type { DataSet, FieldType, Value } from '#engine';
-import { defineOperator, describeType, invariant } from '#engine';
+import { asBuffer, defineOperator, describeType, invariant } from '#engine';
 import { z } from 'zod';
 import { existingField, newField, openParams, planField, planWrite, readTextBytes, rootOf, shorten, toJson } from '../fields.ts';
 
@@ -110,7 +110,7 @@ function tableOf({ type, keys, values }: DataSet, missing: 'fail' | 'null'): Rea
 
 /** One character for each byte: as good a name as the text, without decoding it. */
 function nameOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+  return asBuffer(bytes).toString('latin1');
 }
 
 function shown(bytes: Uint8Array | undefined): string {
