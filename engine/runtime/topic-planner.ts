@@ -44,6 +44,7 @@ export class TopicPlanner implements CutPlanner {
   private limited = false;
   /** `due` was called: what a pending wait waits for may be something else now. */
   private changed = new AbortController();
+  private closed = false;
 
   constructor(options: TopicPlannerOptions) {
     this.options = options;
@@ -83,7 +84,7 @@ export class TopicPlanner implements CutPlanner {
   }
 
   async wait(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
+    while (!signal.aborted && !this.closed) {
       const { changed } = this;
       const stop = new AbortController();
       const ended = AbortSignal.any([signal, changed.signal, stop.signal]);
@@ -96,7 +97,9 @@ export class TopicPlanner implements CutPlanner {
     }
   }
 
+  /** Whoever waits is let go: a loop over a signal that stays aborted would never give the event loop back. */
   async close(): Promise<void> {
+    this.closed = true;
     this.changed.abort();
     await this.options.arrivals.close();
   }

@@ -59,7 +59,7 @@ export async function play(plan: Plan, note: (text: string) => void): Promise<Pl
     stamped('no more faults');
     if (!(await control.until(() => control.summary !== undefined, CLOSE_MS)))
       problems.push(`the run did not close within ${CLOSE_MS / 1000} s; ${control.cut} tasks are cut\n${tails(stage)}`);
-    stamped('the run is closed');
+    else stamped('the run is closed');
     problems.push(...(await endAll(stage)));
     records = undisturbed.seen.flat().length;
     problems.push(...(await judge(stage, control.summary, undisturbed, consumers)));

@@ -250,6 +250,15 @@ describe('a live topic', () => {
     });
   });
 
+  it('lets whoever waits go when it is closed, as by an orchestrator that was fenced', async () => {
+    await live(async (cutting) => {
+      await cutting.plan(1);
+      const waiting = cutting.planner.wait(new AbortController().signal);
+      await cutting.planner.close();
+      await waiting;
+    });
+  });
+
   it('stops at the budget, and says that nothing more will be cut', async () => {
     await withQuickLog(async (log) => {
       const topic = new MemoryTopic('t', 1);
