@@ -27,9 +27,9 @@ import type { SignedHead, TreeStart } from './tree-place.ts';
 import { encodePlace, findTreeStart, PLACE_HEADER } from './tree-place.ts';
 
 /** Tasks between two signed heads of a running tree, at most. */
-export const CHECKPOINT_TASKS = 64;
+const CHECKPOINT_TASKS = 64;
 /** Ticks after which a head is signed if there is anything new, 10 s: so long a consumer of a slow stream waits for a proof. Each head costs its partial files, some 30 KB. */
-export const CHECKPOINT_TICKS = 20;
+const CHECKPOINT_TICKS = 20;
 /** Full tiles of a head are committed before it beyond so many bytes: one commit holds that and the partial files. */
 const TILE_BYTES_PER_COMMIT = 8 * 1024 * 1024;
 

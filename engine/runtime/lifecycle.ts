@@ -11,6 +11,7 @@ import type { RequestBody, RunMode } from '../dispatch/control-entry.ts';
 import { decodeRequest, encodeSigned } from '../dispatch/control-entry.ts';
 import type { ControlFold } from '../dispatch/control-fold.ts';
 import { Committer } from './committer.ts';
+import { snapshotPlace } from './control-snapshot.ts';
 import { ControlTail } from './control-tail.ts';
 import { readAll } from './log-cursor.ts';
 import { refuseOtherKey } from './run.ts';
@@ -97,7 +98,8 @@ export async function openControl(place: Pick<OperatedRun, 'log' | 'run' | 'sign
 }
 
 async function caughtUp(log: Log, run: RunName): Promise<ControlTail> {
-  const control = new ControlTail(log, new RunTopics(run).control);
+  const topics = new RunTopics(run);
+  const control = new ControlTail(log, topics.control, snapshotPlace(topics, titleOf(run)));
   await control.catchUp();
   return control;
 }

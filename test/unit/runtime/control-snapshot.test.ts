@@ -210,6 +210,7 @@ describe('a snapshot that does not hold', () => {
     ['is torn', 21, (_, writer) => writer.forge(1, utf8('{"body":'))],
     [
       'has another form',
+      21,
       (_, writer, signer) => writer.forge(1, encodeSigned('mizu-control-snapshot-v1', TITLE, { type: 'snapshot' }, signer)),
     ],
     [
