@@ -9,6 +9,12 @@ const MAIN = fileURLToPath(new URL('../../../cli/main.ts', import.meta.url));
 const END_MS = 20_000;
 const TAIL_LINES = 15;
 
+/** Whoever ends the runner ends them with it; stopped ones would stay for ever. */
+const living = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of living) child.kill('SIGKILL');
+});
+
 export interface ActorOptions {
   readonly name: string;
   readonly roles: string;
@@ -68,8 +74,10 @@ export class Actor {
     });
     closeSync(told);
     this.child = child;
+    living.add(child);
     this.ended = new Promise((resolve) => {
       child.once('close', (code, signal) => {
+        living.delete(child);
         // Whoever ended it has let go of it before.
         if (this.child === child) {
           this.deaths.push(`${name} (${roles}) of ${folder} ended by itself: ${signal ?? `exit code ${code}`}\n${this.tail()}`);
