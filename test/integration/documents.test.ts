@@ -276,22 +276,32 @@ describe('documents/bytes.md', () => {
     expect(type?.toBuffer(value)).toEqual(Buffer.from(written));
   });
 
+  /** A run has one topic more where a model is asked. */
+  const ASKING =
+    'mizu: 1\nname: asking\nmodels: { small: { url: "http://127.0.0.1:1/v1" } }\nbudget: { candidates: 1 }\ngenerate: [{ inference: { as: a, model: small, prompt: Hello } }]\n';
+
+  async function specsOf(...workflows: readonly string[]): Promise<{ name: string; cleanup: string }[]> {
+    const compiled = await Promise.all(workflows.map((text) => compileWorkflow({ text, file: 'workflow.yaml' }, memoryHost(), registry)));
+    const specs = compiled.flatMap(({ program }) => new RunTopics({ name: 'n', generation: 1 }).specs(program));
+    return specs.map(({ name, cleanup }) => ({ name: name.slice('n.1.'.length).replace(/-\d+$/, '-STAGE'), cleanup }));
+  }
+
   it('lists the topics that a run has, with their cleanup', async () => {
     const [workflow = ''] = blocks(textOf('README.md'), 'yaml');
-    const { program } = await compileWorkflow({ text: workflow, file: 'README.md' }, memoryHost(), registry);
-    const made = new RunTopics({ name: 'n', generation: 1 })
-      .specs(program)
-      .map(({ name, cleanup }) => `${name.slice('n.1.'.length).replace(/-\d+$/, '-STAGE')} ${cleanup}`);
+    const made = (await specsOf(workflow, ASKING)).map(({ name, cleanup }) => `${name} ${cleanup}`);
     const listed = table(bytes, 'topic').map(([name, , cleanup]) => `${bare(name)} ${cleanup}`);
     expect(new Set(listed)).toEqual(new Set(made));
     expect(listed).toHaveLength(new Set(made).size);
   });
 
-  it('lists every kind of control entry and result', () => {
-    const shapes = textOf('engine/dispatch/entry-shapes.ts').split('const RESULT');
-    const kinds = shapes.map((part) => [...part.matchAll(/z\.literal\('([a-z-]+)'\)/g)].map((match) => match[1]));
-    expect(kinds.map((part) => part.length > 2)).toEqual([true, true]);
-    expect(['control entry', 'result'].map((first) => table(bytes, first).map(([name]) => bare(name)))).toEqual(kinds);
+  it('lists every kind of control entry, result, request and question', () => {
+    const shapes = textOf('engine/dispatch/entry-shapes.ts').split(/const (?:RESULT|REQUEST) =/);
+    const kinds = [...shapes, textOf('engine/dispatch/question-entry.ts')].map((part) =>
+      [...part.matchAll(/type: z\.literal\('([a-z-]+)'\)/g)].map((match) => match[1]),
+    );
+    expect(kinds.map((part) => part.length > 1)).toEqual([true, true, true, true]);
+    const firsts = ['control entry', 'result', 'request', 'question'];
+    expect(firsts.map((first) => table(bytes, first).map(([name]) => bare(name)))).toEqual(kinds);
   });
 
   it('gives every limit the value of its constant', () => {
