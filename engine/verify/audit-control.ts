@@ -5,9 +5,11 @@
 import type { LogEntry } from '../contract/log.ts';
 import type { ControlBody } from '../dispatch/control-entry.ts';
 import { decodeControl, verifySigned } from '../dispatch/control-entry.ts';
+import { ControlFold } from '../dispatch/control-fold.ts';
 import { fromHex } from '../proof/sha256.ts';
 import { WINDOW_PER_SLOT } from '../runtime/run-context.ts';
 import type { FindingKind } from './audit-findings.ts';
+import type { ControlSnapshotAudit } from './audit-control-snapshots.ts';
 import { type AuditContext, decoded, rawEntries } from './audit-reader.ts';
 
 type Body<T extends ControlBody['type']> = ControlBody & { readonly type: T };
@@ -33,10 +35,14 @@ export class ControlAudit {
   /** Every key that a number was admitted with. */
   private readonly keys = new Map<number, Set<string>>();
   private slots = 1;
+  /** What snapshots of control are compared with. */
+  private readonly fold = new ControlFold();
+  private readonly snapshots: ControlSnapshotAudit;
   finish: Body<'finish'> | undefined;
 
-  constructor(context: AuditContext) {
+  constructor(context: AuditContext, snapshots: ControlSnapshotAudit) {
     this.context = context;
+    this.snapshots = snapshots;
     this.topic = context.topics.control;
   }
 
@@ -46,6 +52,7 @@ export class ControlAudit {
       this.take(entry);
       this.position = entry.offset + 1;
     }
+    this.snapshots.meet(await this.context.log.end(this.topic, 0), this.fold, this.firstKey ?? '');
   }
 
   /** Tasks below it are complete: all that they made must be there. */
@@ -77,6 +84,7 @@ export class ControlAudit {
 
   private take(entry: LogEntry): void {
     this.at = entry.offset;
+    this.snapshots.meet(entry.offset, this.fold, this.firstKey ?? '');
     const signed = decoded(this.context, this.topic, 0, entry, () => decodeControl(entry.value));
     if (signed === undefined) return;
     const { body } = signed;
@@ -86,6 +94,7 @@ export class ControlAudit {
     if (this.key !== undefined && !verifySigned('mizu-control-v1', this.context.title, signed, fromHex(this.key)))
       this.find('zombie', `'${body.type}' is not signed by the orchestrator that opened the run last`);
     this.follow(body);
+    this.fold.apply(body);
   }
 
   private open({ key, owner }: Body<'open'>): void {

@@ -11,6 +11,7 @@ import { openExternalSource } from '../runtime/source-context.ts';
 import { RunTopics } from '../runtime/topics.ts';
 import { AuditChecks } from './audit-checks.ts';
 import { ControlAudit } from './audit-control.ts';
+import { ControlSnapshotAudit } from './audit-control-snapshots.ts';
 import { AuditFacts } from './audit-facts.ts';
 import { type Finding, type FindingKind, FindingList } from './audit-findings.ts';
 import type { AuditContext } from './audit-reader.ts';
@@ -56,7 +57,9 @@ export async function auditRun(log: Log, run: DeployedRun, options: AuditOptions
     forgotten: [],
   };
   try {
-    const control = new ControlAudit(context);
+    const snapshots = new ControlSnapshotAudit(context);
+    await snapshots.read();
+    const control = new ControlAudit(context, snapshots);
     await control.pass();
     const { complete, finish, isClosed } = control;
     const results = new ResultAudit(context, control);

@@ -3,16 +3,17 @@ import { cpSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openEmbeddedLog } from '#connectors/embedded';
-import { type AuditReport, auditRun, type Log, readRun, RunTopics, utf8 } from '#engine';
+import { type AuditReport, auditRun, isPlainObject, type Log, readRun, RunTopics, type Signer, signerFromSeed, utf8 } from '#engine';
 import { openLog, openSigner } from '#topologies';
+import { decodeEnvelope, encodeSigned } from '../../engine/dispatch/control-entry.ts';
 import { lastObject, mizu } from '../support/cli.ts';
 import { CrashingLog } from '../support/crashing-log.ts';
 import { commitVisibly, readAll, rejection } from '../support/log-tools.ts';
 import { again, at, PLANTED, type Plant } from '../support/planted-writes.ts';
 import { quickFolder, runCompiled, withQuickLog, withWorkflow } from '../support/run-support.ts';
 import { COUNTED, longFiles, STREAMED } from '../support/run-support-workflows.ts';
-import { Tamper } from '../support/tamper.ts';
-import { type MadeRun, makeRun } from '../support/verify-support.ts';
+import { type StoredEntry, Tamper } from '../support/tamper.ts';
+import { type MadeRun, makeRun, makeRunOf } from '../support/verify-support.ts';
 
 const topics = new RunTopics({ name: 'w', generation: 1 });
 
@@ -96,6 +97,26 @@ describe('an audit', () => {
       await log.close();
       rmSync(copy, { recursive: true, force: true });
     }
+  });
+
+  it('finds a snapshot of control that is no fold of the entries below it, or that nobody of the run signed', async () => {
+    const long = await makeRunOf(longFiles('w', 5_000));
+    const place = at(topics.controlSnapshots);
+    const resign = (entry: StoredEntry, signer: Signer, tick: number): Uint8Array => {
+      const { body } = decodeEnvelope(entry.value);
+      if (!isPlainObject(body) || !isPlainObject(body['fold'])) throw new RangeError('a snapshot was expected');
+      const changed = { ...body, fold: { ...body['fold'], tick } } as unknown;
+      return encodeSigned('mizu-control-snapshot-v1', 'w/1', changed as Parameters<typeof encodeSigned>[2], signer);
+    };
+    const honest = await auditPlanted(long, (tamper) => expect(tamper.read(place).length).toBeGreaterThan(0));
+    expect(found(honest)).toEqual([]);
+    const wrong = await auditPlanted(long, (tamper, signer) => tamper.edit(place, 0, (entry) => ({ value: resign(entry, signer, 9_999) })));
+    expect(found(wrong)).toEqual([
+      expect.stringMatching(/^conflicting control-snapshots: it says other than the entries of control below/),
+    ]);
+    const stranger = signerFromSeed(new Uint8Array(32).fill(9));
+    const foreign = await auditPlanted(long, (tamper) => tamper.edit(place, 0, (entry) => ({ value: resign(entry, stranger, 1) })));
+    expect(found(foreign)).toEqual(['zombie control-snapshots: it is not signed by an orchestrator of this run']);
   });
 
   it('of a run that broke off looks at what is marked, and finds nothing', async () => {
