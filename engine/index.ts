@@ -31,7 +31,7 @@ export { type DeployPlan, planDeploy } from './runtime/deploy-plan.ts';
 export { type DeployedRun, readRun } from './runtime/read-run.ts';
 export { runToEnd } from './runtime/run.ts';
 export type { Progress } from './runtime/orchestrator.ts';
-export { ROLES, type Role, serve, type ServeEvent, type ServeOptions } from './runtime/serve.ts';
+export { ROLES, type Role, serve, type ServeEvent } from './runtime/serve.ts';
 export type { RunEvent } from './runtime/serve-run.ts';
 export type { TaskExecutor } from './runtime/worker-pool.ts';
 export type { RunStatus } from './runtime/run-status.ts';

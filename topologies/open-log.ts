@@ -1,7 +1,6 @@
 /** Opens what `--log` names, and says where the keys and the local storage of such a log lie. */
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { env } from 'node:process';
 import type { Log, Signer } from '#engine';
 import { MizuError, openKeyFile } from '#engine';
 import { openEmbeddedLog } from '#connectors/embedded';
@@ -61,5 +60,5 @@ export function keyFileOf(log: Log, keyFile?: string): string {
 }
 
 function fromEnvironment(name: string): string | undefined {
-  return env[name];
+  return process.env[name];
 }

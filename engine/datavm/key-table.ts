@@ -9,9 +9,9 @@ import { DIGEST_BYTES } from '../proof/sha256.ts';
 
 /** A slot is 32 bits: tag, and number of the entry plus one; so many bits are for the entry. */
 const ENTRY_BITS = 23;
-const ENTRY_MASK = 2 ** ENTRY_BITS - 1;
+const ENTRY_MASK = (1 << ENTRY_BITS) - 1;
 /** Most keys of one table. */
-const KEY_TABLE_LIMIT = 2 ** (ENTRY_BITS - 1);
+const KEY_TABLE_LIMIT = 1 << (ENTRY_BITS - 1);
 /** Share of slots that may be taken: with a tag in each, a search that fails looks at 6 slots at worst on average (Knuth, TAOCP 3, 6.4) and at no key. */
 const MOST_TAKEN = 0.7;
 /** Entries grow by this: a copy is cheap beside memory that stays empty, which counts against the limit of a process. */

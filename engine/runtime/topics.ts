@@ -7,11 +7,13 @@ import type { Log, Retention, TopicSpec } from '../contract/log.ts';
 
 /** Nodes that may take part in one run: one results partition each. */
 export const NODE_LIMIT = 32;
+/** Of the questions topic: one for each member's questions, and one for what gateways settled. */
+const QUESTION_PARTITIONS = NODE_LIMIT + 1;
 /** Partitions of the proofs topic: leaves of task k are in partition k mod this. */
 export const PROOF_PARTITIONS = 8;
 
 /** Partition of the questions topic in which gateways say how far they have come; those below it are the members'. */
-export const SETTLED_PARTITION = NODE_LIMIT;
+export const SETTLED_PARTITION = QUESTION_PARTITIONS - 1;
 
 export interface RunName {
   readonly name: string;
@@ -103,7 +105,7 @@ export class RunTopics {
       { name: this.source, partitions: 1, ...(isLive(program) ? passing : { cleanup: 'keep' }) },
       { name: this.results, partitions: NODE_LIMIT, cleanup: 'keep' },
       { name: this.requests, partitions: 1, cleanup: 'keep' },
-      ...(asksModels(program) ? [{ name: this.questions, partitions: SETTLED_PARTITION + 1, cleanup: 'keep' } as const] : []),
+      ...(asksModels(program) ? [{ name: this.questions, partitions: QUESTION_PARTITIONS, cleanup: 'keep' } as const] : []),
       ...keyed.map((stage) => ({ name: this.frames(stage.index), partitions: stage.partitions, ...passing })),
       ...keyed.map((stage) => ({ name: this.state(stage.index), partitions: stage.partitions, ...passing })),
       ...keyed.map((stage) => ({ name: this.snapshots(stage.index), partitions: stage.partitions, cleanup: 'compact' }) as const),

@@ -33,7 +33,14 @@ const GROUP = 'rights-consumer';
 const ACCEPTED = 6;
 const ROLES: readonly Role[] = ['orchestrator', 'node', 'gateway', 'checkpointer'];
 /** Granted for what this short workflow has no occasion to do: copy a source, write a snapshot, operate. */
-const NO_OCCASION = ['topic source', 'topic snapshots-*', 'topic control-snapshots', 'id ingest', 'id operator', 'topic requests of deployer'];
+const NO_OCCASION = [
+  'topic source',
+  'topic snapshots-*',
+  'topic control-snapshots',
+  'id ingest',
+  'id operator',
+  'topic requests of deployer',
+];
 
 interface Rights {
   readonly user: string;
