@@ -5,8 +5,8 @@
  */
 import { MizuError, messageOf } from '../contract/errors.ts';
 import type { Log } from '../contract/log.ts';
-import type { ControlBody, ResultBody, SignedEntry } from '../dispatch/control-entry.ts';
-import { decodeControl, decodeResult, verifySigned } from '../dispatch/control-entry.ts';
+import type { ControlBody, RequestBody, ResultBody, SignedEntry } from '../dispatch/control-entry.ts';
+import { decodeControl, decodeRequest, decodeResult, verifySigned } from '../dispatch/control-entry.ts';
 import { MemberKeys } from '../dispatch/member-keys.ts';
 import { toJson } from '../compile/to-json.ts';
 import { attestationKey, openAttestation } from '../proof/attestation.ts';
@@ -48,11 +48,12 @@ export async function checkSignatures(options: SignatureOptions): Promise<Signat
   }
   const results = await checkResults(options, control.members, control.accepted);
   const attestations = await checkAttestations(options, control.own.gateways);
-  return { count: control.count + results.count + attestations, firstKey, leaves: results.leaves };
+  const requests = await checkRequests(options, control.keys);
+  return { count: control.count + results.count + attestations + requests, firstKey, leaves: results.leaves };
 }
 
 /** One entry has one form: what is signed and what is stored are the same bytes. */
-function isCanonical(signed: SignedEntry<ControlBody | ResultBody>, bytes: Uint8Array): boolean {
+function isCanonical(signed: SignedEntry<ControlBody | ResultBody | RequestBody>, bytes: Uint8Array): boolean {
   return equalBytes(canonicalBytes({ body: toJson(signed.body), sig: toBase64(signed.signature) }), bytes);
 }
 
@@ -138,6 +139,29 @@ async function checkResults(
   for (const name of accepted.keys())
     report(topics.results, `control accepted result ${name} (task/attempt/node), which is not on the log`);
   return { count, leaves };
+}
+
+/** A member asks under its own key, which its first request names; an operator under the run's. */
+async function checkRequests({ log, topics, title, report }: SignatureOptions, runKeys: readonly string[]): Promise<number> {
+  const own = new Set(runKeys);
+  const members = new Map<string, Set<string>>();
+  let count = 0;
+  for await (const entry of readAll(log, topics.requests, 0)) {
+    const where = `${topics.requests}, offset ${entry.offset}`;
+    count++;
+    try {
+      const signed = decodeRequest(entry.value);
+      const { body } = signed;
+      const known = 'member' in body ? (members.get(body.member) ?? new Set<string>()) : own;
+      const keys = body.type === 'join' ? [body.key] : [...known];
+      const holds = keys.some((key) => verifySigned('mizu-request-v1', title, signed, fromHex(key)));
+      if (!holds || !isCanonical(signed, entry.value)) report(where, `the signature of the request '${body.type}' does not hold`);
+      else if (body.type === 'join') members.set(body.member, known.add(body.key));
+    } catch (error) {
+      report(where, messageOf(error));
+    }
+  }
+  return count;
 }
 
 async function checkAttestations({ log, topics, report }: SignatureOptions, keys: readonly Uint8Array[]): Promise<number> {

@@ -25,6 +25,7 @@ const COMMANDS = [
   'gateway',
   'checkpointer',
   'verify',
+  'audit',
   'replay',
   'prove',
   'export',

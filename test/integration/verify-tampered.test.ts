@@ -91,7 +91,7 @@ describe('one changed entry is found and named', () => {
       'a frame of a task',
       'counted',
       flip(at('frames-1', 1), 2),
-      ' (shuffle): the frames on the log are not those that the leaf commits to',
+      'task 2, frame from 0 to partition 1, candidate 1: the record does not have the digest that its frame gives',
     ],
     ['a frame of a keyed stage', 'counted', flip(at('frames-2'), 3), ': the frames on the log are not those that the leaf commits to'],
     ['a delta of a state', 'counted', (log) => log.flip(at('state-1'), 0, -37), 'task 1/0/0, block 0, op 1 (once): the delta on the log'],
