@@ -1,7 +1,8 @@
 /**
- * CRC-32C (Castagnoli), the checksum of record batches. Node's own `crc32` is another polynomial. Sixteen tables, so that a
- * step takes 16 bytes: 1.3 to 1.6 GB/s, against 0.8 with eight tables and 0.3 for the client's own.
+ * CRC-32C (Castagnoli), the checksum of record batches. Node's own `crc32` is another polynomial. Natively it takes 0.1 µs a kilobyte. Where
+ * that can't be loaded, sixteen tables take 16 bytes in a step: 1.3 to 1.6 GB/s, against 0.8 with eight tables and 0.3 for the client's own.
  */
+import { createRequire } from 'node:module';
 
 /** Reversed polynomial, RFC 3720 appendix B.4. */
 const POLYNOMIAL = 0x82f63b78;
@@ -22,8 +23,24 @@ function makeTables(): Int32Array {
   return tables;
 }
 
+const native = loadNative();
+
+/** It is built for most systems, but not for all. */
+function loadNative(): ((bytes: Uint8Array) => number) | undefined {
+  try {
+    return (createRequire(import.meta.url)('@node-rs/crc32') as { crc32c: (bytes: Uint8Array) => number }).crc32c;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Of the bytes from `start` up to `end`. */
 export function crc32c(bytes: Buffer, start: number, end: number): number {
+  return native === undefined ? plainCrc32c(bytes, start, end) : native(bytes.subarray(start, end));
+}
+
+/** The same without anything native. */
+export function plainCrc32c(bytes: Buffer, start: number, end: number): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const tables = TABLES;
   const at = (table: number, word: number): number =>

@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import { invariant } from '#engine';
+import { AnswerFrames } from './answer-frames.ts';
 
 /** The version whose internals were read and measured. */
 export const CLIENT_VERSION = '2.2.4';
@@ -55,6 +56,7 @@ export interface QueuedRequest {
 export interface RequestQueue {
   readonly pending: readonly unknown[];
   push(request: QueuedRequest): void;
+  fulfillRequest(answer: { readonly size: number; readonly correlationId: number; readonly payload: Buffer }): void;
   scheduleCheckPendingRequests(): void;
   checkPendingRequests(): void;
 }
@@ -69,6 +71,8 @@ export interface Connection {
   setSupportAuthenticationProtocol(supported: boolean): void;
   nextCorrelationId(): number;
   rejectRequests(error: Error): void;
+  /** Takes what the socket brings. Its bytes may change afterwards. */
+  processData(bytes: Buffer): void;
   send(protocol: unknown): Promise<unknown>;
 }
 
@@ -100,10 +104,30 @@ export function newConnection(parts: Omit<ConnectionParts, 'logger' | 'enforceRe
   const connection = new Connection({ ...parts, logger: SILENT, enforceRequestTimeout: false });
   // After each answer the client sets a timer for a time in the past, of which Node warns. It is only needed while requests are queued.
   const queue = connection.requestQueue;
+  const process = connection.processData.bind(connection);
+  connection.processData = (bytes) => process(Buffer.from(bytes));
   queue.scheduleCheckPendingRequests = () => {
     if (queue.pending.length > 0) setTimeout(() => queue.checkPendingRequests(), 10);
   };
   return connection;
+}
+
+const CORRELATION_BYTES = 4;
+
+/** From here on answers are cut here. Not before it is authenticated: that has a framing of its own. */
+export function cutAnswers(connection: Connection, onNonsense: (error: RangeError) => void): void {
+  const frames = new AnswerFrames((answer) => {
+    const correlationId = answer.readInt32BE(0);
+    connection.requestQueue.fulfillRequest({ size: answer.length, correlationId, payload: answer.subarray(CORRELATION_BYTES) });
+  });
+  connection.processData = (bytes) => {
+    try {
+      frames.take(bytes);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      onNonsense(error);
+    }
+  };
 }
 
 /** Which versions of each request the broker speaks; needed by the client's authentication. */

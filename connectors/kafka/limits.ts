@@ -22,6 +22,10 @@ export const READ_DEFAULT_BYTES = 8 * 1024 * 1024;
 /** A fetch asks for at least this: records that were not asked for wait in memory for the next read. */
 export const FETCH_LEAST_BYTES = 256 * 1024;
 export const FETCH_MOST_BYTES = 8 * 1024 * 1024;
+/** No answer is larger: a fetch brings what it asked for, or one batch, and few clusters take batches of more than some megabytes. */
+export const ANSWER_LIMIT_BYTES = 256 * 1024 * 1024;
+/** What one read of a connection can bring. */
+export const RECEIVE_BYTES = 128 * 1024;
 /** Fetched records that no read has taken yet, over all partitions of one handle; the oldest are dropped and fetched again when wanted. */
 export const READ_AHEAD_BYTES = 64 * 1024 * 1024;
 

@@ -8,8 +8,8 @@ import { MizuError, messageOf } from '#engine';
 import type { Api } from './api.ts';
 import type { BrokerAddress } from './api-cluster.ts';
 import { LinkFailure } from './failures.ts';
-import { askVersions, type Connection, newConnection, type SaslOptions } from './kafkajs.ts';
-import { CONNECT_TIMEOUT_MS, REQUEST_TIMEOUT_MS } from './limits.ts';
+import { askVersions, type Connection, cutAnswers, newConnection, type SaslOptions } from './kafkajs.ts';
+import { CONNECT_TIMEOUT_MS, RECEIVE_BYTES, REQUEST_TIMEOUT_MS } from './limits.ts';
 import { WireReader, WireWriter } from './wire.ts';
 
 /** How this process presents itself to brokers. */
@@ -37,6 +37,7 @@ export class Link {
     this.#connection = connection;
     this.#socket = socket;
     this.#client = client;
+    cutAnswers(connection, ({ message }) => this.#break(new LinkFailure(name, `it sent ${message}, so it is no Kafka broker`)));
     socket.once('close', () => this.#break(new LinkFailure(name, 'the connection was closed')));
   }
 
@@ -153,13 +154,18 @@ export class Link {
 
 function openSocket(target: { host: string; port: number; ssl: ConnectionOptions | null; onConnect: () => void }): Socket {
   const { host, port, ssl, onConnect } = target;
-  const socket =
+  const socket: Socket =
     ssl === null
-      ? connect({ host, port }, onConnect)
+      ? connect({ host, port, onread: { buffer: Buffer.allocUnsafeSlow(RECEIVE_BYTES), callback: receive } }, onConnect)
       : connectTls({ host, port, ...(isIP(host) === 0 ? { servername: host } : {}), ...ssl }, onConnect);
   socket.setNoDelay(true);
   socket.setKeepAlive(true, KEEP_ALIVE_MS);
   return socket;
+
+  /** One buffer for all that it brings, instead of a new one each time. */
+  function receive(length: number, buffer: Uint8Array): boolean {
+    return socket.emit('data', buffer.subarray(0, length));
+  }
 }
 
 async function introduce(connection: Connection): Promise<void> {

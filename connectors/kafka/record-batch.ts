@@ -41,9 +41,10 @@ export interface BatchOptions {
 
 /** A buffer that is ready to be sent: the values were copied, so callers may use theirs again. */
 export function encodeBatch(appends: readonly Append[], options: BatchOptions): Buffer {
-  const sizes = appends.map((append, n) => bodyBytes(append, n));
+  const heads = new EncodedHeaders();
+  const sizes = appends.map((append, n) => bodyBytes(append, n, heads));
   const plain = options.allocate(HEADER_BYTES + sizes.reduce((sum, size) => sum + varintBytes(size) + size, 0));
-  const out = new RecordWriter(plain);
+  const out = new RecordWriter(plain, heads);
   for (const [n, append] of appends.entries()) out.record(append, n, sizes[n] ?? 0);
   if (!options.compress) return seal(plain, appends.length, 0, options);
   const packed = zstdCompressSync(plain.subarray(HEADER_BYTES));
@@ -68,12 +69,35 @@ function seal(batch: Buffer, records: number, codec: number, { producer, sequenc
 }
 
 /** Bytes of a record after its own length. Every record has the timestamp of its batch. */
-function bodyBytes({ key, value, headers }: Append, delta: number): number {
-  let bytes = 2 + varintBytes(delta) + field(key?.length) + field(value.length);
-  const entries = headers === undefined ? [] : Object.entries(headers);
-  bytes += varintBytes(entries.length);
-  for (const [name, text] of entries) bytes += field(Buffer.byteLength(name)) + field(Buffer.byteLength(text));
-  return bytes;
+function bodyBytes({ key, value, headers }: Append, delta: number, heads: EncodedHeaders): number {
+  return 2 + varintBytes(delta) + field(key?.length) + field(value.length) + heads.of(headers).length;
+}
+
+const NO_HEADERS = Uint8Array.of(0);
+
+/** Headers as records hold them: their count, then names and values. Records of one step share theirs, so each is encoded once. */
+class EncodedHeaders {
+  readonly #known = new Map<object, Uint8Array>();
+  #last: Append['headers'];
+  #encoded: Uint8Array = NO_HEADERS;
+
+  of(headers: Append['headers']): Uint8Array {
+    if (headers === undefined) return NO_HEADERS;
+    if (headers === this.#last) return this.#encoded;
+    this.#last = headers;
+    this.#encoded = this.#known.get(headers) ?? encodeHeaders(headers);
+    this.#known.set(headers, this.#encoded);
+    return this.#encoded;
+  }
+}
+
+function encodeHeaders(headers: NonNullable<Append['headers']>): Uint8Array {
+  const texts = Object.entries(headers).flat();
+  const bytes = varintBytes(texts.length / 2) + texts.reduce((sum, text) => sum + field(Buffer.byteLength(text)), 0);
+  const out = new VarintWriter(Buffer.allocUnsafe(bytes), 0);
+  out.varint(texts.length / 2);
+  for (const text of texts) out.text(text);
+  return out.bytes;
 }
 
 function field(length: number | undefined): number {
@@ -87,52 +111,63 @@ function varintBytes(value: number): number {
   return bytes;
 }
 
-class RecordWriter {
-  readonly #out: Buffer;
-  #at = HEADER_BYTES;
+class VarintWriter {
+  readonly bytes: Buffer;
+  at: number;
 
-  constructor(out: Buffer) {
-    this.#out = out;
+  constructor(bytes: Buffer, at: number) {
+    this.bytes = bytes;
+    this.at = at;
+  }
+
+  field(bytes: Uint8Array): void {
+    this.varint(bytes.length);
+    this.raw(bytes);
+  }
+
+  raw(bytes: Uint8Array): void {
+    this.bytes.set(bytes, this.at);
+    this.at += bytes.length;
+  }
+
+  text(text: string): void {
+    const length = Buffer.byteLength(text);
+    this.varint(length);
+    this.at += this.bytes.write(text, this.at, length, 'utf8');
+  }
+
+  varint(value: number): void {
+    let rest = value * 2;
+    while (rest > 127) {
+      this.byte((rest % 128) | 128);
+      rest = Math.floor(rest / 128);
+    }
+    this.byte(rest);
+  }
+
+  byte(value: number): void {
+    this.bytes[this.at++] = value;
+  }
+}
+
+class RecordWriter {
+  readonly #out: VarintWriter;
+  readonly #heads: EncodedHeaders;
+
+  constructor(out: Buffer, heads: EncodedHeaders) {
+    this.#out = new VarintWriter(out, HEADER_BYTES);
+    this.#heads = heads;
   }
 
   record({ key, value, headers }: Append, delta: number, size: number): void {
-    this.#varint(size);
-    this.#byte(0);
-    this.#byte(0);
-    this.#varint(delta);
-    if (key === undefined) this.#byte(1);
-    else this.#bytes(key);
-    this.#bytes(value);
-    const entries = headers === undefined ? [] : Object.entries(headers);
-    this.#varint(entries.length);
-    for (const [name, text] of entries) {
-      this.#text(name);
-      this.#text(text);
-    }
-  }
-
-  #bytes(bytes: Uint8Array): void {
-    this.#varint(bytes.length);
-    this.#out.set(bytes, this.#at);
-    this.#at += bytes.length;
-  }
-
-  #text(text: string): void {
-    const length = Buffer.byteLength(text);
-    this.#varint(length);
-    this.#at += this.#out.write(text, this.#at, length, 'utf8');
-  }
-
-  #varint(value: number): void {
-    let rest = value * 2;
-    while (rest > 127) {
-      this.#byte((rest % 128) | 128);
-      rest = Math.floor(rest / 128);
-    }
-    this.#byte(rest);
-  }
-
-  #byte(value: number): void {
-    this.#out[this.#at++] = value;
+    const out = this.#out;
+    out.varint(size);
+    out.byte(0);
+    out.byte(0);
+    out.varint(delta);
+    if (key === undefined) out.byte(1);
+    else out.field(key);
+    out.field(value);
+    out.raw(this.#heads.of(headers));
   }
 }

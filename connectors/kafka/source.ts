@@ -26,6 +26,10 @@ import { Waiters } from './waiters.ts';
 
 const OFFSET_OUT_OF_RANGE = 1;
 const UNKNOWN_TOPIC = 3;
+/** About what a record has on disk beside key and value. */
+const RECORD_HEAD_BYTES = 16;
+/** Records differ, and a fetch begins with the whole batch in which its offset lies. */
+const FETCH_ROOM = 1.1;
 /** Kafka's own topics; nobody means one of them. */
 const INTERNAL = '__';
 
@@ -87,6 +91,8 @@ class KafkaTopic implements ExternalTopic {
   readonly #waiters: Waiters;
   /** One for each partition, so at most one fetch of each is held (law 6). */
   readonly #ahead = new Map<number, Ahead>();
+  /** What a record took on average when some were read last; undefined before. */
+  #recordBytes: number | undefined;
 
   constructor(name: string, partitions: number, cluster: Cluster) {
     this.name = name;
@@ -115,7 +121,7 @@ class KafkaTopic implements ExternalTopic {
     const pauses = new Pauses(RETRY_DEADLINE_MS);
     for (let position: number = from; position < limit; ) {
       const kept = this.#takeAhead(partition, position);
-      const ahead = kept ?? (await this.#fetch(partition, position, maxBytes));
+      const ahead = kept ?? (await this.#fetch(partition, position, this.#bytesFor(limit - position, maxBytes)));
       const { records, next } = this.#take(partition, ahead, maxBytes, limit);
       if (records.length > 0 || next >= limit) return { records, next: offset(Math.min(next, limit)) };
       // Only markers and aborted records so far: the end is reached, or there is more behind them. What was kept knows an old end.
@@ -154,9 +160,16 @@ class KafkaTopic implements ExternalTopic {
       records.push(toExternal(record));
       bytes += (record.key?.length ?? 0) + (record.value?.length ?? 0);
     }
+    if (records.length > 0) this.#recordBytes = bytes / records.length + RECORD_HEAD_BYTES;
     const next = held === undefined ? ahead.records.next : limit;
     if (held !== undefined || ahead.records.hasMore) this.#ahead.set(partition, { ...ahead, position: next, held });
     return { records, next };
+  }
+
+  /** Not much more than so many records take: what lies beyond a range is for other readers, and fetched again for the next one here. */
+  #bytesFor(records: number, maxBytes: number): number {
+    if (this.#recordBytes === undefined) return maxBytes;
+    return Math.min(maxBytes, Math.ceil(records * this.#recordBytes * FETCH_ROOM) + FETCH_LEAST_BYTES / 2);
   }
 
   #takeAhead(partition: number, position: number): Ahead | undefined {

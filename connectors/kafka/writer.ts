@@ -19,6 +19,7 @@ import {
   messageOf,
   type Offset,
   offset,
+  type TopicSpec,
 } from '#engine';
 import type { PartitionAddress } from './api.ts';
 import type { BufferPool } from './buffer-pool.ts';
@@ -106,7 +107,12 @@ export class KafkaWriter implements LogWriter {
   async #commit(appends: readonly Append[]): Promise<CommitOutcome> {
     const { limits, topics } = this.#context;
     const admitted = admit(appends, limits);
-    for (const append of appends) checkPlace(await topics.find(append.topic), append);
+    const specs = new Map<string, TopicSpec>();
+    for (const append of appends) {
+      const spec = specs.get(append.topic) ?? (await topics.find(append.topic));
+      specs.set(append.topic, spec);
+      checkPlace(spec, append);
+    }
     return this.#transact(admitted);
   }
 

@@ -48,9 +48,17 @@ export interface Admitted {
 /** @throws LOG_LIMIT, or USAGE for headers that are not well-formed text. */
 export function admit(appends: readonly Append[], limits: LogLimits): Admitted[] {
   let total = 0;
+  // Appends of one step share their headers.
+  let of: Append['headers'];
+  let headers = '';
+  let headerBytes = 0;
   return appends.map((append) => {
-    const headers = encodeHeaders(append);
-    const bytes = (append.key?.length ?? 0) + append.value.length + Buffer.byteLength(headers);
+    if (append.headers !== of) {
+      of = append.headers;
+      headers = encodeHeaders(append);
+      headerBytes = Buffer.byteLength(headers);
+    }
+    const bytes = (append.key?.length ?? 0) + append.value.length + headerBytes;
     if (bytes > limits.entryBytes) throw overLimit(`An entry of ${bytes} bytes for ${place(append)}`, limits.entryBytes, 'an entry');
     total += bytes;
     if (total > limits.commitBytes) throw overLimit(`A commit of ${total} bytes or more`, limits.commitBytes, 'a commit');

@@ -101,10 +101,13 @@ function readWinner(reader: ByteReader): Drop['winner'] {
   throw new MizuError('BYTES_INVALID', `Dropped record: winner of branch ${branch}, expected 0 or 1`);
 }
 
+/** One for all drops: a writer for each costs more than what it writes. */
+const SCRATCH = new ByteWriter();
+
 export function encodeDrop(drop: Drop): Uint8Array {
-  const writer = new ByteWriter();
-  writeDrop(writer, drop);
-  return writer.take();
+  SCRATCH.clear();
+  writeDrop(SCRATCH, drop);
+  return SCRATCH.take();
 }
 
 export function decodeDrop(bytes: Uint8Array): Drop {

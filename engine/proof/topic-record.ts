@@ -14,6 +14,9 @@ import { sha256 } from './sha256.ts';
  */
 export const TOPIC_RECORD_LIMIT_BYTES = 4 * 1024 * 1024;
 
+/** One for all records: a writer for each costs more than what it writes. Nothing is awaited between its clear and take. */
+const SCRATCH = new ByteWriter();
+
 const ABSENT = 0;
 const PRESENT = 1;
 const TOO_LONG = 2;
@@ -35,7 +38,8 @@ export function encodeTopicRecord(partition: number, record: ExternalRecord): Ui
   const tooLong = held + (value?.length ?? 0) > TOPIC_RECORD_LIMIT_BYTES;
   // What stands beside the value may be what is too long: then nothing but places and digests is taken.
   const bare = tooLong && held > TOPIC_RECORD_LIMIT_BYTES / 2;
-  const writer = new ByteWriter();
+  const writer = SCRATCH;
+  writer.clear();
   writer.uvarint(partition);
   writer.uvarint(record.offset);
   writer.long(record.timestampMs);

@@ -206,12 +206,16 @@ export class StepRunner {
   private published(output: StepOutput): Append[] {
     const { topics, title } = this.context;
     const { partition } = this;
+    const schemaId = publishedSchemaId(this.context.deployment);
+    const { verified } = topics;
+    // One for all, so that the log encodes them once.
+    const headers = { task: `${this.stage.index}/${partition}/${output.k}` };
     const appends: Append[] = output.published.map(({ i, record }) => ({
-      topic: topics.verified,
+      topic: verified,
       partition,
       key: utf8(`${title}/${output.k}.${i}`),
-      value: confluentFrame(publishedSchemaId(this.context.deployment), record),
-      headers: { task: `${this.stage.index}/${partition}/${output.k}` },
+      value: confluentFrame(schemaId, record),
+      headers,
     }));
     const topicOf = { rejected: topics.rejected, failed: topics.failed, duplicate: topics.duplicates };
     for (const drop of output.drops) {
@@ -220,7 +224,7 @@ export class StepRunner {
         partition,
         key: utf8(`${title}/${output.k}.${drop.i}`),
         value: encodeDrop(drop),
-        headers: { task: `${this.stage.index}/${partition}/${output.k}` },
+        headers,
       });
     }
     return appends;
