@@ -53,7 +53,15 @@ export interface Stage {
 
 export async function openStage(plan: Plan, note: (text: string) => void): Promise<Stage> {
   const folder = quickFolder();
-  const closers: (() => Promise<void>)[] = [async () => rmSync(folder, { recursive: true, force: true })];
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  // Also when somebody ends the runner in the middle.
+  process.once('exit', remove);
+  const closers: (() => Promise<void>)[] = [
+    async () => {
+      remove();
+      process.off('exit', remove);
+    },
+  ];
   const close = async (): Promise<void> => {
     for (const closer of closers.splice(0).reverse()) await closer();
   };
