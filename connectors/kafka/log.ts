@@ -122,6 +122,10 @@ class KafkaLog implements Log {
     return offset(await this.#reader.end(await this.#place(topic, partition)));
   }
 
+  async begin(topic: string, partition: number): Promise<Offset> {
+    return offset(await this.#reader.begin(await this.#place(topic, partition)));
+  }
+
   async waitBeyond(topic: string, partition: number, position: Offset, signal: AbortSignal): Promise<boolean> {
     return this.#waiters.wait(await this.#place(topic, partition), position, signal);
   }

@@ -47,6 +47,7 @@ export class Reader {
       const chunk = ahead ?? (await this.#fetch(place, position, maxBytes));
       if (chunk === undefined) return { entries: [], next: offset(position) };
       const entries = takeEntries(chunk.records, maxEntries, maxBytes);
+      chunk.records.passMarkers();
       const next = chunk.records.next;
       if (entries.length > 0) {
         this.#keepAhead(place, chunk);
@@ -67,7 +68,11 @@ export class Reader {
 
   /** What a waiting fetch brought along. */
   offer(place: PartitionAddress, from: number, fetched: Fetched): void {
-    if (fetched.records.length > 0) this.#keepAhead(place, chunkOf(place, fetched, from));
+    if (fetched.records.length === 0) return;
+    const chunk = chunkOf(place, fetched, from);
+    // A writer that waited for its commit brings nothing but the marker, and nobody reads from there.
+    chunk.records.passMarkers();
+    if (chunk.records.next === from || chunk.records.hasMore) this.#keepAhead(place, chunk);
   }
 
   async #fetch(place: PartitionAddress, from: number, bytes: number): Promise<Chunk | undefined> {
@@ -90,6 +95,11 @@ export class Reader {
       if (position >= earliest) return undefined;
       position = earliest;
     }
+  }
+
+  /** The first offset that the broker still holds. */
+  begin(place: PartitionAddress): Promise<number> {
+    return this.#offset(place, EARLIEST);
   }
 
   #offset(place: PartitionAddress, timestamp: typeof EARLIEST | typeof LATEST): Promise<number> {

@@ -169,6 +169,23 @@ describeKafka('the log on Kafka', (broker) => {
       expect(await (await openAt(log.address)).topics()).toEqual([spec]);
     });
 
+    it('what the broker no longer holds is passed over, and said to be gone', async () => {
+      const log = await openAt(newAddress());
+      await log.createTopic({ name: 't', partitions: 1, cleanup: 'keep' });
+      const writer = await log.openWriter('w');
+      const offsets = await commitVisibly(
+        writer,
+        Array.from({ length: 5 }, (_, n) => note('t', 0, `${n}`)),
+      );
+      expect(await log.begin?.('t', 0)).toBe(offsets[0]);
+      const admin = new Kafka({ brokers: broker().brokers.split(','), logLevel: logLevel.NOTHING }).admin();
+      await admin.connect();
+      await admin.deleteTopicRecords({ topic: `${log.network}.t`, partitions: [{ partition: 0, offset: String(offsets[3]) }] });
+      await admin.disconnect();
+      expect(await log.begin?.('t', 0)).toBe(offsets[3]);
+      expect(await readTexts(log, 't', 0)).toEqual(['3', '4']);
+    });
+
     it('a log that is read only refuses topics and writers', async () => {
       const address = newAddress();
       await (await openAt(address)).createTopic({ name: 't', partitions: 1, cleanup: 'keep' });
