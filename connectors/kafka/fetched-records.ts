@@ -87,10 +87,21 @@ export class FetchedRecords {
     return undefined;
   }
 
+  /** Passes over the markers that follow, so that nobody asks the broker for what lies behind a marker alone. */
+  passMarkers(): void {
+    if (this.#batch !== undefined && this.#batch.left > 0) return;
+    try {
+      while (this.hasMore && (this.#bytes.readInt16BE(this.#at + AT.attributes) & CONTROL) !== 0) this.#openBatch(1);
+    } catch (error) {
+      // Damage is told to whoever comes to it: what was read before is sound.
+      if (!(error instanceof MizuError)) throw error;
+    }
+  }
+
   /** True when a batch for readers was opened. */
-  #openBatch(): boolean {
+  #openBatch(most = Number.POSITIVE_INFINITY): boolean {
     const bytes = this.#bytes;
-    while (this.#at + HEADER_BYTES <= bytes.length) {
+    for (let passed = 0; passed < most && this.#at + HEADER_BYTES <= bytes.length; passed++) {
       const start = this.#at;
       const end = start + BEFORE_LENGTH + bytes.readInt32BE(start + AT.length);
       // A fetch ends anywhere: the rest of this batch comes with the next one.
@@ -243,5 +254,6 @@ function readHeaders(bytes: Buffer): Readonly<Record<string, string>> {
 /** Every header in its order, as bytes; views. */
 export function rawHeaders({ unpacked, headersAt }: RawRecord): readonly (readonly [name: string, value: Buffer | undefined])[] {
   const count = varint(unpacked, headersAt);
+  if (count === 0) return [];
   return Array.from({ length: count }, () => [field(unpacked)?.toString('utf8') ?? '', field(unpacked) ?? undefined] as const);
 }

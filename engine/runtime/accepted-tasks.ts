@@ -27,7 +27,7 @@ export class AcceptedTasks {
       if (this.finish !== undefined && k > this.finish.last) return undefined;
       const held = this.held.get(k);
       if (held !== undefined) return held.attempt;
-      if (!(await this.take()) && !(await this.cursor.wait(signal))) return undefined;
+      if (!(await this.take(signal))) return undefined;
     }
   }
 
@@ -43,8 +43,8 @@ export class AcceptedTasks {
     return offset(low);
   }
 
-  private async take(): Promise<boolean> {
-    const entry = await this.cursor.take();
+  private async take(signal: AbortSignal): Promise<boolean> {
+    const entry = await this.cursor.next(signal);
     if (entry === undefined) return false;
     const { body } = readEntry(decodeControl, this.cursor.topic, 0, entry);
     if (body.type === 'finish') this.finish ??= { last: body.last, at: entry.offset };

@@ -9,6 +9,7 @@ import type { Append, Log, LogWriter } from '../contract/log.ts';
 
 interface Waiting {
   readonly appends: readonly Append[];
+  readonly bytes: number;
   readonly resolve: (offsets: readonly Offset[]) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -35,13 +36,13 @@ export class Committer {
 
   /** Resolves when the appends are committed, with the offset of each. @throws LOG_LIMIT before anything is written; LOG_FENCED, DISK_FULL, LOG_UNKNOWN_OUTCOME. */
   async commit(appends: readonly Append[]): Promise<readonly Offset[]> {
-    this.refuseTooLarge(appends);
-    return this.enqueue(appends);
+    const bytes = appendBytes(appends);
+    this.refuseTooLarge(bytes);
+    return this.enqueue(appends, bytes);
   }
 
   /** What a task or step says is one transaction (law 2), so it can't be split over several. */
-  private refuseTooLarge(appends: readonly Append[]): void {
-    const bytes = appendBytes(appends);
+  private refuseTooLarge(bytes: number): void {
     const { commitBytes } = this.log.limits;
     if (bytes <= commitBytes) return;
     throw new MizuError(
@@ -54,9 +55,9 @@ export class Committer {
     );
   }
 
-  private enqueue(appends: readonly Append[]): Promise<readonly Offset[]> {
+  private enqueue(appends: readonly Append[], bytes: number): Promise<readonly Offset[]> {
     return new Promise((resolve, reject) => {
-      this.waiting.push({ appends, resolve, reject });
+      this.waiting.push({ appends, bytes, resolve, reject });
       this.running ??= this.drain();
     });
   }
@@ -71,7 +72,9 @@ export class Committer {
       while (this.waiting.length > 0) {
         const group = this.takeGroup();
         try {
-          const offsets = await this.commitGroup(group.flatMap((waiting) => waiting.appends));
+          const [first] = group;
+          const alone = group.length === 1 && first !== undefined;
+          const offsets = await this.commitGroup(alone ? first.appends : group.flatMap((waiting) => waiting.appends));
           let at = 0;
           for (const { appends, resolve } of group) {
             resolve(offsets.slice(at, at + appends.length));
@@ -91,11 +94,10 @@ export class Committer {
     let bytes = 0;
     while (this.waiting.length > 0) {
       const next = this.waiting[0] as Waiting;
-      const size = appendBytes(next.appends);
-      if (group.length > 0 && bytes + size > this.log.limits.commitBytes / 2) break;
+      if (group.length > 0 && bytes + next.bytes > this.log.limits.commitBytes / 2) break;
       group.push(next);
       this.waiting.shift();
-      bytes += size;
+      bytes += next.bytes;
     }
     return group;
   }

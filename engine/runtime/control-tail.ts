@@ -2,7 +2,7 @@
  * One process's view of the control log: reads it forwards, folds it, and wakes who waits for it to move. Given a place of snapshots it begins
  * with the newest of them (P14): for roles, which need what control says now. Who needs every task reads from the begin.
  */
-import type { Log } from '../contract/log.ts';
+import type { Log, LogEntry } from '../contract/log.ts';
 import { ControlFold } from '../dispatch/control-fold.ts';
 import type { ControlBody } from '../dispatch/control-entry.ts';
 import { decodeControl, readEntry } from '../dispatch/control-entry.ts';
@@ -47,7 +47,11 @@ export class ControlTail {
 
   /** Folds everything committed so far. Several may call it at once; each entry is folded once. */
   catchUp(): Promise<void> {
-    const turn = this.catching.then(() => this.foldCommitted());
+    return this.oneByOne(() => this.foldAll((cursor) => cursor.take()));
+  }
+
+  private oneByOne(work: () => Promise<void>): Promise<void> {
+    const turn = this.catching.then(work);
     this.catching = turn.catch(() => undefined);
     return turn;
   }
@@ -63,9 +67,9 @@ export class ControlTail {
     return this.cursor;
   }
 
-  private async foldCommitted(): Promise<void> {
+  private async foldAll(take: (cursor: LogCursor) => Promise<LogEntry | undefined>): Promise<void> {
     const cursor = await this.begin();
-    for (let entry = await cursor.take(); entry !== undefined; entry = await cursor.take()) {
+    for (let entry = await take(cursor); entry !== undefined; entry = await take(cursor)) {
       const { body } = readEntry(decodeControl, cursor.topic, 0, entry);
       this.fold.apply(body);
       this.keys.note(body);
@@ -86,8 +90,9 @@ export class ControlTail {
 
   /** One turn of the tail: waits for entries, folds them. False when the signal aborts. */
   async turn(signal: AbortSignal): Promise<boolean> {
-    if (this.cursor !== undefined && !(await this.cursor.wait(signal))) return false;
-    await this.catchUp();
+    if (this.cursor === undefined) await this.catchUp();
+    else if (await this.cursor.wait(signal)) await this.oneByOne(() => this.foldAll((cursor) => cursor.takeArrived()));
+    else return false;
     return true;
   }
 

@@ -49,7 +49,7 @@ export class FrameInbox {
     for (;;) {
       const held = this.held.get(name);
       if (held !== undefined) return decodeFrame(held.bytes);
-      const entry = await this.cursor.take();
+      const entry = await this.cursor.takeArrived();
       if (entry !== undefined) {
         this.hold(entry, k);
         continue;

@@ -53,9 +53,9 @@ export class LeafStream {
         this.held.delete(k);
         return this.groups.map((group, n) => ({ ...group, leaves: decodeLeaves(bytesOf(held, names[n])) }));
       }
-      const entry = await cursor.take();
-      if (entry !== undefined) this.hold(entry, k);
-      else if (!(await cursor.wait(signal))) return undefined;
+      const entry = await cursor.next(signal);
+      if (entry === undefined) return undefined;
+      this.hold(entry, k);
     }
   }
 

@@ -11,6 +11,8 @@ export class LogCursor {
   private chunk: readonly LogEntry[] = [];
   private at = 0;
   private nextRead: Offset;
+  /** Whether something may be there that was not read: at the begin, and whenever a wait says so. */
+  private news = true;
 
   constructor(log: Log, topic: string, partition: number, from: Offset = offset(0), options: ReadOptions = {}) {
     this.log = log;
@@ -22,13 +24,33 @@ export class LogCursor {
 
   /** The next committed entry, or undefined when there is none yet. */
   async take(): Promise<LogEntry | undefined> {
+    if (this.at >= this.chunk.length) await this.read();
+    return this.chunk[this.at++];
+  }
+
+  /** As `take`, but reads once only after each wait: who waits for more anyway need not ask a log far away for it, too. */
+  async takeArrived(): Promise<LogEntry | undefined> {
     if (this.at >= this.chunk.length) {
-      const result = await this.log.read(this.topic, this.partition, this.nextRead, this.options);
-      this.chunk = result.entries;
-      this.nextRead = result.next;
-      this.at = 0;
+      if (!this.news) return undefined;
+      this.news = false;
+      await this.read();
     }
     return this.chunk[this.at++];
+  }
+
+  /** The next entry, waiting for it; undefined when the signal aborts. */
+  async next(signal: AbortSignal): Promise<LogEntry | undefined> {
+    for (;;) {
+      const entry = await this.takeArrived();
+      if (entry !== undefined || !(await this.wait(signal))) return entry;
+    }
+  }
+
+  private async read(): Promise<void> {
+    const { entries, next } = await this.log.read(this.topic, this.partition, this.nextRead, this.options);
+    this.chunk = entries;
+    this.nextRead = next;
+    this.at = 0;
   }
 
   /** Offset of the entry that `take` gives next. */
@@ -39,7 +61,9 @@ export class LogCursor {
   /** Waits for entries beyond what was read; false when the signal aborts. */
   async wait(signal: AbortSignal): Promise<boolean> {
     if (this.at < this.chunk.length) return true;
-    return this.log.waitBeyond(this.topic, this.partition, this.nextRead, signal);
+    const grown = await this.log.waitBeyond(this.topic, this.partition, this.nextRead, signal);
+    this.news ||= grown;
+    return grown;
   }
 }
 

@@ -228,7 +228,7 @@ export class Orchestrator {
     const { log, topics } = this.context;
     for (let node = this.results.length; node < this.fold.nodes; node++) this.results.push(new LogCursor(log, topics.results, node));
     for (const cursor of this.results) {
-      for (let entry = await cursor.take(); entry !== undefined; entry = await cursor.take()) {
+      for (let entry = await cursor.takeArrived(); entry !== undefined; entry = await cursor.takeArrived()) {
         const fact = this.desk.take(cursor, entry);
         if (fact !== undefined) this.emit(fact);
       }
@@ -242,7 +242,7 @@ export class Orchestrator {
   }
 
   private async takeRequests(): Promise<void> {
-    for (let entry = await this.requests.take(); entry !== undefined; entry = await this.requests.take())
+    for (let entry = await this.requests.takeArrived(); entry !== undefined; entry = await this.requests.takeArrived())
       this.emit(...this.requestDesk.take(this.requests, entry));
   }
 

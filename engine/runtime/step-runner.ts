@@ -32,6 +32,12 @@ const PUBLISHED_SCHEMA_ID = 1;
 /** Steps that one commit may hold, and bytes after which it is closed. */
 const STEPS_PER_COMMIT = 16;
 const BYTES_PER_COMMIT = 4 * 1024 * 1024;
+/**
+ * While tasks stand in line, a commit waits so long for the frames of the next steps, milliseconds: it costs broker and members the same whatever
+ * it holds. They stand in line when so many were cut beyond the step; of a stream that is kept up with there are fewer, and nothing waits.
+ */
+const GATHER_MS = 100;
+const GATHER_TASKS = 5;
 
 export interface StepsDone {
   readonly stage: number;
@@ -112,15 +118,19 @@ export class StepRunner {
     await this.committer.close();
   }
 
-  /** Executes the next step, and those after it whose frames are already here, and commits them together. */
+  /** Executes the next step, and those after it whose frames are here, or soon are while tasks stand in line, and commits them together. */
   private async executeReady(): Promise<StepOutput[]> {
     const { signal } = this.context;
+    let soon: AbortSignal | undefined;
     const outputs: StepOutput[] = [];
     const appends: Append[] = [];
     let bytes = 0;
     while (outputs.length < STEPS_PER_COMMIT && bytes < BYTES_PER_COMMIT && !this.machine.reached) {
       const k = this.machine.next;
-      const frames = await this.frames(k, outputs.length > 0, signal);
+      const more = outputs.length > 0;
+      const gathers = more && this.control.fold.nextCut - k >= GATHER_TASKS;
+      if (gathers) soon ??= AbortSignal.any([signal, AbortSignal.timeout(GATHER_MS)]);
+      const frames = await this.frames(k, more && !gathers, soon ?? signal);
       if (frames === undefined) break;
       const output = await this.machine.execute(k, frames);
       this.inbox.release(k);
