@@ -119,6 +119,13 @@ export class ByteWriter {
     this.at += this.buffer.write(text, this.at, 'utf8');
   }
 
+  /** UTF-8 alone, without a length. Of well-formed text. */
+  text(text: string): void {
+    const length = Buffer.byteLength(text, 'utf8');
+    this.ensure(length);
+    this.at += this.buffer.write(text, this.at, 'utf8');
+  }
+
   /** The bytes alone: `fixed`, digests, bytes that are encoded already. */
   raw(value: Uint8Array): void {
     this.ensure(value.length);

@@ -3,6 +3,7 @@
  * and Avro's single-object encoding (C3 01 ‖ CRC-64-AVRO little-endian ‖ Avro). Neither is part of a record's digest (P11).
  */
 import { MizuError } from '../contract/errors.ts';
+import type { ByteWriter } from './bytes.ts';
 import { asBuffer, concatBytes, equalBytes } from './sha256.ts';
 
 export const CONFLUENT_HEAD_BYTES = 5;
@@ -17,6 +18,13 @@ export function confluentFrame(schemaId: number, body: Uint8Array): Uint8Array {
   framed.writeUInt32BE(schemaId, 1);
   framed.set(body, CONFLUENT_HEAD_BYTES);
   return framed;
+}
+
+/** As `confluentFrame`, among others. */
+export function writeConfluentFrame(writer: ByteWriter, schemaId: number, body: Uint8Array): void {
+  writer.byte(CONFLUENT_MAGIC);
+  for (let shift = 24; shift >= 0; shift -= 8) writer.byte((schemaId >>> shift) & 255);
+  writer.raw(body);
 }
 
 /** Schema id and a view on the Avro bytes. @throws BYTES_INVALID. */

@@ -33,13 +33,17 @@ export interface TopicRecord {
 }
 
 export function encodeTopicRecord(partition: number, record: ExternalRecord): Uint8Array {
+  SCRATCH.clear();
+  writeTopicRecord(SCRATCH, partition, record);
+  return SCRATCH.take();
+}
+
+export function writeTopicRecord(writer: ByteWriter, partition: number, record: ExternalRecord): void {
   const { value } = record;
   const held = (record.key?.length ?? 0) + record.headers.reduce((sum, [name, bytes]) => sum + name.length + (bytes?.length ?? 0), 0);
   const tooLong = held + (value?.length ?? 0) > TOPIC_RECORD_LIMIT_BYTES;
   // What stands beside the value may be what is too long: then nothing but places and digests is taken.
   const bare = tooLong && held > TOPIC_RECORD_LIMIT_BYTES / 2;
-  const writer = SCRATCH;
-  writer.clear();
   writer.uvarint(partition);
   writer.uvarint(record.offset);
   writer.long(record.timestampMs);
@@ -59,7 +63,6 @@ export function encodeTopicRecord(partition: number, record: ExternalRecord): Ui
     writer.byte(PRESENT);
     writer.raw(value);
   }
-  return writer.take();
 }
 
 /** @throws BYTES_INVALID. */

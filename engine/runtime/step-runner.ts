@@ -10,9 +10,10 @@ import type { StepOutput } from '../datavm/step-machine.ts';
 import { StepMachine } from '../datavm/step-machine.ts';
 import type { StepResult } from '../dispatch/control-entry.ts';
 import { encodeSigned } from '../dispatch/control-entry.ts';
-import { encodeDrop } from '../proof/effect.ts';
+import { ByteParts } from '../proof/byte-parts.ts';
+import { writeDrop } from '../proof/effect.ts';
 import type { Frame } from '../proof/frame.ts';
-import { confluentFrame } from '../proof/framing.ts';
+import { writeConfluentFrame } from '../proof/framing.ts';
 import { utf8 } from '../proof/sha256.ts';
 import { appendBytes, Committer } from './committer.ts';
 import type { ControlTail } from './control-tail.ts';
@@ -38,6 +39,9 @@ const BYTES_PER_COMMIT = 4 * 1024 * 1024;
  */
 const GATHER_MS = 100;
 const GATHER_TASKS = 5;
+
+/** About what key, framing and reasons of a published or dropped record take. */
+const BESIDE_RECORD_BYTES = 64;
 
 export interface StepsDone {
   readonly stage: number;
@@ -217,26 +221,27 @@ export class StepRunner {
     const { topics, title } = this.context;
     const { partition } = this;
     const schemaId = publishedSchemaId(this.context.deployment);
-    const { verified } = topics;
+    const { k, published, drops } = output;
     // One for all, so that the log encodes them once.
-    const headers = { task: `${this.stage.index}/${partition}/${output.k}` };
-    const appends: Append[] = output.published.map(({ i, record }) => ({
-      topic: verified,
+    const headers = { task: `${this.stage.index}/${partition}/${k}` };
+    const topicOf = { rejected: topics.rejected, failed: topics.failed, duplicate: topics.duplicates };
+    const records = [...published, ...drops];
+    const parts = new ByteParts(records.reduce((sum, { record }) => sum + record.length + BESIDE_RECORD_BYTES, 0));
+    for (const { i } of records) parts.add((writer) => writer.text(`${title}/${k}.${i}`));
+    for (const { record } of published) parts.add((writer) => writeConfluentFrame(writer, schemaId, record));
+    for (const drop of drops) parts.add((writer) => writeDrop(writer, drop));
+    const written = parts.take();
+    const { verified } = topics;
+    const topicAt = (n: number): string => {
+      const drop = drops[n - published.length];
+      return drop === undefined ? verified : topicOf[drop.kind];
+    };
+    return records.map((_, n) => ({
+      topic: topicAt(n),
       partition,
-      key: utf8(`${title}/${output.k}.${i}`),
-      value: confluentFrame(schemaId, record),
+      key: written[n] as Uint8Array,
+      value: written[records.length + n] as Uint8Array,
       headers,
     }));
-    const topicOf = { rejected: topics.rejected, failed: topics.failed, duplicate: topics.duplicates };
-    for (const drop of output.drops) {
-      appends.push({
-        topic: topicOf[drop.kind],
-        partition,
-        key: utf8(`${title}/${output.k}.${drop.i}`),
-        value: encodeDrop(drop),
-        headers,
-      });
-    }
-    return appends;
   }
 }

@@ -8,7 +8,8 @@ import { topicSource } from '../contract/program.ts';
 import type { ExternalTopic, OpenExternal } from '../contract/source.ts';
 import type { TaskInput } from '../datavm/task-machine.ts';
 import type { CutEntry } from '../dispatch/control-entry.ts';
-import { encodeTopicRecord } from '../proof/topic-record.ts';
+import { ByteParts } from '../proof/byte-parts.ts';
+import { writeTopicRecord } from '../proof/topic-record.ts';
 import type { SourceContext } from './source-context.ts';
 import { openExternalSource } from './source-context.ts';
 import { SourceReader } from './source-store.ts';
@@ -80,6 +81,8 @@ class ReferencedSource implements TaskSource {
   private readonly open: () => Promise<ExternalTopic>;
   private readonly turns = new Turns();
   private topic: Promise<ExternalTopic> | undefined;
+  /** What the last cut's records took. */
+  private bytes = 0;
 
   constructor(open: () => Promise<ExternalTopic>) {
     this.open = open;
@@ -88,8 +91,10 @@ class ReferencedSource implements TaskSource {
   records({ ranges }: CutEntry): Promise<readonly Uint8Array[]> {
     return this.turns.take(async () => {
       const topic = await this.opened();
-      const records: Uint8Array[] = [];
-      for (const range of ranges) await this.range(topic, range, records);
+      const parts = new ByteParts(this.bytes);
+      for (const range of ranges) await this.range(topic, range, parts);
+      const records = parts.take();
+      this.bytes = records.reduce((sum, record) => sum + record.length, 0);
       return records;
     });
   }
@@ -109,7 +114,7 @@ class ReferencedSource implements TaskSource {
     return this.topic;
   }
 
-  private async range(topic: ExternalTopic, [partition, from, to]: CutEntry['ranges'][number], records: Uint8Array[]): Promise<void> {
+  private async range(topic: ExternalTopic, [partition, from, to]: CutEntry['ranges'][number], parts: ByteParts): Promise<void> {
     const gone = (at: number): MizuError =>
       new MizuError('SOURCE_UNAVAILABLE', `unavailable: topic '${topic.name}', partition ${partition}, offsets ${at} to ${to}`, {
         component: topic.name,
@@ -119,7 +124,7 @@ class ReferencedSource implements TaskSource {
     for (let at = from; at < to; ) {
       const { records: found, next } = await topic.read(partition, offset(at), { maxBytes: READ_BYTES, until: offset(to) });
       if (next <= at) throw gone(at);
-      for (const record of found) records.push(encodeTopicRecord(partition, record));
+      for (const record of found) parts.add((writer) => writeTopicRecord(writer, partition, record));
       at = next;
     }
   }
