@@ -23,12 +23,13 @@ function makeTables(): Int32Array {
   return tables;
 }
 
+const require = createRequire(import.meta.url);
 const native = loadNative();
 
 /** It is built for most systems, but not for all. */
 function loadNative(): ((bytes: Uint8Array) => number) | undefined {
   try {
-    return (createRequire(import.meta.url)('@node-rs/crc32') as { crc32c: (bytes: Uint8Array) => number }).crc32c;
+    return (require('@node-rs/crc32') as { crc32c: (bytes: Uint8Array) => number }).crc32c;
   } catch {
     return undefined;
   }
