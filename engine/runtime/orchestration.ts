@@ -51,8 +51,5 @@ export async function openOrchestration(
 function beside(turns: Observable<Progress>, copying: Observable<unknown> | undefined): Observable<Progress> {
   if (copying === undefined) return turns;
   const done = new Subject<void>();
-  return merge(
-    turns.pipe(tap({ complete: () => done.next() })),
-    copying.pipe(ignoreElements(), takeUntil(done)),
-  );
+  return merge(turns.pipe(tap({ complete: () => done.next() })), copying.pipe(ignoreElements(), takeUntil(done)));
 }
