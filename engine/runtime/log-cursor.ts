@@ -58,9 +58,13 @@ export class LogCursor {
     return this.chunk[this.at]?.offset ?? this.nextRead;
   }
 
-  /** Waits for entries beyond what was read; false when the signal aborts. */
+  /** Waits for entries beyond what was read; false when the signal aborts. One that aborted before asks what is there already. */
   async wait(signal: AbortSignal): Promise<boolean> {
     if (this.at < this.chunk.length) return true;
+    if (signal.aborted) {
+      await this.read();
+      return this.chunk.length > 0;
+    }
     const grown = await this.log.waitBeyond(this.topic, this.partition, this.nextRead, signal);
     this.news ||= grown;
     return grown;
