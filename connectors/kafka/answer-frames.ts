@@ -2,6 +2,7 @@
  * Cuts what a connection brings into answers. Each byte is copied once, from the buffer that the socket reads into again and again to one of
  * the answer's own size. (The client's own way keeps a new buffer for each read and joins them all: more than twice the CPU for a large fetch.)
  */
+import { MizuError } from '#engine';
 import { ANSWER_LIMIT_BYTES } from './limits.ts';
 
 const LENGTH_BYTES = 4;
@@ -36,7 +37,8 @@ export class AnswerFrames {
   }
 
   #begin(length: number): void {
-    if (length < LENGTH_BYTES || length > ANSWER_LIMIT_BYTES) throw new RangeError(`an answer of ${length} bytes`);
+    if (length < LENGTH_BYTES || length > ANSWER_LIMIT_BYTES)
+      throw new MizuError('BYTES_INVALID', `A broker's answer says that it has ${length} bytes; at most ${ANSWER_LIMIT_BYTES} are taken`);
     this.#answer = length <= POOLED_BYTES ? Buffer.allocUnsafe(length) : Buffer.allocUnsafeSlow(length);
     this.#at = 0;
   }
