@@ -49,11 +49,31 @@ export class Database {
     }
   }
 
-  /** Runs a synchronous read, again if another process was just recovering or closing the file. */
+  /**
+   * Runs a synchronous read on one state of the file, whatever other processes commit between its statements; again if another process was
+   * just recovering or closing the file.
+   */
   async look<T>(read: () => T): Promise<T> {
     this.#assertOpen();
     try {
-      return await this.#whenFree(read);
+      return await this.#whenFree(() => {
+        this.#db.exec('BEGIN');
+        try {
+          return read();
+        } finally {
+          this.#rollBack();
+        }
+      });
+    } catch (error) {
+      throw translate(error, this.file);
+    }
+  }
+
+  /** Puts everything that the write-ahead file holds into the file itself, and empties it. */
+  async checkpoint(): Promise<void> {
+    this.#assertOpen();
+    try {
+      await this.#whenFree(() => this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)'));
     } catch (error) {
       throw translate(error, this.file);
     }

@@ -162,7 +162,7 @@ async function createIfNew(db: Database, directory: string, network: string): Pr
     return true;
   });
   // From here on log.db itself names its store, whatever becomes of the write-ahead file.
-  if (made) await db.look(() => db.exec('PRAGMA wal_checkpoint(TRUNCATE)'));
+  if (made) await db.checkpoint();
   if (readSidecar(directory) !== undefined) return;
   await db.change(() => {
     const store = readStore(db);

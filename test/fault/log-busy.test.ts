@@ -76,6 +76,20 @@ describe('several processes', () => {
     });
   });
 
+  it('see topics as they were at one moment, while others make them', async () => {
+    await withLog(async (log, directory) => {
+      const count = 300;
+      const maker = startLogProcess({ act: 'topics', directory, count });
+      let looks = 0;
+      for (let seen = 0; seen < count; looks++) {
+        seen = (await log.topics('made-')).length;
+        await new Promise(setImmediate);
+      }
+      await maker.ended;
+      expect(looks).toBeGreaterThan(count);
+    });
+  });
+
   it('open a log that is not there at the same time, and agree on one', async () => {
     const directory = temporaryFolder();
     try {

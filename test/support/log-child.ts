@@ -15,6 +15,8 @@ export type ChildOrders =
   | { readonly act: 'hold'; readonly directory: string }
   /** Opens the log for reading only and tells the length of partition 0 of `t` and what error writing gives. */
   | { readonly act: 'read-only'; readonly directory: string; readonly uid?: number }
+  /** Creates `count` topics, one after another. */
+  | { readonly act: 'topics'; readonly directory: string; readonly count: number }
   /** Waits until partition 0 of `t` has passed `position`. */
   | { readonly act: 'wait'; readonly directory: string; readonly position: number };
 
@@ -56,6 +58,12 @@ async function wait(directory: string, position: number): Promise<void> {
   await log.close();
 }
 
+async function topics(directory: string, count: number): Promise<void> {
+  const log = await openEmbeddedLog({ directory });
+  for (let n = 0; n < count; n++) await log.createTopic({ name: `made-${n}`, partitions: 1, cleanup: 'keep' });
+  await log.close();
+}
+
 async function hold(directory: string): Promise<void> {
   const log = await openEmbeddedLog({ directory });
   const db = new DatabaseSync(`${directory}/log.db`);
@@ -70,6 +78,8 @@ async function obey(orders: ChildOrders): Promise<void> {
       return write(orders);
     case 'hold':
       return hold(orders.directory);
+    case 'topics':
+      return topics(orders.directory, orders.count);
     case 'wait':
       return wait(orders.directory, orders.position);
     case 'read-only':

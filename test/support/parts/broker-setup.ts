@@ -58,7 +58,10 @@ export async function setUpBroker({ folder, jars, settings, listener, ports, cla
   writeFileSync(properties, lines.map(([name, value]) => `${name}=${value}\n`).join(''), { mode: 0o600 });
   writeFileSync(logging, LOGGING);
   const jvm = ['-cp', `${jars}/*`, `-Dlog4j2.configurationFile=${logging}`, ...listener.jvm];
-  const clusterId = randomBytes(16).toString('base64url');
+  // The tool takes an id that begins with '-' for an option, so the first bits are set.
+  const id = randomBytes(16);
+  id[0] = 0;
+  const clusterId = id.toString('base64url');
   const shared = classes.startsWith('-XX:SharedArchiveFile') ? [classes] : [];
   const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties, ...listener.format];
   await run('java', [...jvmFlags({}), ...shared, ...jvm, ...format]);
