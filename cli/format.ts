@@ -6,6 +6,8 @@ export function grouped(n: number): string {
   return whole.replaceAll(/\B(?=(\d{3})+$)/g, ',') + (fraction === undefined ? '' : `.${fraction}`);
 }
 
+/** Sequences that colour what follows. */
+const COLOUR = /(\p{Cc}\[[0-9;]*m)/u;
 const BYTE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
 
 /** 12.3 MB, powers of 1,000. */
@@ -40,6 +42,20 @@ export function columns(rows: readonly (readonly string[])[], right: readonly nu
 
 export function shortened(text: string, limit: number): string {
   return text.length <= limit ? text : `${text.slice(0, limit - 1)}…`;
+}
+
+/** A line cut to the width of a terminal; what only colours it takes no place. */
+export function clipped(line: string, width: number): string {
+  let shown = '';
+  let room = width;
+  for (const part of line.split(COLOUR)) {
+    if (part.startsWith('\u001b')) shown += part;
+    else {
+      shown += part.length <= room ? part : part.slice(0, room);
+      room = Math.max(0, room - part.length);
+    }
+  }
+  return shown;
 }
 
 /** Control characters as JSON escapes, so that a text of a record neither breaks a line nor commands the terminal. */

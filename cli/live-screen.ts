@@ -1,4 +1,5 @@
 /** A text that is drawn over itself on a terminal, and goes on line by line elsewhere; not more often than people can read. */
+import { clipped } from './format.ts';
 import type { Output } from './output.ts';
 
 const DRAW_INTERVAL_MS = 250;
@@ -27,10 +28,13 @@ export class LiveScreen {
     return true;
   }
 
-  /** Lines that scrolled away can't be drawn over, so no more are drawn than fit. */
+  /** Lines that scrolled away can't be drawn over, and one that is broken counts as two: no more is drawn than fits. */
   private async draw(text: string): Promise<void> {
-    const { rows } = this.out;
-    const lines = text.split('\n').slice(0, Math.max(1, rows - 1));
+    const { rows, columns } = this.out;
+    const lines = text
+      .split('\n')
+      .slice(0, Math.max(1, rows - 1))
+      .map((line) => clipped(line, columns));
     await this.out.text(`${this.lines > 0 ? up(this.lines) : ''}${lines.join('\n')}`);
     this.lines = lines.length;
   }

@@ -7,8 +7,9 @@ import type { Json } from '#engine';
 
 type Format = Parameters<typeof styleText>[0];
 
-/** Lines of a terminal that does not say how many it has. */
+/** Size of a terminal that does not say how large it is. */
 const DEFAULT_ROWS = 24;
+const DEFAULT_COLUMNS = 80;
 
 /** Thrown by writes after the reader of standard output closed it (`mizu rejected NAME | head`). */
 export class PipeClosed extends Error {
@@ -36,6 +37,10 @@ export class Output {
 
   get rows(): number {
     return this.stream.rows ?? DEFAULT_ROWS;
+  }
+
+  get columns(): number {
+    return this.stream.columns ?? DEFAULT_COLUMNS;
   }
 
   /** One or more lines for people; silent with `--json`. @throws PipeClosed. */

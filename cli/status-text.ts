@@ -36,8 +36,8 @@ export function standing(found: RunStatus, strong: (text: string) => string): st
     strong(`${found.name}/${found.generation}`),
     columns(rowsOf(found), [], '  '),
     '',
-    columns(stageRows(found), [1, 2, 3], '  '),
-    ...(found.members.length === 0 ? [] : ['', columns(memberRows(found), [0, 2, 3, 4, 5, 6, 7, 8], '  ')]),
+    columns(stageRows(found), [1, 2, 3, 4, 5, 6, 7, 8, 9], '  '),
+    ...(found.members.length === 0 ? [] : ['', columns(memberRows(found), [0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], '  ')]),
     ...troubleLines(found),
   ];
   return parts.join('\n');
@@ -129,14 +129,20 @@ function sourceText(source: NonNullable<RunStatus['source']>): string {
 }
 
 function stageRows({ stages }: RunStatus): string[][] {
-  const rows = stages.map(({ index, kind, partitions, done, working, lag, oldest }) => [
+  const rows = stages.map(({ index, kind, partitions, done, working, lag, rejected, duplicates, failed, gas, bytes, oldest }) => [
     `${index} ${kind}${partitions === 1 ? '' : ` × ${partitions}`}`,
     grouped(done),
     grouped(working),
     grouped(lag),
+    grouped(rejected),
+    grouped(duplicates),
+    grouped(failed),
+    grouped(gas),
+    bytesText(bytes.local),
+    bytesText(bytes.global),
     oldest === null ? '' : `task ${oldest.k} waits ${ticksText(oldest.ticks)}`,
   ]);
-  return [['stage', 'done', 'working', 'lag', 'oldest'], ...rows];
+  return [['stage', 'done', 'working', 'lag', 'rejected', 'duplicates', 'failed', 'gas', 'local', 'global', 'oldest'], ...rows];
 }
 
 function memberRows({ members }: RunStatus): string[][] {
@@ -148,11 +154,16 @@ function memberRows({ members }: RunStatus): string[][] {
     percent(member.share, 1),
     String(member.weight),
     grouped(member.failures),
+    member.lag === null ? '–' : grouped(member.lag),
+    grouped(member.gas),
+    bytesText(member.bytes.local),
+    bytesText(member.bytes.global),
     member.heard === null ? '–' : `${ticksText(member.heard)} ago`,
     member.memory === null ? '–' : bytesText(member.memory),
     rolesText(member.roles),
   ]);
-  return [['node', 'name', 'tasks/slots', 'done', 'share', 'weight', 'failures', 'heard', 'memory', 'roles'], ...rows];
+  const title = ['node', 'name', 'tasks/slots', 'done', 'share', 'weight', 'failures', 'lag', 'gas', 'local', 'global', 'heard', 'memory'];
+  return [[...title, 'roles'], ...rows];
 }
 
 /** `1/0-3 2/0 checkpointer`: partitions in runs. */

@@ -45,6 +45,7 @@ export interface TaskOutput {
   readonly candidates: number;
   /** Candidates that at least one correcting step changed. */
   readonly corrected: number;
+  readonly failed: number;
   readonly gas: number;
   /** Bytes that ops put into local storage (block columns). */
   readonly localBytes: number;
@@ -86,6 +87,7 @@ export class TaskMachine {
     let gas = 0;
     let localBytes = 0;
     let kept = 0;
+    let failed = 0;
     const blocks = Math.max(1, Math.ceil(task.count / this.program.block));
     for (let number = 0; number < blocks; number++) {
       const { block, drops, input, effectHash } = this.openBlock(task, number);
@@ -98,10 +100,13 @@ export class TaskMachine {
         gas: 0,
       });
       for (const drop of drops) frames.addDrop(drop);
+      failed += drops.length;
       for (const op of this.ops) {
         const result = await runOp(op, block, ask);
         observe?.({ op, block, result });
-        chain.link(linkOf(op, result, block));
+        const link = linkOf(op, result, block);
+        chain.link(link);
+        failed += link.counts.failed;
         for (const drop of result.drops) frames.addDrop(drop);
         if (op.operator.group === 'correct') for (const row of result.applied.changedRows) corrected[block.indices[row] ?? 0] = 1;
         gas += result.gas;
@@ -112,7 +117,7 @@ export class TaskMachine {
       ends.push(chain.commitment);
     }
     const encoded = this.seal(place, blocks, ends, frames, kept, leaves);
-    return { k: task.k, frames: encoded, leaves, candidates: task.count, corrected: countOnes(corrected), gas, localBytes };
+    return { k: task.k, frames: encoded, leaves, candidates: task.count, corrected: countOnes(corrected), failed, gas, localBytes };
   }
 
   /** The block's records before any op, and the commitment to where they come from and to their exact bytes (P13). */

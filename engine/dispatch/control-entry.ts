@@ -58,11 +58,33 @@ export interface Totals {
   globalBytes: number;
 }
 
+/** What work took: gas, bytes that stayed with a node, bytes that went through the log. */
+export interface Cost {
+  gas: number;
+  localBytes: number;
+  globalBytes: number;
+}
+
+/** What a stage took, and the records that left there; rejected ones are told by step, in `Totals`. */
+export interface StageTotals extends Cost {
+  duplicates: number;
+  failed: number;
+}
+
+/** What was done under a member's number, by the member that has it now or had it last. */
+export interface MemberTotals extends Cost {
+  readonly member: string;
+}
+
 export interface Mark {
   readonly type: 'mark';
   /** Tasks below it are complete in every stage. */
   readonly published: number;
   readonly totals: Readonly<Totals>;
+  /** The same tasks by stage. */
+  readonly stages: readonly Readonly<StageTotals>[];
+  /** The same tasks by number of the member that did them. */
+  readonly members: readonly Readonly<MemberTotals>[];
   /** Per member number the offset of its results from which one has to read to count the tasks from `published` on. */
   readonly results: readonly number[];
 }
@@ -134,6 +156,8 @@ export interface TaskResult {
   readonly node: number;
   readonly candidates: number;
   readonly corrected: number;
+  /** Of its candidates those that failed in the source stage. */
+  readonly failed: number;
   readonly gas: number;
   readonly localBytes: number;
   readonly globalBytes: number;

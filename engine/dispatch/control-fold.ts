@@ -139,6 +139,11 @@ export class ControlFold {
     return this.loads.of(node);
   }
 
+  /** The member that has the number, or had it last; empty for one that nobody had. */
+  nameOf(node: number): string {
+    return this.names.get(node) ?? '';
+  }
+
   /** Slots of all members that take part now. */
   slots(): number {
     return this.loads.slots;

@@ -23,6 +23,7 @@ export const OFFER = z.strictObject({
 export const RUN_MODE = z.enum(['running', 'paused', 'draining', 'stopped']);
 const nodes = z.number().int().min(1);
 
+const cost = { gas: whole, localBytes: whole, globalBytes: whole };
 const totals = z.strictObject({
   candidates: whole,
   accepted: whole,
@@ -30,10 +31,10 @@ const totals = z.strictObject({
   duplicates: whole,
   failed: whole,
   rejected: z.record(z.string(), whole),
-  gas: whole,
-  localBytes: whole,
-  globalBytes: whole,
+  ...cost,
 });
+const stageTotals = z.strictObject({ ...cost, duplicates: whole, failed: whole });
+const memberTotals = z.strictObject({ ...cost, member: z.string() });
 
 const CONTROL = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('open'), owner: z.string(), key: hex }),
@@ -54,7 +55,14 @@ const CONTROL = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('settings'), nodes, deadlineMs: nodes, request: whole }),
   z.strictObject({ type: z.literal('confirm'), k: whole, attempt: whole, node: whole, equal: z.boolean() }),
   z.strictObject({ type: z.literal('tick'), tick: whole }),
-  z.strictObject({ type: z.literal('mark'), published: whole, totals, results: z.array(whole) }),
+  z.strictObject({
+    type: z.literal('mark'),
+    published: whole,
+    totals,
+    stages: z.array(stageTotals),
+    members: z.array(memberTotals),
+    results: z.array(whole),
+  }),
   z.strictObject({ type: z.literal('accept'), k: whole, attempt: whole, node: whole, result: hex }),
   z.strictObject({ type: z.literal('dead'), k: whole, attempt: whole, reason: z.string() }),
   z.strictObject({ type: z.literal('probe'), k: whole, probe: whole, from: whole, to: whole, node: whole }),
@@ -72,9 +80,8 @@ const RESULT = z.discriminatedUnion('type', [
     node: whole,
     candidates: whole,
     corrected: whole,
-    gas: whole,
-    localBytes: whole,
-    globalBytes: whole,
+    failed: whole,
+    ...cost,
     leaves: hex,
   }),
   z.strictObject({

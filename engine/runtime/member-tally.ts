@@ -5,6 +5,8 @@
 import type { ControlBody, ResultBody } from '../dispatch/control-entry.ts';
 import type { ControlFold } from '../dispatch/control-fold.ts';
 import { isHeld } from '../dispatch/roles.ts';
+import type { RunTotals } from './run-totals.ts';
+import type { StageProgress } from './stage-progress.ts';
 
 /** Failures and losses that are shown: the newest ones. */
 const SHOWN = 5;
@@ -24,6 +26,11 @@ export interface MemberStatus {
   readonly share: number;
   /** Its attempts that came to nothing. */
   readonly failures: number;
+  /** Tasks that the slowest of its keyed partitions could have taken and has not; null while it holds none. */
+  readonly lag: number | null;
+  /** Of complete tasks, since it had its number: what its attempts and steps took. */
+  readonly gas: number;
+  readonly bytes: { readonly local: number; readonly global: number };
   /** Ticks since its last word; null while this reader has not heard one itself: what stood on the log before it came has no date. */
   readonly heard: number | null;
   /** Resident memory, bytes, as its last heartbeat said; null without one. */
@@ -56,6 +63,8 @@ interface Tally {
 
 export class MemberTally {
   private readonly fold: ControlFold;
+  private readonly totals: Pick<RunTotals, 'members'>;
+  private readonly stages: Pick<StageProgress, 'lagOf'>;
   private readonly tallies = new Map<number, Tally>();
   /** Task → attempt → node, for tasks that are not complete. */
   private readonly attempts = new Map<number, Map<number, number>>();
@@ -63,8 +72,10 @@ export class MemberTally {
   readonly failures: Failure[] = [];
   private readonly lost: { readonly node: number; readonly name: string; readonly reason: Loss['reason']; readonly tick: number }[] = [];
 
-  constructor(fold: ControlFold) {
+  constructor(fold: ControlFold, totals: Pick<RunTotals, 'members'>, stages: Pick<StageProgress, 'lagOf'>) {
     this.fold = fold;
+    this.totals = totals;
+    this.stages = stages;
   }
 
   /** Sees each control entry, after the fold took it. */
@@ -116,13 +127,19 @@ export class MemberTally {
   get members(): MemberStatus[] {
     const { fold } = this;
     const roles = new Map<number, string[]>();
+    const lags = new Map<number, number>();
     const note = (
       name: string,
       role: { readonly epoch: number; readonly node: number; readonly incarnation: string; readonly since: number },
     ): void => {
       if (isHeld(fold, role)) roles.set(role.node, [...(roles.get(role.node) ?? []), name]);
     };
-    for (const [name, lease] of fold.leases) note(name, lease);
+    for (const [name, lease] of fold.leases) {
+      if (!isHeld(fold, lease)) continue;
+      note(name, lease);
+      const [stage = 0, partition = 0] = name.split('/').map(Number);
+      lags.set(lease.node, Math.max(lags.get(lease.node) ?? 0, this.stages.lagOf(stage, partition)));
+    }
     for (const [name, role] of fold.roles) note(name, role);
     return [...fold.members.values()]
       .sort((a, b) => a.node - b.node)
@@ -138,10 +155,19 @@ export class MemberTally {
           accepted,
           share: this.acceptedTasks === 0 ? 0 : accepted / this.acceptedTasks,
           failures,
+          lag: lags.get(node) ?? null,
+          ...this.took(node, member),
           heard: heard === null ? null : fold.tick - heard,
           memory,
         };
       });
+  }
+
+  /** Of this member: its number may be that of another one whose results are counted still. */
+  private took(node: number, member: string): Pick<MemberStatus, 'gas' | 'bytes'> {
+    const sums = this.totals.members[node];
+    if (sums?.member !== member) return { gas: 0, bytes: { local: 0, global: 0 } };
+    return { gas: sums.gas, bytes: { local: sums.localBytes, global: sums.globalBytes } };
   }
 
   private failed(k: number, attempt: number): void {

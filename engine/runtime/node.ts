@@ -176,6 +176,7 @@ export class Node {
       node: this.id,
       candidates: output.candidates,
       corrected: output.corrected,
+      failed: output.failed,
       gas: output.gas,
       localBytes: output.localBytes,
       globalBytes: output.frames.reduce((sum, frame) => sum + frame.length, leaves.length),

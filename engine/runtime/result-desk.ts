@@ -45,7 +45,7 @@ export class ResultDesk {
     this.fold = fold;
     this.keys = keys;
     this.marked = mark;
-    this.totals = new RunTotals(context.program);
+    this.totals = new RunTotals(context.program, (node) => fold.nameOf(node));
   }
 
   /** Sees every control entry, those of earlier orchestrators too. */
@@ -68,14 +68,14 @@ export class ResultDesk {
 
   /** The mark that would stand in control now, once MARK_TASKS more tasks are complete, or at once. */
   mark(cursors: readonly LogCursor[], atOnce: boolean): Mark | undefined {
-    const { published, sum } = this.totals;
+    const { published } = this.totals;
     if (!atOnce && published < (this.marked?.published ?? 0) + MARK_TASKS) return undefined;
     const results = cursors.map((cursor) => {
       const open = (this.open.get(cursor.partition) ?? []).filter(({ k }) => k >= published);
       this.open.set(cursor.partition, open);
       return open[0]?.offset ?? cursor.position;
     });
-    return { type: 'mark', published, totals: { ...sum, rejected: { ...sum.rejected } }, results };
+    return { type: 'mark', published, ...this.totals.save(), results };
   }
 
   /** The entry that follows from a result, if one does. */

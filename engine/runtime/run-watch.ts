@@ -55,9 +55,9 @@ export class RunWatch {
     this.topics = new RunTopics(run.run);
     this.signal = options.signal;
     this.control = new ControlTail(log, this.topics.control);
-    this.totals = new RunTotals(run.program);
-    this.tally = new MemberTally(this.control.fold);
-    this.stages = new StageProgress(run.program, this.control.fold);
+    this.totals = new RunTotals(run.program, (node) => this.control.fold.nameOf(node));
+    this.stages = new StageProgress(run.program, this.control.fold, this.totals);
+    this.tally = new MemberTally(this.control.fold, this.totals, this.stages);
     this.source = new SourceLag(log, this.topics, run, options.openExternal);
     this.control.listen((body) => this.hear(body));
   }

@@ -1,10 +1,12 @@
 /**
- * How far each stage of a run has come, and what holds it up. A keyed stage's partitions take tasks in order, so the slowest one tells how
+ * How far each stage of a run has come, what holds it up, and what it cost. A keyed stage's partitions take tasks in order, so the slowest one tells how
  * far it is; what lies between two stages is what the later one lags behind. Memory is bounded by the tasks that are not complete (law 6).
  */
 import type { Program } from '../contract/program.ts';
 import type { ControlBody, StepResult } from '../dispatch/control-entry.ts';
 import type { ControlFold } from '../dispatch/control-fold.ts';
+import { OVER_COUNT } from '../datavm/accept-op.ts';
+import type { RunTotals } from './run-totals.ts';
 
 export interface StageStatus {
   readonly index: number;
@@ -18,11 +20,20 @@ export interface StageStatus {
   readonly lag: number;
   /** The first task that is not done though the stage could have it, and the ticks that it has waited; null when there is none. */
   readonly oldest: { readonly k: number; readonly ticks: number } | null;
+  /** Of complete tasks, since the run began: what the stage took, and the records that left the stream in it. */
+  readonly gas: number;
+  readonly bytes: { readonly local: number; readonly global: number };
+  readonly rejected: number;
+  readonly duplicates: number;
+  readonly failed: number;
 }
+
+type StageWork = Pick<StageStatus, 'done' | 'working' | 'lag' | 'oldest'>;
 
 export class StageProgress {
   private readonly program: Program;
   private readonly fold: ControlFold;
+  private readonly totals: Pick<RunTotals, 'stages' | 'sum'>;
   /** STAGE/PARTITION → steps below this are done. */
   private readonly next = new Map<string, number>();
   /** Tick at which each task that is not complete was cut, and accepted. */
@@ -32,9 +43,10 @@ export class StageProgress {
   /** Tasks below it are complete in every stage. */
   private complete = 0;
 
-  constructor(program: Program, fold: ControlFold) {
+  constructor(program: Program, fold: ControlFold, totals: Pick<RunTotals, 'stages' | 'sum'>) {
     this.program = program;
     this.fold = fold;
+    this.totals = totals;
   }
 
   /** Sees each control entry, after the fold took it. */
@@ -52,39 +64,58 @@ export class StageProgress {
   }
 
   get stages(): StageStatus[] {
-    const stages: StageStatus[] = [];
-    const { finish } = this.fold;
-    // What was cut beyond the end of the run is never taken by its keyed stages.
-    let before = Math.min(this.accepted, finish === undefined ? Number.POSITIVE_INFINITY : finish.last + 1);
-    for (const { index, kind, partitions } of this.program.stages) {
-      const status = kind === 'source' ? this.source(index) : this.keyed(index, kind, partitions, before);
-      if (kind !== 'source') before = status.done;
-      stages.push(status);
-    }
-    return stages;
+    return this.program.stages.map(({ index, kind, partitions }) => {
+      const work = kind === 'source' ? this.source() : this.keyed(this.nexts(index, partitions), this.offered(index));
+      return { index, kind, partitions, ...work, ...this.took(index) };
+    });
   }
 
-  private source(index: number): StageStatus {
+  /** Tasks that a partition of a keyed stage could have taken and has not. */
+  lagOf(stage: number, partition: number): number {
+    return Math.max(0, this.offered(stage) - this.nextOf(stage, partition));
+  }
+
+  /** Tasks that the stage before has done, of those that the run comes to. */
+  private offered(stage: number): number {
+    const before = this.program.stages[stage - 1];
+    if (before !== undefined && before.kind !== 'source') return Math.min(...this.nexts(before.index, before.partitions));
+    const { finish } = this.fold;
+    // What was cut beyond the end of the run is never taken by its keyed stages.
+    return Math.min(this.accepted, finish === undefined ? Number.POSITIVE_INFINITY : finish.last + 1);
+  }
+
+  private nextOf(stage: number, partition: number): number {
+    return Math.max(this.complete, this.next.get(`${stage}/${partition}`) ?? 0);
+  }
+
+  private nexts(stage: number, partitions: number): number[] {
+    return Array.from({ length: partitions }, (_, partition) => this.nextOf(stage, partition));
+  }
+
+  private took(index: number): Pick<StageStatus, 'gas' | 'bytes' | 'rejected' | 'duplicates' | 'failed'> {
+    const { gas = 0, localBytes = 0, globalBytes = 0, duplicates = 0, failed = 0 } = this.totals.stages[index] ?? {};
+    const { stages } = this.program;
+    const steps = (stages[index]?.ops ?? []).map(({ id }) => id);
+    if (index === stages.length - 1) steps.push(OVER_COUNT);
+    const rejected = steps.reduce((sum, step) => sum + (this.totals.sum.rejected[step] ?? 0), 0);
+    return { gas, bytes: { local: localBytes, global: globalBytes }, rejected, duplicates, failed };
+  }
+
+  private source(): StageWork {
     let working = 0;
     let lag = 0;
     for (const k of this.cutAt.keys()) {
       if ((this.fold.tasks.get(k)?.live.length ?? 0) > 0) working++;
       else lag++;
     }
-    return { index, kind: 'source', partitions: 1, done: this.accepted, working, lag, oldest: this.oldest(this.cutAt) };
+    return { done: this.accepted, working, lag, oldest: this.oldest(this.cutAt) };
   }
 
-  private keyed(index: number, kind: 'keyed' | 'last', partitions: number, before: number): StageStatus {
-    const nexts = Array.from({ length: partitions }, (_, partition) =>
-      Math.max(this.complete, this.next.get(`${index}/${partition}`) ?? 0),
-    );
+  private keyed(nexts: readonly number[], before: number): StageWork {
     const done = Math.min(...nexts);
     const begun = Math.max(...nexts);
     const since = this.acceptedAt.get(done);
     return {
-      index,
-      kind,
-      partitions,
       done,
       working: begun - done,
       lag: Math.max(0, before - begun),

@@ -1,10 +1,20 @@
 /** What people read: figures, columns, and texts of records that can't break a line or command a terminal. */
 import { describe, expect, it } from 'vitest';
-import { bytesText, columns, grouped, oneLine, percent, secondsText, shortened } from '../../../cli/format.ts';
+import { bytesText, clipped, columns, grouped, oneLine, percent, secondsText, shortened } from '../../../cli/format.ts';
 import { exhaustedText, fellShort } from '../../../cli/run-summary.ts';
 import { showValue } from '../../../cli/show-value.ts';
 import { whyText } from '../../../cli/why-text.ts';
 import type { RunSummary } from '../../../engine/index.ts';
+
+describe('a line that is drawn', () => {
+  it('is as wide as the terminal at most, whatever colours it, and colours end where they did', () => {
+    const bold = '\u001b[1mabcdef\u001b[22mgh';
+    expect([clipped('abc', 3), clipped('abcd', 3), clipped('', 3)]).toEqual(['abc', 'abc', '']);
+    expect(clipped(bold, 8)).toBe(bold);
+    expect(clipped(bold, 4)).toBe('\u001b[1mabcd\u001b[22m');
+    expect(clipped(bold, 7)).toBe('\u001b[1mabcdef\u001b[22mg');
+  });
+});
 
 describe('figures', () => {
   it('are grouped by thousands, without touching a fraction', () => {

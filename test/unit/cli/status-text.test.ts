@@ -3,6 +3,9 @@ import { describe, expect, it } from 'vitest';
 import type { RunStatus } from '#engine';
 import { standing, stateWord, statusLine } from '../../../cli/status-text.ts';
 
+const SOURCE_TOOK = { gas: 4_000, bytes: { local: 7, global: 6 }, rejected: 600, duplicates: 0, failed: 2 };
+const KEYED_TOOK = { gas: 70, bytes: { local: 0, global: 3_000 }, rejected: 0, duplicates: 40, failed: 0 };
+
 const STATUS: RunStatus = {
   name: 'tea',
   generation: 2,
@@ -29,8 +32,8 @@ const STATUS: RunStatus = {
   },
   rate: { perSecond: 100, trend: 'rising' },
   stages: [
-    { index: 0, kind: 'source', partitions: 1, done: 26, working: 4, lag: 0, oldest: { k: 26, ticks: 3 } },
-    { index: 1, kind: 'keyed', partitions: 8, done: 20, working: 1, lag: 5, oldest: { k: 20, ticks: 1 } },
+    { index: 0, kind: 'source', partitions: 1, done: 26, working: 4, lag: 0, oldest: { k: 26, ticks: 3 }, ...SOURCE_TOOK },
+    { index: 1, kind: 'keyed', partitions: 8, done: 20, working: 1, lag: 5, oldest: { k: 20, ticks: 1 }, ...KEYED_TOOK },
   ],
   members: [
     {
@@ -43,6 +46,9 @@ const STATUS: RunStatus = {
       accepted: 26,
       share: 1,
       failures: 1,
+      lag: 4,
+      gas: 4_070,
+      bytes: { local: 7, global: 3_006 },
       heard: 1,
       memory: 250_000_000,
     },
@@ -71,9 +77,9 @@ describe('the standing of a run', () => {
       /rejected +600/,
       /cost +5 gas, 7 B local, 9 B global/,
       /tree +512 leaves/,
-      /0 source +26 +4 +0 +task 26 waits 1\.50 s/,
-      /1 keyed × 8 +20 +1 +5 +task 20 waits 0\.50 s/,
-      /0 +one +2\/2 +26 +100\.0 % +1 +1 +0\.50 s ago +250\.0 MB +1\/0-2,5 checkpointer/,
+      /0 source +26 +4 +0 +600 +0 +2 +4,000 +7 B +6 B +task 26 waits 1\.50 s/,
+      /1 keyed × 8 +20 +1 +5 +0 +40 +0 +70 +0 B +3\.00 kB +task 20 waits 0\.50 s/,
+      /0 +one +2\/2 +26 +100\.0 % +1 +1 +4 +4,070 +7 B +3\.01 kB +0\.50 s ago +250\.0 MB +1\/0-2,5 checkpointer/,
       /node 1 \(two\) was silent for too long, 5\.00 s ago/,
       /task 0\/9, attempt 0 on node 1: WORKER_DIED, it\\nended/,
     ])

@@ -46,7 +46,14 @@ const entry: fc.Arbitrary<ControlBody> = fc.oneof(
   fc.record({ type: kind('settings'), nodes: fc.integer({ min: 1, max: 3 }), deadlineMs: fc.integer({ min: 1, max: 9 }), request: small }),
   fc.record({ type: kind('confirm'), k, attempt: small, node: small, equal: fc.boolean() }),
   fc.record({ type: kind('tick'), tick: fc.nat(6) }),
-  fc.record({ type: kind('mark'), published: fc.nat(1), totals: fc.constant(totals), results: fc.constant([]) }),
+  fc.record({
+    type: kind('mark'),
+    published: fc.nat(1),
+    totals: fc.constant(totals),
+    stages: fc.constant([]),
+    members: fc.constant([]),
+    results: fc.constant([]),
+  }),
   fc.record({ type: kind('accept'), k, attempt: small, node: small, result: key }),
   {
     arbitrary: fc.record({ type: kind('dead'), k, attempt: small, reason: fc.constantFrom('WORKER_DIED', 'UPSTREAM_UNREACHABLE') }),

@@ -12,6 +12,9 @@ const hex = 'a'.repeat(64);
 
 const OFFER = offer({ slots: 2, models: ['m'], memory: 512 });
 
+const COST = { gas: 3, localBytes: 2, globalBytes: 1 };
+const TOTALS = { candidates: 8, accepted: 1, corrected: 0, duplicates: 1, failed: 2, rejected: { rule: 4 }, ...COST };
+
 const CONTROL: readonly ControlBody[] = [
   { type: 'open', owner: 'host:1', key: hex },
   { type: 'cut', k: 1, branch: 0, first: 8, count: 8, ranges: [[0, 8, 16]] },
@@ -24,6 +27,14 @@ const CONTROL: readonly ControlBody[] = [
   { type: 'settings', nodes: 4, deadlineMs: 60_000, request: 10 },
   { type: 'confirm', k: 1, attempt: 1, node: 2, equal: true },
   { type: 'tick', tick: 3 },
+  {
+    type: 'mark',
+    published: 3,
+    totals: TOTALS,
+    stages: [{ ...COST, duplicates: 1, failed: 2 }],
+    members: [{ ...COST, member: 'a' }],
+    results: [7],
+  },
   { type: 'accept', k: 1, attempt: 0, node: 2, result: hex },
   { type: 'dead', k: 1, attempt: 0, reason: 'WORKER_DIED' },
   { type: 'probe', k: 1, probe: 0, from: 0, to: 4, node: 1 },
@@ -35,7 +46,7 @@ const CONTROL: readonly ControlBody[] = [
 
 const counts = { accepted: 1, duplicates: 0, failed: 0, rejected: { rule: 2 } };
 const RESULTS: readonly ResultBody[] = [
-  { type: 'task', k: 1, attempt: 0, node: 0, candidates: 8, corrected: 1, gas: 9, localBytes: 5, globalBytes: 6, leaves: hex },
+  { type: 'task', k: 1, attempt: 0, node: 0, candidates: 8, corrected: 1, failed: 2, gas: 9, localBytes: 5, globalBytes: 6, leaves: hex },
   { type: 'step', stage: 1, partition: 0, k: 1, epoch: 0, node: 0, ...counts, gas: 1, globalBytes: 2, reached: false },
   { type: 'failed-attempt', k: 1, attempt: 0, node: 0, code: 'WORKER_DIED', message: 'exit code 3' },
   { type: 'probe-result', k: 1, probe: 0, node: 0, code: '', message: '' },

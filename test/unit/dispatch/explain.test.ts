@@ -59,7 +59,7 @@ describe('an explanation', () => {
       localBytes: 0,
       globalBytes: 0,
     };
-    run.write(accept(0, 0, 0), { type: 'mark', published: 1, totals, results: [] });
+    run.write(accept(0, 0, 0), { type: 'mark', published: 1, totals, stages: [], members: [], results: [] });
     expect(text(run.log, 0)).toContain('The log says the same.');
   });
 

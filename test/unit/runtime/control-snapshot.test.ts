@@ -24,6 +24,7 @@ const SEED = Number(process.env['MIZU_SEED'] ?? Date.now() % 1_000_000);
 const TITLE = 'w/1';
 const TOPICS = new RunTopics({ name: 'w', generation: 1 });
 const PLACE = snapshotPlace(TOPICS, TITLE);
+const sums = { stages: [], members: [] };
 const totals = { candidates: 0, accepted: 0, corrected: 0, duplicates: 0, failed: 0, rejected: {}, gas: 0, localBytes: 0, globalBytes: 0 };
 
 /** Writes control and snapshots as the orchestrator does: a turn is a commit, a snapshot follows the turn with which it is due. */
@@ -104,7 +105,14 @@ const step = (cuts: number): fc.Arbitrary<ControlBody> => {
     })),
     fc.record({ type: fc.constant('lost' as const), node: small, reason: fc.constant('silent' as const) }),
     fc.record({ type: fc.constant('appoint' as const), role: fc.constant('gateway' as const), epoch: small, node: small }),
-    fc.record({ type: fc.constant('mark' as const), published: k, totals: fc.constant(totals), results: fc.constant([3, 5]) }),
+    fc.record({
+      type: fc.constant('mark' as const),
+      published: k,
+      totals: fc.constant(totals),
+      stages: fc.constant([]),
+      members: fc.constant([]),
+      results: fc.constant([3, 5]),
+    }),
   );
 };
 const turns = fc.array(fc.tuple(fc.nat(2), fc.array(fc.nat(1_000_000), { maxLength: 6 })), { maxLength: 25 });
@@ -179,7 +187,7 @@ describe('a start from a snapshot of control', () => {
       const writer = await Writer.open(real, openSigner(real), 50);
       await writer.turn(Array.from({ length: 100 }, (_, k) => cut(k)));
       expect(await real.end(TOPICS.controlSnapshots, 0)).toBe(0);
-      await writer.turn([{ type: 'mark', published: 100, totals, results: [] }]);
+      await writer.turn([{ type: 'mark', published: 100, totals, ...sums, results: [] }]);
       expect(await real.end(TOPICS.controlSnapshots, 0)).toBeGreaterThan(0);
       await writer.close();
     });

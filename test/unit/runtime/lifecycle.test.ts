@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { DeployRequest } from '../../../engine/runtime/deploy.ts';
-import type { Log, Offset, ReadOptions, RunName, TopicSpec } from '#engine';
+import type { Log, Offset, ReadOptions, RunName, RunStatus, TopicSpec } from '#engine';
 import { askMode, deploy, listStates, planDeploy, readRun, readStatus, RunTopics, settingsRequest, undrained } from '#engine';
 import { type CompiledFile, openSigner } from '#topologies';
 import { decodeRequest } from '../../../engine/dispatch/control-entry.ts';
@@ -224,6 +224,11 @@ describe('the status of a run', () => {
         const dropped = Object.values(totals.rejected).reduce((sum, n) => sum + n, 0);
         expect(totals.accepted + dropped + totals.duplicates + totals.failed).toBe(totals.candidates);
         expect(status.stages.map(({ done }) => done >= tasks.published)).toEqual(status.stages.map(() => true));
+        expectSums(status);
+        // One node does all of it.
+        expect(status.members).toMatchObject([
+          { gas: totals.gas, bytes: { local: totals.localBytes, global: totals.globalBytes }, lag: expect.any(Number) },
+        ]);
         const [listed] = await listStates(log, IDLE);
         expect(listed).toMatchObject({ name: 'w', generation: 1, state: 'unfinished', mode: 'running', program: workflow.digest });
         expect(listed?.candidates).toBeGreaterThanOrEqual(64 * 10);
@@ -238,6 +243,7 @@ describe('the status of a run', () => {
         const summary = await runCompiled(workflow, { log, order: 1 });
         const status = await readStatus(log, await readRun(log, 'w'));
         expect(status).toMatchObject({ state: 'finished', signed: summary.treeSize, totals: { accepted: summary.accepted }, members: [] });
+        expectSums(status);
         expect(await listStates(log, IDLE)).toMatchObject([{ state: 'finished', accepted: summary.accepted, wanted: 15 }]);
       }),
     );
@@ -259,6 +265,18 @@ describe('the status of a run', () => {
     );
   });
 });
+
+/** Stages tell the same work and the same records that left as the run as a whole. */
+function expectSums({ stages, totals }: RunStatus): void {
+  const sum = (of: (stage: RunStatus['stages'][number]) => number): number => stages.reduce((total, stage) => total + of(stage), 0);
+  expect(sum(({ gas }) => gas)).toBe(totals.gas);
+  expect(sum(({ bytes }) => bytes.local)).toBe(totals.localBytes);
+  expect(sum(({ bytes }) => bytes.global)).toBe(totals.globalBytes);
+  expect(sum(({ rejected }) => rejected)).toBe(Object.values(totals.rejected).reduce((all, n) => all + n, 0));
+  expect(sum(({ duplicates }) => duplicates)).toBe(totals.duplicates);
+  expect(sum(({ failed }) => failed)).toBe(totals.failed);
+  expect(totals.gas).toBeGreaterThan(0);
+}
 
 /** A run that ends when so many tasks are complete. */
 async function interrupted(log: Log, workflow: CompiledFile, tasks: number): Promise<RunName> {

@@ -30,18 +30,21 @@ const task = (k: number): TaskResult => ({
   type: 'task',
   k,
   attempt: 0,
-  node: 0,
+  node: k % 2,
   candidates: 4,
   corrected: k % 3,
+  failed: k % 2,
   gas: 10 + k,
   localBytes: 100,
   globalBytes: 7,
   leaves: 'a'.repeat(64),
 });
 
+/** Each step counts what left up to its stage: in the last stage one record more fails than in the two before it. */
 function step(stageIndex: number, partition: number, k: number, reached = false): StepResult {
-  const counts = { accepted: 2, duplicates: 1, failed: k % 2, rejected: k % 2 === 0 ? { short: 1 } : { long: 1, short: 0 } };
-  return { type: 'step', stage: stageIndex, partition, k, epoch: 0, node: 0, ...counts, gas: 1, globalBytes: 3, reached };
+  const left = stageIndex === 1 ? { duplicates: 1, failed: partition === 0 ? k % 2 : 0 } : { duplicates: 2, failed: (k % 2) + 1 };
+  const counts = { accepted: 2, ...left, rejected: k % 2 === 0 ? { short: 1 } : { long: 1, short: 0 } };
+  return { type: 'step', stage: stageIndex, partition, k, epoch: 0, node: 1, ...counts, gas: 1, globalBytes: 3, reached };
 }
 
 const resultsOf = (k: number, reached = false): (TaskResult | StepResult)[] => [
@@ -51,8 +54,10 @@ const resultsOf = (k: number, reached = false): (TaskResult | StepResult)[] => [
   step(2, 0, k, reached),
 ];
 
+const nameOf = (node: number): string => `m${node}`;
+
 function totalsOf(program: Program, results: readonly (TaskResult | StepResult)[]): RunTotals {
-  const totals = new RunTotals(program);
+  const totals = new RunTotals(program, nameOf);
   for (const result of results) {
     if (result.type === 'task') totals.addTask(result);
     else totals.addStep(result);
@@ -68,8 +73,8 @@ describe('totals of a run', () => {
       candidates: 28,
       accepted: 14,
       corrected: 6,
-      duplicates: 7,
-      failed: 3,
+      duplicates: 14,
+      failed: 10,
       rejected: { short: 4, long: 3 },
       gas: 91 + 3 * TASKS,
       localBytes: 700,
@@ -78,7 +83,7 @@ describe('totals of a run', () => {
     fc.assert(
       fc.property(fc.shuffledSubarray([...all, ...all], { minLength: 2 * all.length, maxLength: 2 * all.length }), (shuffled) => {
         const totals = totalsOf(ENDLESS, shuffled);
-        expect(totals.sum).toEqual(inOrder.sum);
+        expect(totals.save()).toEqual(inOrder.save());
         expect(totals.published).toBe(TASKS);
       }),
       { seed: SEED },
@@ -92,7 +97,7 @@ describe('totals of a run', () => {
     fc.assert(
       fc.property(fc.shuffledSubarray(all, { minLength: all.length, maxLength: all.length }), (shuffled) => {
         const totals = totalsOf(PROGRAM, shuffled);
-        expect(totals.sum).toEqual(upTo.sum);
+        expect(totals.save()).toEqual(upTo.save());
         expect(totals.reachedAt).toBe(reachedAt);
       }),
       { seed: SEED },
@@ -116,11 +121,36 @@ describe('totals of a run', () => {
     const whole = totalsOf(ENDLESS, all);
     for (let published = 0; published <= TASKS; published++) {
       const before = totalsOf(ENDLESS, Array.from({ length: published }, (_, k) => resultsOf(k)).flat());
-      const totals = new RunTotals(ENDLESS);
-      totals.goOn({ type: 'mark', published, totals: before.sum, results: [] });
+      const totals = new RunTotals(ENDLESS, nameOf);
+      totals.goOn({ type: 'mark', published, ...before.save(), results: [] });
       for (const result of all) if (result.type === 'task') totals.addTask(result);
       for (const result of all) if (result.type === 'step') totals.addStep(result);
-      expect(totals.sum).toEqual(whole.sum);
+      expect(totals.save()).toEqual(whole.save());
     }
+  });
+
+  it('are told by stage and by member, and no record that left is told in two stages', () => {
+    const { stages, members } = totalsOf(ENDLESS, Array.from({ length: TASKS }, (_, k) => resultsOf(k)).flat());
+    expect(stages).toEqual([
+      { gas: 91, localBytes: 700, globalBytes: 49, duplicates: 0, failed: 3 },
+      { gas: 14, localBytes: 0, globalBytes: 42, duplicates: 14, failed: 0 },
+      { gas: 7, localBytes: 0, globalBytes: 21, duplicates: 0, failed: 7 },
+    ]);
+    expect(members).toEqual([
+      { member: 'm0', gas: 10 + 12 + 14 + 16, localBytes: 400, globalBytes: 28 },
+      { member: 'm1', gas: 11 + 13 + 15 + 3 * TASKS, localBytes: 300, globalBytes: 21 + 9 * TASKS },
+    ]);
+  });
+
+  it('of a member begin anew when another one has its number', () => {
+    let name = 'first';
+    const totals = new RunTotals(ENDLESS, () => name);
+    for (const k of [0, 1]) {
+      for (const result of resultsOf(k)) if (result.type === 'task') totals.addTask(result);
+      for (const result of resultsOf(k)) if (result.type === 'step') totals.addStep(result);
+      if (k === 0) expect(totals.members[0]).toEqual({ member: 'first', gas: 10, localBytes: 100, globalBytes: 7 });
+      name = 'second';
+    }
+    expect(totals.members[1]).toEqual({ member: 'second', gas: 14, localBytes: 100, globalBytes: 16 });
   });
 });
