@@ -2,8 +2,8 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Log, Signer } from '#engine';
-import { MizuError, openKeyFile } from '#engine';
-import { openEmbeddedLog } from '#connectors/embedded';
+import { byteCount, MizuError, openKeyFile } from '#engine';
+import { type EmbeddedLocalStorage, openEmbeddedLog, openLocalStorage } from '#connectors/embedded';
 import { KAFKA_SCHEME, openKafkaLog, readKafkaSecurity } from '#connectors/kafka';
 
 /** Used when neither `--log` nor MIZU_LOG is given. */
@@ -48,6 +48,23 @@ export function homeOf(log: Log): string {
 /** Local storage of the processes that work on a log. */
 export function localDirectory(log: Log): string {
   return join(homeOf(log), 'local');
+}
+
+/** Memory for keys, for all processes that start with it. */
+const INDEX_MEMORY = 'MIZU_INDEX_MEMORY';
+
+/** Local storage in a folder, with as much memory for keys as the environment grants. @throws USAGE; FILE_UNWRITABLE. */
+export function openStorage(directory: string): EmbeddedLocalStorage {
+  const given = fromEnvironment(INDEX_MEMORY);
+  if (given === undefined || given === '') return openLocalStorage(directory);
+  const indexMemoryBytes = byteCount(given);
+  if (indexMemoryBytes === undefined || !Number.isSafeInteger(indexMemoryBytes)) {
+    throw new MizuError('USAGE', `${INDEX_MEMORY} is '${given.slice(0, 40)}', which is no size`, {
+      component: INDEX_MEMORY,
+      hint: 'Give a size such as 64MB or 1GiB; keys beyond it go to disk.',
+    });
+  }
+  return openLocalStorage(directory, { indexMemoryBytes });
 }
 
 /** The key that signs results and checkpoints: the given file, or the log's own, which is made on first use. @throws KEY_INVALID. */

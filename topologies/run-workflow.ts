@@ -1,10 +1,9 @@
 /** Compile → deploy → run to the end, on one machine: the composition that commands and tests use. */
 import type { Log, Progress, RunName, RunSummary } from '#engine';
 import { deploy, NODE_LIMIT, readRun, runToEnd } from '#engine';
-import { openLocalStorage } from '#connectors/embedded';
 import type { CompiledFile } from './compile-file.ts';
 import { openExternal } from './open-external.ts';
-import { localDirectory, openSigner } from './open-log.ts';
+import { localDirectory, openSigner, openStorage } from './open-log.ts';
 import { registry } from './registry.ts';
 import { checkTopic } from './sample-topic.ts';
 import { checkModelKeys, type Environment, runGateway } from './run-gateway.ts';
@@ -52,7 +51,7 @@ export async function runWorkflow(workflow: CompiledFile, options: RunWorkflowOp
   });
   options.onDeployed?.(name);
   const run = await readRun(log, name.name, name.generation);
-  const local = openLocalStorage(localDirectory(log));
+  const local = openStorage(localDirectory(log));
   const gateway = runGateway({ log, run, models: workflow.deployment.models, signer, local, env, signal });
   try {
     return await runToEnd({

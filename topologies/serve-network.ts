@@ -2,8 +2,7 @@
 import { totalmem } from 'node:os';
 import type { Log, Role, ServeEvent } from '#engine';
 import { MizuError, serve } from '#engine';
-import { openLocalStorage } from '#connectors/embedded';
-import { localDirectory, openSigner } from './open-log.ts';
+import { localDirectory, openSigner, openStorage } from './open-log.ts';
 import { openExternal } from './open-external.ts';
 import { registry } from './registry.ts';
 import { type Environment, gatewayOpener } from './run-gateway.ts';
@@ -42,7 +41,7 @@ export async function serveNetwork(options: ServeNetworkOptions): Promise<void> 
     });
   }
   const signer = openSigner(log, options.keyFile);
-  const local = openLocalStorage(localDirectory(log));
+  const local = openStorage(localDirectory(log));
   try {
     await serve({
       log,

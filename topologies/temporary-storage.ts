@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LocalStorage } from '#engine';
-import { openLocalStorage } from '#connectors/embedded';
+import { openStorage } from './open-log.ts';
 
 export function temporaryStorage(): LocalStorage {
   const folder = mkdtempSync(join(tmpdir(), 'mizu-'));
-  const storage = openLocalStorage(folder);
+  const storage = openStorage(folder);
   return {
     openKeyIndex: (name, expectedKeys) => storage.openKeyIndex(name, expectedKeys),
     async close() {

@@ -2,4 +2,4 @@
 export { type EmbeddedLogOptions, openEmbeddedLog } from './log.ts';
 export { BLOOM_TARGET_RATE } from './key-bloom.ts';
 export type { CountedKeyIndex } from './key-index.ts';
-export { type LocalStorageOptions, openLocalStorage } from './local-storage.ts';
+export { type EmbeddedLocalStorage, type LocalStorageOptions, openLocalStorage } from './local-storage.ts';

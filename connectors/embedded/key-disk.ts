@@ -4,9 +4,9 @@
  */
 import { rmSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { invariant, type KeyTable, MizuError, type Winner } from '#engine';
+import { invariant, type KeyTable, messageOf, MizuError, type Winner } from '#engine';
 import { KeyBloom } from './key-bloom.ts';
-import { translate } from './sqlite-error.ts';
+import { isWriteFailure, translate } from './sqlite-error.ts';
 
 /** SQLite's page cache for each table. */
 const DISK_CACHE_BYTES = 16 * 1024 * 1024;
@@ -40,22 +40,26 @@ export class KeyDisk {
     this.#file = file;
     this.#counters = counters;
     this.#bloom = new KeyBloom(expectedKeys);
+    let db: DatabaseSync | undefined;
     try {
       // Defensive mode, Node's default, silently keeps `journal_mode` from becoming OFF.
-      this.#db = new DatabaseSync(file, { timeout: 0, defensive: false });
+      db = new DatabaseSync(file, { timeout: 0, defensive: false });
       for (const pragma of [
         'locking_mode = EXCLUSIVE',
         'journal_mode = OFF',
         'synchronous = OFF',
         `cache_size = -${DISK_CACHE_BYTES / 1024}`,
       ]) {
-        this.#db.exec(`PRAGMA ${pragma}`);
+        db.exec(`PRAGMA ${pragma}`);
       }
-      this.#db.exec('CREATE TABLE keys (key BLOB PRIMARY KEY, k INTEGER NOT NULL, i INTEGER NOT NULL) WITHOUT ROWID');
-      this.#select = this.#db.prepare('SELECT k, i FROM keys WHERE key = ?');
-      this.#insert = this.#db.prepare('INSERT INTO keys (key, k, i) VALUES (?, ?, ?)');
+      db.exec('CREATE TABLE keys (key BLOB PRIMARY KEY, k INTEGER NOT NULL, i INTEGER NOT NULL) WITHOUT ROWID');
+      this.#select = db.prepare('SELECT k, i FROM keys WHERE key = ?');
+      this.#insert = db.prepare('INSERT INTO keys (key, k, i) VALUES (?, ?, ?)');
+      this.#db = db;
     } catch (error) {
-      throw translate(error, file);
+      db?.close();
+      removeQuietly(file);
+      throw failed(error, file);
     }
     // An unlinked file vanishes with its process, even a killed one.
     removeQuietly(file);
@@ -135,14 +139,21 @@ export class KeyDisk {
       return work();
     } catch (error) {
       this.close();
-      const { code, message, hint } = translate(error, this.#file);
-      throw new MizuError(code, `The exact index in local storage failed: ${message}`, {
-        cause: error,
-        component: this.#file,
-        hint: code === 'DISK_FULL' ? (hint ?? '') : 'It is temporary: start again and it is rebuilt from the log.',
-      });
+      throw failed(error, this.#file);
     }
   }
+}
+
+function failed(error: unknown, file: string): MizuError {
+  const full = translate(error, file).code === 'DISK_FULL' || isWriteFailure(error);
+  const { code, message } = full ? { code: 'DISK_FULL' as const, message: messageOf(error) } : translate(error, file);
+  return new MizuError(code, `The exact index in local storage ${full ? "can't grow" : 'failed'}: ${message}`, {
+    cause: error,
+    component: file,
+    hint: full
+      ? 'Nothing is lost: it is temporary. Make room there, raise the limit of file sizes, or give keys more memory (MIZU_INDEX_MEMORY).'
+      : 'It is temporary: start again and it is rebuilt from the log.',
+  });
 }
 
 /** The first 6 bytes as a number: enough to put uniform keys in order. */

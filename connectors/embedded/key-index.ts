@@ -8,10 +8,17 @@ import { invariant, type KeyIndex, KeyTable, type Winner } from '#engine';
 import { KEY_BYTES } from './key-bloom.ts';
 import { type DiskCounters, KeyDisk } from './key-disk.ts';
 
-/** Keys in memory of all indexes of one process together: about 5 million at some 50 bytes. Beyond it they go to disk. */
+/** Keys in memory of all indexes of one process together, unless it is given another limit: about 5 million at some 50 bytes. Beyond it they go to disk. */
 export const INDEX_MEMORY_BYTES = 256 * 1024 * 1024;
 /** Keys that are put on disk at once: in order and in one transaction they cost a third of single ones. 3.5 MB for each index. */
-export const BUFFER_KEYS = 65_536;
+const BUFFER_KEYS = 65_536;
+const BUFFER_KEYS_LEAST = 256;
+
+/** Keys that are put on disk at once in a process with so much memory for them: a small one has no room for full buffers either. */
+export function bufferKeysFor(limitBytes: number): number {
+  const share = Math.floor((BUFFER_KEYS * limitBytes) / INDEX_MEMORY_BYTES);
+  return Math.min(BUFFER_KEYS, Math.max(BUFFER_KEYS_LEAST, share));
+}
 
 /** What the indexes of one process share. Owned by their local storage. */
 export interface IndexMemory {

@@ -5,7 +5,7 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type LocalStorage, messageOf, MizuError } from '#engine';
-import { BUFFER_KEYS, type CountedKeyIndex, INDEX_MEMORY_BYTES, type IndexMemory, openKeyIndex } from './key-index.ts';
+import { bufferKeysFor, type CountedKeyIndex, INDEX_MEMORY_BYTES, type IndexMemory, openKeyIndex } from './key-index.ts';
 import { isAlive } from './processes.ts';
 
 export interface EmbeddedLocalStorage extends LocalStorage {
@@ -18,7 +18,7 @@ const FILE_PATTERN = /^index-(\d+)-/;
 export interface LocalStorageOptions {
   /** Memory for the keys of all indexes together. Default `INDEX_MEMORY_BYTES`. */
   readonly indexMemoryBytes?: number;
-  /** Keys that an index puts on disk at once when that is used up. Default `BUFFER_KEYS`. */
+  /** Keys that an index puts on disk at once when that is used up. Default: as `bufferKeysFor` that memory. */
   readonly bufferKeys?: number;
 }
 
@@ -26,11 +26,8 @@ export interface LocalStorageOptions {
 export function openLocalStorage(directory: string, options: LocalStorageOptions = {}): EmbeddedLocalStorage {
   prepareFolder(directory);
   const indexes: CountedKeyIndex[] = [];
-  const memory: IndexMemory = {
-    limitBytes: options.indexMemoryBytes ?? INDEX_MEMORY_BYTES,
-    bufferKeys: options.bufferKeys ?? BUFFER_KEYS,
-    usedBytes: 0,
-  };
+  const limitBytes = options.indexMemoryBytes ?? INDEX_MEMORY_BYTES;
+  const memory: IndexMemory = { limitBytes, bufferKeys: options.bufferKeys ?? bufferKeysFor(limitBytes), usedBytes: 0 };
   return {
     openKeyIndex(name, expectedKeys) {
       const safe = name.replaceAll(/[^A-Za-z0-9._-]/g, '_').slice(0, 80);

@@ -15,6 +15,7 @@ const SQLITE_CANTOPEN = 14;
 const SQLITE_CONSTRAINT = 19;
 const SQLITE_NOTADB = 26;
 const SQLITE_IOERR_SHORT_READ = 522;
+const SQLITE_IOERR_WRITE = 778;
 
 /** SQLite's extended result code, if the error came from SQLite. */
 function resultCode(error: unknown): number | undefined {
@@ -26,6 +27,11 @@ function resultCode(error: unknown): number | undefined {
 export function isBusy(error: unknown): boolean {
   const primary = (resultCode(error) ?? 0) & 0xff;
   return primary === SQLITE_BUSY || primary === SQLITE_LOCKED;
+}
+
+/** True if a write failed for another reason than ENOSPC: a quota, the largest size that a file may have, or the disk itself. */
+export function isWriteFailure(error: unknown): boolean {
+  return resultCode(error) === SQLITE_IOERR_WRITE;
 }
 
 export function corrupt(file: string, what: string, cause?: unknown): MizuError {

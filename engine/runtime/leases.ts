@@ -20,6 +20,11 @@ const RETRY_MS = 100;
 const RETRY_LIMIT_MS = 5_000;
 /** Failures that say nothing of the role itself: its writer was ended, or the log could not be reached. */
 export const PASSING_FAILURES: readonly string[] = ['LOG_FENCED', 'LOG_UNKNOWN_OUTCOME', 'LOG_UNAVAILABLE', 'LOG_BUSY'];
+/**
+ * Failures that end what a process holds, not the process: it gives that back, so that others go on, and begins anew after a while. A full disk is its own
+ * alone, so the role is not opened again where it stands, as after a failure that passes.
+ */
+export const PROCESS_FAILURES: readonly string[] = [...PASSING_FAILURES, 'DISK_FULL'];
 
 export type LeaseEvent =
   | { readonly type: 'lease'; readonly name: string; readonly held: boolean }

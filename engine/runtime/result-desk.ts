@@ -11,7 +11,7 @@ import type { ControlFold, TaskState } from '../dispatch/control-fold.ts';
 import type { MemberKeys } from '../dispatch/member-keys.ts';
 import { sha256, toHex } from '../proof/sha256.ts';
 import type { ControlState } from './control-snapshot.ts';
-import { PASSING_FAILURES } from './leases.ts';
+import { PROCESS_FAILURES } from './leases.ts';
 import type { LogCursor } from './log-cursor.ts';
 import type { RunContext } from './run-context.ts';
 import { RunTotals } from './run-totals.ts';
@@ -147,13 +147,13 @@ export class ResultDesk {
     const task = this.waitingFor(body.k);
     if (!task?.live.some(({ attempt }) => attempt === body.attempt)) return undefined;
     this.lastFailure = body.message;
-    if (!PASSING_FAILURES.includes(body.code)) this.outcomeOf(body);
+    if (!PROCESS_FAILURES.includes(body.code)) this.outcomeOf(body);
     return { type: 'dead', k: body.k, attempt: body.attempt, reason: body.code };
   }
 
   private takeProbe(body: ProbeResult): ControlBody | undefined {
     if (this.waitingFor(body.k)?.probe?.probe !== body.probe) return undefined;
-    const outcome = body.code === '' ? 'survived' : PASSING_FAILURES.includes(body.code) ? 'unreachable' : this.outcomeOf(body);
+    const outcome = body.code === '' ? 'survived' : PROCESS_FAILURES.includes(body.code) ? 'unreachable' : this.outcomeOf(body);
     return { type: 'probed', k: body.k, probe: body.probe, outcome };
   }
 

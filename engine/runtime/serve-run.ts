@@ -11,7 +11,7 @@ import { isHeld } from '../dispatch/roles.ts';
 import { snapshotPlace } from './control-snapshot.ts';
 import { ControlTail } from './control-tail.ts';
 import type { OpenGateway } from './gateway-role.ts';
-import { PASSING_FAILURES } from './leases.ts';
+import { PROCESS_FAILURES } from './leases.ts';
 import { LogGateway } from './log-gateway.ts';
 import type { MemberEvent, MemberLife } from './member.ts';
 import { Member } from './member.ts';
@@ -163,7 +163,7 @@ class ServedRun {
 
   private async passOver(name: string, error: unknown, waitMs: number): Promise<void> {
     if (this.context.signal.aborted) return;
-    if (!(error instanceof MizuError) || !PASSING_FAILURES.includes(error.code)) throw error;
+    if (!(error instanceof MizuError) || !PROCESS_FAILURES.includes(error.code)) throw error;
     this.options.onEvent({ type: 'failed', name, error });
     await this.control.moved(AbortSignal.any([this.context.signal, AbortSignal.timeout(waitMs)]));
   }

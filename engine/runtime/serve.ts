@@ -13,7 +13,7 @@ import type { DeployedRun } from './read-run.ts';
 import { readRun } from './read-run.ts';
 import type { OpenGateway } from './gateway-role.ts';
 import { lastEntry } from './last-entry.ts';
-import { PASSING_FAILURES } from './leases.ts';
+import { PROCESS_FAILURES } from './leases.ts';
 import { opsOf } from './offer.ts';
 import type { RunContext } from './run-context.ts';
 import type { RunEvent, ServedEnd } from './serve-run.ts';
@@ -110,7 +110,7 @@ async function serveOne(options: ServeOptions, run: RunName): Promise<'closed' |
     if (state === 'closed') return 'closed';
     return state === 'stopped' ? asked : undefined;
   } catch (error) {
-    const passes = error instanceof MizuError && (PASSING_FAILURES.includes(error.code) || error.code === 'NOT_FOUND');
+    const passes = error instanceof MizuError && (PROCESS_FAILURES.includes(error.code) || error.code === 'NOT_FOUND');
     onEvent({ type: 'trouble', run: title, error });
     if (passes || options.signal.aborted) return undefined;
     // Another try would only meet it again: until somebody asks something of the run.

@@ -2,100 +2,17 @@
  * The life of runs that are served (P12): deployed, paused, gone on with, stopped, drained, replaced. The roles are played by `serve`, in this process and
  * in several, over one log; every law is checked on what stands in control and in the published topics.
  */
-import { rmSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
-import { openLocalStorage } from '#connectors/embedded';
-import type { Log, ModeAnswer, OperatedRun, Role, RunName, RunStatus } from '#engine';
-import { askMode, explainTask, readRun, readStatus, ROLES, RunTopics, RunWatch, readSummary, serve, untilClosed, verifyRun } from '#engine';
-import { type CompiledFile, deployWorkflow, openSigner, registry, WORKER_URL } from '#topologies';
-import type { ControlBody } from '../../engine/dispatch/control-entry.ts';
-import { decodeControl } from '../../engine/dispatch/control-entry.ts';
+import type { ModeAnswer } from '#engine';
+import { explainTask, readRun, readStatus, ROLES, RunTopics, verifyRun } from '#engine';
+import type { CompiledFile } from '#topologies';
 import { readAll } from '../support/log-tools.ts';
 import { workflowFiles } from '../support/random-workflow.ts';
-import { quickFolder, runCompiled, withQuickLog, withWorkflow } from '../support/run-support.ts';
+import { runCompiled, withQuickLog, withWorkflow } from '../support/run-support.ts';
 import { COUNTED, longFiles } from '../support/run-support-workflows.ts';
+import { ask, closed, controlOf, deployed, endProcesses, startProcess, STUCK_MS, until } from '../support/served-run.ts';
 
-/** Far beyond what any of these takes: a run that hangs is told by its own message. */
-const STUCK_MS = 120_000;
-const PATIENCE_MS = 60_000;
-
-const served: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const end of served.splice(0)) await end();
-});
-
-/** One process of a network. Ends with the test, or earlier by what it gives. */
-function startProcess(log: Log, name: string, roles: readonly Role[]): () => Promise<void> {
-  const stop = new AbortController();
-  const folder = quickFolder();
-  const local = openLocalStorage(folder);
-  const work = serve({
-    log,
-    registry,
-    local,
-    signer: openSigner(log),
-    roles: new Set(roles),
-    name,
-    workerUrl: WORKER_URL,
-    workers: 1,
-    weight: 1,
-    memory: 1,
-    onEvent: () => undefined,
-    signal: stop.signal,
-  });
-  const end = async (): Promise<void> => {
-    stop.abort();
-    await work;
-    await local.close();
-    rmSync(folder, { recursive: true, force: true });
-  };
-  served.push(end);
-  return end;
-}
-
-const deployed = (log: Log, workflow: CompiledFile, more: { readonly nodes?: number; readonly newGeneration?: boolean } = {}) =>
-  deployWorkflow(workflow, {
-    log,
-    newGeneration: false,
-    ...more,
-    env: () => undefined,
-    by: 'ann@desk',
-    signal: AbortSignal.timeout(STUCK_MS),
-  });
-
-const place = (log: Log, run: RunName): OperatedRun => ({
-  log,
-  run,
-  signer: openSigner(log),
-  by: 'ann@desk',
-  signal: AbortSignal.timeout(STUCK_MS),
-});
-
-const ask = (log: Log, run: RunName, mode: Parameters<typeof askMode>[1]): Promise<ModeAnswer> =>
-  askMode(place(log, run), mode, PATIENCE_MS);
-
-async function control(log: Log, run: RunName): Promise<readonly ControlBody[]> {
-  return (await readAll(log, new RunTopics(run).control, 0)).map((entry) => decodeControl(entry.value).body);
-}
-
-/** Follows the run until the condition holds. */
-async function until(log: Log, run: RunName, condition: (status: RunStatus) => boolean): Promise<RunStatus> {
-  const watch = await RunWatch.open(log, await readRun(log, run.name, run.generation), { signal: AbortSignal.timeout(STUCK_MS) });
-  try {
-    for (;;) {
-      const status = await watch.status();
-      if (condition(status)) return status;
-      if (!(await watch.next())) throw new RangeError(`it never came to that: ${JSON.stringify(status)}`);
-    }
-  } finally {
-    await watch.close();
-  }
-}
-
-async function closed(log: Log, run: RunName) {
-  const fold = await untilClosed(place(log, run), () => undefined);
-  return readSummary(fold.close?.summary ?? null);
-}
+afterEach(endProcesses);
 
 /** What the same workflow comes to when nobody disturbs it. */
 const undisturbed = (workflow: CompiledFile): Promise<{ readonly root: string; readonly accepted: number }> =>
@@ -121,7 +38,7 @@ describe('a served run', () => {
         expect(still.tasks.published).toBeLessThan(SIZE / 10);
         expect(await ask(log, run, 'running')).toEqual({ outcome: 'done', mode: 'running' });
         const summary = await closed(log, run);
-        const entries = await control(log, run);
+        const entries = await controlOf(log, run);
         const [from, to] = ['paused', 'running'].map((mode) => entries.findLastIndex((body) => body.type === 'mode' && body.mode === mode));
         const between = entries.slice(from, to).map(({ type }) => type);
         expect(between.filter((type) => type === 'assign' || type === 'cut')).toEqual([]);
@@ -158,7 +75,7 @@ describe('a served run', () => {
         const summary = await closed(log, run);
         expect(summary.reason).toBe('drained');
         expect(summary.candidates).toBeLessThan(SIZE);
-        const entries = await control(log, run);
+        const entries = await controlOf(log, run);
         const asked = entries.findIndex((body) => body.type === 'mode' && body.mode === 'draining');
         expect(entries.slice(asked).filter(({ type }) => type === 'cut')).toEqual([]);
         const cuts = entries.filter(({ type }) => type === 'cut').length;
