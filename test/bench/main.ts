@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { dispatch } from './benches/dispatch.ts';
 import { latency } from './benches/latency.ts';
+import { memory } from './benches/memory.ts';
 import { recovery } from './benches/recovery.ts';
 import { w1Datavm } from './benches/w1-datavm.ts';
 import { w1Embedded } from './benches/w1-embedded.ts';
@@ -14,6 +15,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   'w1-kafka': w1Kafka,
   latency,
   recovery,
+  memory,
   dispatch,
   'w1-embedded': w1Embedded,
   'w1-datavm': w1Datavm,
@@ -27,7 +29,8 @@ const HELP = `npm run bench -- NAME [options]
   --nodes N         Mizu's node processes (default 2)
   --workers N       worker threads of each node (default 1; w1-embedded: 2)
   --sides LIST      mizu, peer or both with a comma between (default both)
-  --rate N          latency: records offered per second (default 5000)
+  --rate N          latency, memory: records offered per second (default 5000; memory: as many as Mizu takes)
+  --minutes N       memory: measured time, after a minute of warm-up (default 10)
   --broker ADDRESS  host:port of a running broker; without it one is started
   --broker-pid PID  its process, so that its CPU time can be read
 `;
@@ -40,7 +43,8 @@ const OPTIONS = {
   nodes: { type: 'string', default: '2' },
   workers: { type: 'string' },
   sides: { type: 'string', default: 'mizu,peer' },
-  rate: { type: 'string', default: '5000' },
+  rate: { type: 'string' },
+  minutes: { type: 'string', default: '10' },
   broker: { type: 'string' },
   'broker-pid': { type: 'string' },
 } as const;
@@ -56,7 +60,7 @@ function wholeNumber(name: string, text: string): number {
 }
 
 function toOptions(values: Values, bench: string, cleanup: Cleanup): BenchOptions {
-  const optional = (name: 'records' | 'workers' | 'broker-pid'): number | undefined => {
+  const optional = (name: 'records' | 'workers' | 'rate' | 'broker-pid'): number | undefined => {
     const text = values[name];
     return text === undefined ? undefined : wholeNumber(name, text);
   };
@@ -69,7 +73,8 @@ function toOptions(values: Values, bench: string, cleanup: Cleanup): BenchOption
     workers: optional('workers') ?? (bench === 'w1-embedded' ? 2 : 1),
     broker: values.broker === undefined ? undefined : { address: values.broker, pid: optional('broker-pid') },
     sides: sides as ReadonlySet<'mizu' | 'peer'>,
-    rate: wholeNumber('rate', values.rate),
+    rate: optional('rate'),
+    minutes: wholeNumber('minutes', values.minutes),
     cleanup,
     note: (text) => process.stderr.write(`${text}\n`),
   };

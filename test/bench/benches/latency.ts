@@ -6,11 +6,13 @@ import { w1File } from '../w1/data.ts';
 import { W1_PARTITIONS } from '../w1/generator.ts';
 import { sideBySide } from './w1-kafka.ts';
 
+const DEFAULT_RATE = 5_000;
 const WARM_UP_SECONDS = 25;
 const MEASURED_SECONDS = 30;
 
 export const latency: Bench = async (options) => {
-  const file = w1File(options.rate * (WARM_UP_SECONDS + MEASURED_SECONDS));
+  const rate = options.rate ?? DEFAULT_RATE;
+  const file = w1File(rate * (WARM_UP_SECONDS + MEASURED_SECONDS));
   const kafka = await openKafka(options);
   return sideBySide('latency', options, async (engine, n) => {
     const id = `${kafka.id}-${engine.side}-${n}`;
@@ -19,11 +21,11 @@ export const latency: Bench = async (options) => {
     const running = await engine.start({ kafka, options, id, input, finite: false });
     const meter = new TreeMeter(running.pids());
     const [engineBefore, brokerBefore] = [meter.look(), kafka.brokerCpuSeconds()];
-    const args = [file, input, running.output, engine.form, options.rate, WARM_UP_SECONDS, MEASURED_SECONDS];
+    const args = [file, input, running.output, engine.form, rate, WARM_UP_SECONDS, MEASURED_SECONDS];
     const waits = await kafka.tool.ask<{ readonly [name: string]: number }>('latency', ...args);
     running.check();
     const seconds = WARM_UP_SECONDS + MEASURED_SECONDS;
-    const perMillion = (cpu: number): number => (cpu * 1e6) / (seconds * options.rate);
+    const perMillion = (cpu: number): number => (cpu * 1e6) / (seconds * rate);
     const [engineCpu, brokerCpu] = [meter.look() - engineBefore, kafka.brokerCpuSeconds() - brokerBefore];
     await running.stop();
     const { samples, ...percentiles } = waits;

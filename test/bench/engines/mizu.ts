@@ -1,6 +1,6 @@
 /**
- * Mizu as several processes: one with the orchestrator and the checkpointer, and the nodes. All of them are started with `mizu up`, the workflow
- * comes by `mizu deploy`, as a user would do it.
+ * Mizu as several processes: the nodes, and beside them one with the orchestrator and the checkpointer, or one for each. All of them are started with
+ * `mizu up`, the workflow comes by `mizu deploy`, as a user would do it.
  */
 import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -19,41 +19,70 @@ const DISCOVERY_LIMIT_MS = 30_000;
 
 const execute = promisify(execFile);
 
-export const mizu: W1Engine = { name: 'mizu', side: 'mizu', form: 'avro', start: startMizu };
+export const mizu: W1Engine = { name: 'mizu', side: 'mizu', form: 'avro', start: (run) => startMizu(run) };
 
-async function startMizu(run: W1Run): Promise<RunningEngine> {
+/** What a run may have beyond W1. */
+export interface MizuSettings {
+  /** Tasks that the dedup of a live run looks back; without it, all of them. */
+  readonly window?: number;
+  /** Of every topic between source and published records, bytes of a partition. */
+  readonly retentionBytes?: number;
+  /** A process for each role, and each shows its metrics. */
+  readonly apart?: boolean;
+}
+
+export interface RunningMizu extends RunningEngine {
+  /** Processes by name: the nodes are n1, n2, …; the others are named by their roles. */
+  readonly processes: ReadonlyMap<string, Child>;
+  /** The result of a command of `mizu` on this log. */
+  command(...args: readonly string[]): Promise<unknown>;
+}
+
+export async function startMizu(run: W1Run, settings: MizuSettings = {}): Promise<RunningMizu> {
   const { kafka, options, id } = run;
   const log = `kafka://${kafka.address}/${id}`;
   // Keys and local storage of this benchmark's network go with its folder.
   const env = { MIZU_HOME: join(kafka.folder, `${id}-home`), KAFKAJS_NO_PARTITIONER_WARNING: '1' };
+  const http = settings.apart === true ? ['--http', '127.0.0.1:0'] : [];
   const up = (name: string, args: readonly string[]): Child =>
     new Child(
       process.execPath,
-      [CLI, 'up', '--log', log, '--id', name, ...args],
+      [CLI, 'up', '--log', log, '--id', name, ...http, ...args],
       join(kafka.folder, `${id}-${name}.log`),
       options.cleanup,
       env,
     );
-  const control = up('control', ['--roles', 'orchestrator,checkpointer']);
-  const startNode = (name: string): Child => up(name, ['--roles', 'node', '--workers', String(options.workers)]);
-  const nodes = Array.from({ length: options.nodes }, (_, n) => startNode(`n${n + 1}`));
+  const processes = new Map<string, Child>();
+  const controls = settings.apart === true ? ['orchestrator', 'checkpointer'] : ['orchestrator,checkpointer'];
+  for (const roles of controls) processes.set(roles, up(roles.replace(',', '-'), ['--roles', roles]));
+  let [started, killed] = [0, 0];
+  const startNode = (): void => {
+    const name = `n${++started}`;
+    processes.set(name, up(name, ['--roles', 'node', '--workers', String(options.workers)]));
+  };
+  for (let n = 0; n < options.nodes; n++) startNode();
   const startedAt = Date.now();
-  await execute(process.execPath, [CLI, 'deploy', writeWorkflow(run), '--log', log, '--nodes', String(options.nodes)], {
-    env: { ...process.env, ...env },
-  });
-  let names = nodes.length;
-  const all = (): readonly Child[] => [control, ...nodes];
+  const command = async (...args: readonly string[]): Promise<unknown> => {
+    const { stdout } = await execute(process.execPath, [CLI, ...args, '--log', log, '--json'], { env: { ...process.env, ...env } });
+    return JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
+  };
+  await command('deploy', writeWorkflow(run, settings), '--nodes', String(options.nodes));
+  const all = (): readonly Child[] => [...processes.values()];
   return {
     output: await topicOf(run, '.verified'),
     deadLetters: await topicOf(run, '.failed'),
+    processes,
+    command,
     pids: () => all().map((child) => child.pid),
     startedAt: async () => startedAt,
     check: () => {
       for (const child of all()) child.check();
     },
     async killAndRestart() {
-      await nodes.shift()?.kill();
-      nodes.push(startNode(`n${++names}`));
+      const name = `n${++killed}`;
+      await processes.get(name)?.kill();
+      processes.delete(name);
+      startNode();
     },
     async stop() {
       await Promise.all(all().map((child) => child.stop()));
@@ -62,7 +91,7 @@ async function startMizu(run: W1Run): Promise<RunningEngine> {
 }
 
 /** W1's workflow with the topic as its source. */
-function writeWorkflow({ kafka, id, input, finite }: W1Run): string {
+function writeWorkflow({ kafka, id, input, finite }: W1Run, { window, retentionBytes }: MizuSettings): string {
   const file = join(kafka.folder, `${id}.yaml`);
   const fields = 'fields: { id: long, text: string, score: double, category: string }';
   const text = readFileSync(WORKFLOW_FILE, 'utf8')
@@ -70,7 +99,8 @@ function writeWorkflow({ kafka, id, input, finite }: W1Run): string {
     .replace('labels.json', LABELS_FILE)
     .replace('task: { size: 2048 }', finite ? '$&' : `task: { size: 2048, every: ${CUT_EVERY} }`)
     .replace(/^generate:/m, `sources:\n  input: { topic: ${input}, url: "kafka://${kafka.address}" }\ngenerate:`)
-    .replace(/^ {2}- dedup: \{/m, finite ? '$&' : '  - dedup: { unbounded: true,');
+    .replace(/^generate:/m, retentionBytes === undefined ? '$&' : `retention: { bytes: ${retentionBytes}B }\n$&`)
+    .replace(/^ {2}- dedup: \{/m, finite ? '$&' : `  - dedup: { ${window === undefined ? 'unbounded: true' : `window: ${window}`},`);
   writeFileSync(file, text);
   return file;
 }

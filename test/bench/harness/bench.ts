@@ -14,8 +14,10 @@ export interface BenchOptions {
   readonly broker: { readonly address: string; readonly pid: number | undefined } | undefined;
   /** Sides to run: `mizu`, `peer` or both. */
   readonly sides: ReadonlySet<'mizu' | 'peer'>;
-  /** latency: records offered per second. */
-  readonly rate: number;
+  /** latency, memory: records offered per second; each has its own meaning of none. */
+  readonly rate: number | undefined;
+  /** memory: measured time. */
+  readonly minutes: number;
   readonly cleanup: Cleanup;
   /** Tells people what is going on. */
   note(text: string): void;

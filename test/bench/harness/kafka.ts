@@ -21,6 +21,8 @@ export interface BenchKafka {
   /** For files of this benchmark; removed with it. */
   readonly folder: string;
   readonly tool: KafkaTool;
+  /** The broker's process, where it is known. */
+  readonly pid: number | undefined;
   /** CPU seconds of the broker since it started; 0 where its process is not known. */
   brokerCpuSeconds(): number;
 }
@@ -39,7 +41,7 @@ export async function openKafka(options: BenchOptions): Promise<BenchKafka> {
     const topics = await tool.ask<string[]>('topics', id);
     if (topics.length > 0) await tool.ask('delete', ...topics);
   });
-  return { address, id, classpath, folder, tool, brokerCpuSeconds: () => (pid === undefined ? 0 : cpuSecondsOf(pid)) };
+  return { address, id, classpath, folder, tool, pid, brokerCpuSeconds: () => (pid === undefined ? 0 : cpuSecondsOf(pid)) };
 }
 
 async function ownBroker({ cleanup, note }: BenchOptions): Promise<{ readonly address: string; readonly pid: number }> {

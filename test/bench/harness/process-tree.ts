@@ -46,6 +46,11 @@ export function cpuSecondsOf(pid: number): number {
   return statOf(pid)?.cpuSeconds ?? 0;
 }
 
+/** Resident memory of one process alone, bytes. */
+export function memoryOf(pid: number): number {
+  return statOf(pid)?.bytes ?? 0;
+}
+
 /** Follows process trees; processes that ended keep what they used at the last look. */
 export class TreeMeter {
   private readonly roots: readonly number[];

@@ -23,6 +23,13 @@ export interface Side {
   readonly exact?: W1Verdict | undefined;
 }
 
+/** A series in MB: medians of the thirds of the time, slope and peak. */
+export interface Part {
+  readonly name: string;
+  readonly figures: Figures;
+  readonly flat: boolean;
+}
+
 export interface BenchResult extends Partial<Omit<Side, 'name' | 'figures'>> {
   readonly bench: string;
   readonly machine: Machine;
@@ -30,6 +37,8 @@ export interface BenchResult extends Partial<Omit<Side, 'name' | 'figures'>> {
   /** Mizu's own figures; absent where only the peer could run. */
   readonly figures?: Figures;
   readonly peers: readonly (Side & { readonly ratio: Figures })[];
+  /** What was followed over time. */
+  readonly parts?: readonly Part[];
   /** Why a side is missing, or what else a reader must know. */
   readonly notes: readonly string[];
 }
@@ -77,7 +86,7 @@ export function summarise(runs: readonly Side[]): Side {
   };
 }
 
-function rounded(value: number): number {
+export function rounded(value: number): number {
   return Number(value.toPrecision(4));
 }
 
@@ -107,7 +116,17 @@ export function tableOf(result: BenchResult): string {
   rows.push(['exact', ...sides.map((side) => verdictText(side.exact)), ...result.peers.map(() => '')]);
   const { cpu, cores, node, kafka } = result.machine;
   const title = `${result.bench} · ${cpu}, ${cores} cores · Node ${node}${kafka === undefined ? '' : ` · Kafka ${kafka}`} · median of ${result.repeat}`;
-  return [title, '', ...aligned([header, ...rows]), ...result.notes.map((note) => `note: ${note}`)].join('\n');
+  return [title, '', ...aligned([header, ...rows]), ...partLines(result.parts ?? []), ...result.notes.map((note) => `note: ${note}`)].join(
+    '\n',
+  );
+}
+
+function partLines(parts: readonly Part[]): string[] {
+  const [first] = parts;
+  if (first === undefined) return [];
+  const names = Object.keys(first.figures);
+  const rows = parts.map(({ name, figures, flat }) => [name, ...names.map((figure) => shown(figures[figure])), flat ? 'yes' : 'no']);
+  return ['', ...aligned([['MB', ...names, 'flat'], ...rows])];
 }
 
 function ratioFigure(ratio: Figures, name: string): number | undefined {

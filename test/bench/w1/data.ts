@@ -20,7 +20,7 @@ export function w1File(records: number): string {
   if (existsSync(path)) return path;
   mkdirSync(CACHE, { recursive: true });
   const part = `${path}.${process.pid}.part`;
-  const digest = writeLines(part, records);
+  const digest = writeLines(part, records, new W1Generator());
   const expected = W1_DIGESTS[records];
   if (expected !== undefined && digest !== expected) {
     rmSync(part);
@@ -30,8 +30,8 @@ export function w1File(records: number): string {
   return path;
 }
 
-function writeLines(path: string, records: number): string {
-  const generator = new W1Generator();
+/** Makes a file of lines. @returns its SHA-256. */
+export function writeLines(path: string, records: number, generator: W1Generator): string {
   const hash = createHash('sha256');
   const file = openSync(path, 'w');
   for (let from = 0; from < records; from += LINES_PER_WRITE) {

@@ -83,9 +83,12 @@ export class W1Generator {
   private readonly words = vocabulary();
   private readonly sums = zipfSums();
   private readonly seed: number;
+  private readonly reach: number;
 
-  constructor(seed = W1_SEED) {
+  /** @param reach how many records back a repeat takes its content from, at most; not part of W1, where it may be the first. */
+  constructor(seed = W1_SEED, reach = Number.POSITIVE_INFINITY) {
     this.seed = seed >>> 0;
+    this.reach = reach;
   }
 
   /** The 1,000-row table that records are enriched from: category → label. */
@@ -113,7 +116,8 @@ export class W1Generator {
     const random = this.stream(1, i);
     const malformed = random() < 0.001;
     const repeats = random() < 0.2 && i > 0;
-    return { malformed, source: repeats ? below(random, i) : undefined };
+    const first = Math.max(0, i - this.reach);
+    return { malformed, source: repeats ? first + below(random, i - first) : undefined };
   }
 
   /** The record whose content record i has. */

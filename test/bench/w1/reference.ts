@@ -52,11 +52,17 @@ export class W1Reference {
 
   add(line: string): void {
     this.records++;
-    const record = parse(line);
-    if (record === undefined) this.malformed++;
-    else if (record.score < LEAST_SCORE) this.filtered++;
-    else this.contents.add(contentDigest({ ...record, text: normalised(record.text) }));
+    const fate = fateOf(line);
+    if (fate === 'malformed' || fate === 'filtered') this[fate]++;
+    else this.contents.add(fate);
   }
+}
+
+/** What becomes of a line: the digest of its content, unless it is not published. */
+export function fateOf(line: string): string {
+  const record = parse(line);
+  if (record === undefined) return 'malformed';
+  return record.score < LEAST_SCORE ? 'filtered' : contentDigest({ ...record, text: normalised(record.text) });
 }
 
 function parse(line: string): Parsed | undefined {

@@ -10,10 +10,12 @@ import java.util.concurrent.ExecutionException;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.ListOffsetsOptions;
+import org.apache.kafka.clients.admin.LogDirDescription;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.kafka.common.IsolationLevel;
+import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicPartition;
 
 /**
@@ -21,16 +23,21 @@ import org.apache.kafka.common.TopicPartition;
  * NUMBER followed by a JSON value, or by `!message`. Requests run side by side. Ends with its input.
  *
  * create TOPIC PARTITIONS [key=value…] · delete TOPIC… · topics PREFIX · ends TOPIC… (sum of the ends that read_committed readers see)
- * · positions TOPIC · load FILE TOPIC LINES · dump TOPIC FILE · follow TOPIC OFFSETS QUIET_MS LIMIT_MS · latency FILE INPUT OUTPUT FORM RATE WARM_S SECONDS
+ * · positions TOPIC · sizes PREFIX (bytes on disk by topic) · load FILE TOPIC LINES · dump TOPIC FILE · follow TOPIC OFFSETS QUIET_MS LIMIT_MS
+ * · latency FILE INPUT OUTPUT FORM RATE WARM_S SECONDS · feed FILE TOPIC RATE, allow RECORDS, enough · laps TOPIC GROUPS_FILE, judge RECORDS, unlap
  */
 public final class KafkaTool {
   private static final long CREATE_LIMIT_NS = 30_000_000_000L;
   private final String bootstrap;
   private final Admin admin;
+  private final Feed feed;
+  private final LapCheck laps;
 
   private KafkaTool(String bootstrap) {
     this.bootstrap = bootstrap;
     admin = Admin.create(Map.of("bootstrap.servers", bootstrap));
+    feed = new Feed(bootstrap);
+    laps = new LapCheck(bootstrap);
   }
 
   public static void main(String[] args) throws Exception {
@@ -91,6 +98,20 @@ public final class KafkaTool {
         return new TopicRead(bootstrap).follow(args.get(0), from, Long.parseLong(args.get(2)), Long.parseLong(args.get(3)));
       case "latency":
         return new Latency(bootstrap, args).measure(ends(args.get(2)));
+      case "sizes":
+        return sizes(args.get(0));
+      case "feed":
+        return feed.run(args.get(0), args.get(1), Integer.parseInt(args.get(2)));
+      case "allow":
+        return feed.allow(Long.parseLong(args.get(0)));
+      case "enough":
+        return feed.enough();
+      case "laps":
+        return laps.run(args.get(0), args.get(1), ends(args.get(0)));
+      case "judge":
+        return laps.judge(Integer.parseInt(args.get(0)));
+      case "unlap":
+        return laps.end();
       default:
         throw new IllegalArgumentException("no command " + command);
     }
@@ -106,6 +127,18 @@ public final class KafkaTool {
         if (System.nanoTime() > end) throw notYet;
       }
     }
+  }
+
+  /** What the topics with this in their names hold on disk; segments that are deleted are not counted. */
+  private String sizes(String part) throws Exception {
+    List<Integer> brokers = admin.describeCluster().nodes().get().stream().map(Node::id).toList();
+    Map<String, Long> sizes = new TreeMap<>();
+    for (var folders : admin.describeLogDirs(brokers).allDescriptions().get().values())
+      for (LogDirDescription folder : folders.values())
+        folder.replicaInfos().forEach((replica, info) -> {
+          if (replica.topic().contains(part)) sizes.merge(replica.topic(), info.size(), Long::sum);
+        });
+    return sizes.entrySet().stream().map(one -> '"' + one.getKey() + "\":" + one.getValue()).collect(Collectors.joining(",", "{", "}"));
   }
 
   /** Last stable offset of every partition: what read_committed readers see. */

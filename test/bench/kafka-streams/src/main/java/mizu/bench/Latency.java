@@ -24,8 +24,6 @@ final class Latency {
   private static final Duration POLL = Duration.ofMillis(20);
   /** After the last record was sent, outputs are awaited this long. */
   private static final long TAIL_NS = 5_000_000_000L;
-  /** Confluent's magic byte and schema id. */
-  private static final int AVRO_HEAD_BYTES = 5;
 
   private final String bootstrap;
   private final String file;
@@ -100,13 +98,7 @@ final class Latency {
 
   /** The id is the first field in either form. */
   private int idOf(byte[] value) {
-    if (avro) {
-      long zigzag = 0;
-      for (int at = AVRO_HEAD_BYTES, shift = 0; ; at++, shift += 7) {
-        zigzag |= (long) (value[at] & 0x7f) << shift;
-        if (value[at] >= 0) return (int) (zigzag >>> 1);
-      }
-    }
+    if (avro) return TopicRead.avroId(value);
     int id = 0;
     for (int at = "{\"id\":".length(); value[at] >= '0' && value[at] <= '9'; at++) id = id * 10 + value[at] - '0';
     return id;

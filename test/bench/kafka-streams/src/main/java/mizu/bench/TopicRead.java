@@ -17,6 +17,9 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 /** Reads what is committed. */
 final class TopicRead {
   private static final Duration POLL = Duration.ofMillis(50);
+  /** Confluent's magic byte and schema id. */
+  private static final int AVRO_HEAD_BYTES = 5;
+
   private final String bootstrap;
 
   TopicRead(String bootstrap) {
@@ -25,8 +28,20 @@ final class TopicRead {
 
   static KafkaConsumer<byte[], byte[]> consumer(String bootstrap) {
     Map<String, Object> settings =
-        Map.of("bootstrap.servers", bootstrap, "isolation.level", "read_committed", "enable.auto.commit", false, "max.poll.records", 5_000);
+        Map.of(
+            "bootstrap.servers", bootstrap, "isolation.level", "read_committed", "enable.auto.commit", false, "max.poll.records", 5_000,
+            // Who falls behind a retention must hear of it.
+            "auto.offset.reset", "none");
     return new KafkaConsumer<>(settings, new ByteArrayDeserializer(), new ByteArrayDeserializer());
+  }
+
+  /** The id of a record in Avro, its first field. */
+  static int avroId(byte[] value) {
+    long zigzag = 0;
+    for (int at = AVRO_HEAD_BYTES, shift = 0; ; at++, shift += 7) {
+      zigzag |= (long) (value[at] & 0x7f) << shift;
+      if (value[at] >= 0) return (int) (zigzag >>> 1);
+    }
   }
 
   private static List<TopicPartition> partitions(String topic, int count) {
