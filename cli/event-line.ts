@@ -64,6 +64,11 @@ function runLine(event: RunEvent): EventLine {
       const fields = { role: 'gateway', step, model, seconds, ...(code === undefined ? {} : { code }) };
       return line(outcome === 'answered' ? 'debug' : 'warn', `question ${outcome}`, fields);
     }
+    case 'compared': {
+      const { k, attempt, node, accepted, equal } = event;
+      const fields = { role: 'orchestrator', task: `0/${k}`, attempt, node, accepted };
+      return equal ? line('debug', 'results agree', fields) : line('error', 'results of one task differ', fields);
+    }
     case 'worker-died':
       return line('warn', 'worker thread died', { role: 'node', reason: event.reason });
   }

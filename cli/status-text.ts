@@ -39,6 +39,7 @@ export function standing(found: RunStatus, strong: (text: string) => string): st
     columns(stageRows(found), [1, 2, 3, 4, 5, 6, 7, 8, 9], '  '),
     ...(found.members.length === 0 ? [] : ['', columns(memberRows(found), [0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], '  ')]),
     ...troubleLines(found),
+    ...doubtLines(found),
   ];
   return parts.join('\n');
 }
@@ -188,6 +189,21 @@ function runsText(sorted: readonly number[]): string {
     at = to + 1;
   }
   return runs.join(',');
+}
+
+/** What makes the results themselves doubtful. Empty for a run in which nothing does. */
+export function doubtLines({ name, generation, copies, unequal }: RunStatus): string[] {
+  if (copies.unequal === 0) return [];
+  const shown = unequal.map(
+    ({ k, attempt, node, accepted }) =>
+      `  task 0/${k}: attempt ${attempt} of node ${node} differs from the result of node ${accepted}, which counts`,
+  );
+  return [
+    '',
+    `Two results of one task must be equal; ${grouped(copies.unequal)} ${copies.unequal === 1 ? 'was' : 'were'} not, so a node executes something else than the program:`,
+    ...shown,
+    `  \`mizu replay ${name}/${generation} --tasks K..K\` shows whether the one that counts is right`,
+  ];
 }
 
 function troubleLines({ losses, failures }: RunStatus): string[] {

@@ -7,7 +7,7 @@ import { bytesText } from '../format.ts';
 import { LiveScreen } from '../live-screen.ts';
 import { findRun } from '../run-name.ts';
 import { summaryText } from '../run-summary.ts';
-import { standing, statusLine } from '../status-text.ts';
+import { doubtLines, standing, statusLine } from '../status-text.ts';
 
 export interface StatusOptions {
   readonly watch?: boolean;
@@ -84,7 +84,8 @@ function readOptions(context: Context, log: Log): Parameters<typeof RunWatch.ope
 
 function textOf(context: Context, found: RunStatus): string {
   const strong = (text: string): string => context.out.style('bold', text);
-  return found.summary === undefined ? standing(found, strong) : summaryText(found.summary, undefined, strong);
+  if (found.summary === undefined) return standing(found, strong);
+  return [summaryText(found.summary, undefined, strong), ...doubtLines(found)].join('\n');
 }
 
 function resultOf(found: RunStatus): { readonly [key: string]: Json } {

@@ -51,6 +51,13 @@ export const METRICS = {
   tasksPublished: counter('mizu_tasks_published_total', 'Tasks complete in every stage', 'run'),
   tasksInFlight: gauge('mizu_tasks_in_flight', 'Tasks cut and not complete', 'run'),
 
+  compared: counter(
+    'mizu_results_compared_total',
+    'Second results of tasks that the active orchestrator compared with the ones that count, by outcome (equal, unequal)',
+    'run',
+    'outcome',
+  ),
+
   joined: gauge('mizu_member_joined', 'Whether this process takes part in the run as a member, 0 or 1', 'run'),
   losses: counter('mizu_member_lost_total', 'Times that this process lost its place in the run', 'run', 'reason'),
   attemptsStarted: counter('mizu_attempts_started_total', 'Attempts of tasks that this process began', 'run'),

@@ -86,6 +86,8 @@ export class RunMetrics {
       case 'lost':
         this.families.set('joined', { run }, 0);
         return this.families.add('losses', { run, reason: event.reason });
+      case 'compared':
+        return this.families.add('compared', { run, outcome: event.equal ? 'equal' : 'unequal' });
       case 'attempt':
         return this.takeAttempt(run, event);
       case 'lease':

@@ -119,8 +119,15 @@ export type ControlBody =
   | { readonly type: 'mode'; readonly mode: RunMode; readonly by: string; readonly request: number }
   /** Deployment settings changed (P12, compatible): how many task-taking members are employed, and the time frame of an attempt. */
   | { readonly type: 'settings'; readonly nodes: number; readonly deadlineMs: number; readonly request: number }
-  /** A second result of an accepted task: whether both agree on every leaf. */
-  | { readonly type: 'confirm'; readonly k: number; readonly attempt: number; readonly node: number; readonly equal: boolean }
+  /** A second result of an accepted task: whether it agrees on every leaf with the one that counts, which is of node `accepted`. */
+  | {
+      readonly type: 'confirm';
+      readonly k: number;
+      readonly attempt: number;
+      readonly node: number;
+      readonly accepted: number;
+      readonly equal: boolean;
+    }
   /** Time in the log. */
   | { readonly type: 'tick'; readonly tick: number }
   /** How far the run has come: every fold lets go of the tasks below `published`, and a new orchestrator counts on from here. */

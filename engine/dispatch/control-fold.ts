@@ -34,8 +34,19 @@ export interface RoleState {
 
 /** `request` of an entry that the orchestrator wrote unasked. */
 export const NO_REQUEST = Number.MAX_SAFE_INTEGER;
+/** Results that differ from the one that counts are all counted; the newest are remembered. */
+const UNEQUAL_KEPT = 5;
 /** Accepted tasks whose time is remembered, to tell a straggler: few enough to follow a run that changes, enough for a median. */
 const PACES_KEPT = 63;
+
+/** A result that does not agree with the one that counts: one of the two nodes executed something else than the program. */
+export interface UnequalResult {
+  readonly k: number;
+  readonly attempt: number;
+  readonly node: number;
+  /** Node whose result counts. */
+  readonly accepted: number;
+}
 
 export class ControlFold {
   /** Tasks that were cut and not yet forgotten. */
@@ -73,6 +84,9 @@ export class ControlFold {
   low = 0;
   /** Ticks from assignment to acceptance of the tasks accepted last, oldest first. */
   readonly paces: number[] = [];
+  /** Second results of accepted tasks, by whether they agree; and the newest that do not. */
+  copies = { equal: 0, unequal: 0 };
+  readonly unequal: UnequalResult[] = [];
   /** Entries so far that changed members, leases or roles. */
   changes = 0;
   /** Indexes over tasks and members, for the decisions in this folder only. */
@@ -115,6 +129,7 @@ export class ControlFold {
         this.answered(body.request);
         return;
       case 'confirm':
+        this.compare(body);
         return;
       case 'tick':
         this.passTo(body.tick);
@@ -216,6 +231,17 @@ export class ControlFold {
     if (attempt === undefined) return;
     this.paces.push(this.tick - attempt.since);
     if (this.paces.length > PACES_KEPT) this.paces.shift();
+  }
+
+  /** A new orchestrator may read the newest results again, and say of them what was said before. */
+  private compare({ k, attempt, node, accepted, equal }: ControlBody & { readonly type: 'confirm' }): void {
+    if (this.unequal.some((known) => known.k === k && known.attempt === attempt)) return;
+    if (equal) this.copies.equal++;
+    else {
+      this.copies.unequal++;
+      this.unequal.push({ k, attempt, node, accepted });
+      if (this.unequal.length > UNEQUAL_KEPT) this.unequal.shift();
+    }
   }
 
   /** Time never goes back, whatever a broken writer says. */

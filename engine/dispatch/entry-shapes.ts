@@ -53,7 +53,7 @@ const CONTROL = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('appoint'), role: z.enum(['checkpointer', 'gateway']), epoch: whole, node: whole }),
   z.strictObject({ type: z.literal('mode'), mode: RUN_MODE, by: z.string(), request: whole }),
   z.strictObject({ type: z.literal('settings'), nodes, deadlineMs: nodes, request: whole }),
-  z.strictObject({ type: z.literal('confirm'), k: whole, attempt: whole, node: whole, equal: z.boolean() }),
+  z.strictObject({ type: z.literal('confirm'), k: whole, attempt: whole, node: whole, accepted: whole, equal: z.boolean() }),
   z.strictObject({ type: z.literal('tick'), tick: whole }),
   z.strictObject({
     type: z.literal('mark'),

@@ -65,6 +65,8 @@ const SNAPSHOT = z.strictObject({
   close: z.strictObject({ type: z.literal('close'), summary: z.json() }).optional(),
   low: whole,
   paces: z.array(whole),
+  copies: z.strictObject({ equal: whole, unequal: whole }),
+  unequal: z.array(z.strictObject({ k: whole, attempt: whole, node: whole, accepted: whole })),
 });
 
 export function foldToJson(fold: ControlFold): Json {
@@ -79,6 +81,7 @@ export function foldToJson(fold: ControlFold): Json {
     positions: [...fold.positions].sort(([a], [b]) => a - b),
     ...{ mode, modeBy, settings, nextRequest, nextCut, candidates, lastPartition, tick, opens, owner, keys, nodes },
     ...{ finish: fold.finish, close: fold.close, low: fold.low, paces: fold.paces },
+    ...{ copies: fold.copies, unequal: fold.unequal },
   });
 }
 
@@ -109,6 +112,8 @@ export function foldFromJson(json: Json): ControlFold {
   fold.close = state.close;
   fold.low = state.low;
   fold.paces.push(...state.paces);
+  fold.copies = state.copies;
+  fold.unequal.push(...state.unequal);
   for (const [partition, to] of state.positions) fold.positions.set(partition, to);
   for (const [key, value] of state.leases) fold.leases.set(key, value satisfies RoleState);
   for (const [key, value] of state.roles) fold.roles.set(key, value satisfies RoleState);

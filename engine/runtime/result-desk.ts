@@ -19,6 +19,18 @@ import { RunTotals } from './run-totals.ts';
 /** Complete tasks after which control says how far the run has come: at most so many have their results read again by a successor. */
 export const MARK_TASKS = 64;
 
+/** Tasks below the newest mark whose leaves are remembered, so that a copy that comes late still confirms, or shows that something is wrong. */
+const COMPARED_TASKS = 1_024;
+
+/** What a second result of a task is compared with. */
+interface Accepted {
+  readonly attempt: number;
+  readonly node: number;
+  /** Attempts below it were not given the same poison: they need not agree. */
+  readonly validFrom: number;
+  readonly leaves: string;
+}
+
 export class ResultDesk {
   readonly totals: RunTotals;
   /** Tick at which each member was last heard of. */
@@ -35,7 +47,9 @@ export class ResultDesk {
   private readonly context: RunContext;
   private readonly fold: ControlFold;
   private readonly keys: MemberKeys;
-  private readonly digests = new Map<number, string>();
+  private readonly accepted = new Map<number, Accepted>();
+  /** Second results that control has spoken of, K/ATTEMPT, of tasks in `accepted`. */
+  private readonly compared = new Set<string>();
   /** Per member number, the offsets of results that a successor would have to count: those of tasks that are not complete. */
   private readonly open = new Map<number, { readonly offset: number; readonly k: number }[]>();
 
@@ -51,6 +65,7 @@ export class ResultDesk {
   /** Sees every control entry, those of earlier orchestrators too. */
   note(body: ControlBody): void {
     if (body.type === 'mark') this.marked = body;
+    if (body.type === 'confirm') this.compared.add(`${body.k}/${body.attempt}`);
     if (body.type === 'admit') this.heard.set(body.node, this.fold.tick);
   }
 
@@ -92,9 +107,11 @@ export class ResultDesk {
     return this.judge(body, entry.value);
   }
 
-  /** Forgets what no reader of results asks for any more. */
+  /** Tasks below k are complete: those that are long complete are forgotten. */
   forgetBelow(k: number): void {
-    for (const known of this.digests.keys()) if (known < k) this.digests.delete(known);
+    const from = k - COMPARED_TASKS;
+    for (const known of this.accepted.keys()) if (known < from) this.accepted.delete(known);
+    for (const known of this.compared) if (Number(known.split('/', 1)[0]) < from) this.compared.delete(known);
   }
 
   private judge(body: ResultBody, bytes: Uint8Array): ControlBody | undefined {
@@ -122,25 +139,32 @@ export class ResultDesk {
 
   private takeTask(body: TaskResult, bytes: Uint8Array): ControlBody | undefined {
     const task = this.fold.tasks.get(body.k);
-    if (task === undefined) return undefined;
-    if (task.accepted !== undefined) return this.compare(task, body);
+    if (task === undefined) return this.compare(body);
+    if (task.accepted !== undefined) return this.takeAgain(task, task.accepted, body);
     if (body.attempt < task.validFrom || this.totals.hasTask(body.k)) return undefined;
-    this.totals.addTask(body);
-    this.digests.set(body.k, body.leaves);
+    this.count(task, body);
     return { type: 'accept', k: body.k, attempt: body.attempt, node: body.node, result: toHex(sha256(bytes)) };
   }
 
-  /** A result of a task that control accepted: the accepted one again, read by a new orchestrator, or one that confirms it. */
-  private compare(task: TaskState, body: TaskResult): ControlBody | undefined {
-    if (task.accepted?.attempt === body.attempt && task.accepted.node === body.node) {
-      this.totals.addTask(body);
-      this.digests.set(body.k, body.leaves);
-      return undefined;
-    }
-    const digest = this.digests.get(body.k);
-    // Two attempts agree only if they were given the same poison.
-    if (digest === undefined || body.attempt < task.validFrom) return undefined;
-    return { type: 'confirm', k: body.k, attempt: body.attempt, node: body.node, equal: digest === body.leaves };
+  /** A result of a task that control accepted: the accepted one again, read by a new orchestrator, or another. */
+  private takeAgain(task: TaskState, accepted: NonNullable<TaskState['accepted']>, body: TaskResult): ControlBody | undefined {
+    if (accepted.attempt !== body.attempt || accepted.node !== body.node) return this.compare(body);
+    this.count(task, body);
+    return undefined;
+  }
+
+  private count({ validFrom }: TaskState, body: TaskResult): void {
+    const { k, attempt, node, leaves } = body;
+    this.totals.addTask(body);
+    this.accepted.set(k, { attempt, node, validFrom, leaves });
+  }
+
+  /** A second result confirms the one that counts, or is evidence that one of the two is wrong. */
+  private compare({ k, attempt, node, leaves }: TaskResult): ControlBody | undefined {
+    const accepted = this.accepted.get(k);
+    if (accepted === undefined || attempt === accepted.attempt || attempt < accepted.validFrom) return undefined;
+    if (this.compared.has(`${k}/${attempt}`)) return undefined;
+    return { type: 'confirm', k, attempt, node, accepted: accepted.node, equal: leaves === accepted.leaves };
   }
 
   private takeFailure(body: FailedAttempt): ControlBody | undefined {

@@ -1,6 +1,7 @@
 /** Where a run stands, as its log says: what `RunWatch` gives. */
 import type { OpenExternal } from '../contract/source.ts';
 import type { RunMode, Totals } from '../dispatch/control-entry.ts';
+import type { UnequalResult } from '../dispatch/control-fold.ts';
 import type { Failure, Loss, MemberStatus } from './member-tally.ts';
 import type { RunRate } from './run-pace.ts';
 import type { SourceStatus } from './source-status.ts';
@@ -37,6 +38,10 @@ export interface RunStatus {
   /** The newest ones, oldest first. */
   readonly losses: readonly Loss[];
   readonly failures: readonly Failure[];
+  /** Second results of accepted tasks, by whether they agree with the ones that count. */
+  readonly copies: { readonly equal: number; readonly unequal: number };
+  /** The newest of those that do not: evidence that one of two nodes executed something else. */
+  readonly unequal: readonly UnequalResult[];
   /** Why tasks wait for a member; null when none do. */
   readonly waiting: string | null;
   /** Leaves below the newest signed head; null before the first. */

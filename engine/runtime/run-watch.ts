@@ -116,6 +116,8 @@ export class RunWatch {
       employed: fold.settings?.nodes ?? deployment.nodes,
       losses: this.tally.losses,
       failures: this.tally.failures,
+      copies: { ...fold.copies },
+      unequal: [...fold.unequal],
       waiting: summary === undefined ? (whyUnassigned(fold, { needs: taskNeeds(program) }) ?? null) : null,
       signed: summary?.treeSize ?? (await this.signed()),
       source: await this.source.status(fold),

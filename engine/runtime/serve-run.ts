@@ -6,7 +6,7 @@ import { interval, lastValueFrom, tap } from 'rxjs';
 import { MizuError } from '../contract/errors.ts';
 import type { OpenExternal } from '../contract/source.ts';
 import type { Offer, RunMode } from '../dispatch/control-entry.ts';
-import type { ControlFold } from '../dispatch/control-fold.ts';
+import type { ControlFold, UnequalResult } from '../dispatch/control-fold.ts';
 import { isHeld } from '../dispatch/roles.ts';
 import { snapshotPlace } from './control-snapshot.ts';
 import { ControlTail } from './control-tail.ts';
@@ -37,6 +37,7 @@ export type RunEvent =
   | { readonly type: 'orchestrator'; readonly state: 'standby' | 'active' }
   | { readonly type: 'progress'; readonly progress: Progress }
   | ControlMoved
+  | ResultCompared
   /** A worker thread ended that should not have; another takes its place. */
   | { readonly type: 'worker-died'; readonly reason: string };
 
@@ -52,6 +53,12 @@ export interface ControlMoved {
   /** Roles that a living member has. */
   readonly checkpointer: boolean;
   readonly gateway: boolean;
+}
+
+/** A second result of an accepted task was compared with the one that counts; told by the active orchestrator's process. */
+export interface ResultCompared extends UnequalResult {
+  readonly type: 'compared';
+  readonly equal: boolean;
 }
 
 export interface ServeRunOptions {
@@ -92,6 +99,7 @@ class ServedRun {
   private executor: WorkerPool | undefined;
   /** Asks for the tasks of this process, whoever answers. */
   private asker: LogGateway | undefined;
+  private orchestrates = false;
 
   constructor(context: RunContext, options: ServeRunOptions) {
     this.context = context;
@@ -99,6 +107,7 @@ class ServedRun {
     this.control = new ControlTail(context.log, context.topics.control, snapshotPlace(context.topics, context.title));
     this.control.listen((body) => {
       if (body.type === 'tick') options.onEvent(controlMoved(this.control.fold));
+      if (body.type === 'confirm' && this.orchestrates) options.onEvent({ ...body, type: 'compared' });
     });
   }
 
@@ -191,6 +200,7 @@ class ServedRun {
       },
       options.openExternal,
     );
+    this.orchestrates = true;
     try {
       options.onEvent({ type: 'orchestrator', state: 'active' });
       await lastValueFrom(orchestration.run().pipe(tap((progress) => options.onEvent({ type: 'progress', progress }))), {
@@ -203,6 +213,7 @@ class ServedRun {
       // What it wrote last is not read back yet.
       await control.until(() => this.ended !== undefined, context.signal);
     } finally {
+      this.orchestrates = false;
       await orchestration.close();
     }
   }

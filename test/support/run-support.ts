@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Observable } from 'rxjs';
 import { openEmbeddedLog, openLocalStorage } from '#connectors/embedded';
 import type { DeployedRun, Log, Progress, Registry, RunSummary, Signer, TaskExecutor, TaskInput, TaskOutput } from '#engine';
 import { deploy, globalStorage, MizuError, readRun, runToEnd, TaskMachine } from '#engine';
@@ -25,6 +26,8 @@ export interface RunSettings {
   readonly newGeneration?: boolean;
   readonly signer?: Signer;
   readonly signal?: AbortSignal;
+  /** In place of time: each emission is a tick. */
+  readonly ticks?: Observable<unknown>;
   /** Called at the begin of the run and after each commit of the orchestrator. */
   readonly onProgress?: (progress: Progress) => void;
 }
@@ -101,6 +104,7 @@ export async function runCompiled(workflow: CompiledFile, settings: RunSettings)
       nodes: settings.nodes ?? 1,
       signal,
       ...(makeExecutor === undefined ? {} : { executor: makeExecutor(run) }),
+      ...(settings.ticks === undefined ? {} : { ticks: settings.ticks }),
       ...(onProgress === undefined ? {} : { onProgress }),
     });
   } finally {

@@ -42,6 +42,18 @@ describe('a line of the log', () => {
       { type: 'lease', name: 'checkpointer', held: true },
       { level: 'info', message: 'lease gained', fields: { run: 'w/1', role: 'checkpointer' } },
     ],
+    [
+      { type: 'compared', k: 7, attempt: 1, node: 2, accepted: 0, equal: false },
+      {
+        level: 'error',
+        message: 'results of one task differ',
+        fields: { run: 'w/1', role: 'orchestrator', task: '0/7', attempt: 1, node: 2, accepted: 0 },
+      },
+    ],
+    [
+      { type: 'compared', k: 7, attempt: 1, node: 2, accepted: 0, equal: true },
+      { level: 'debug', message: 'results agree' },
+    ],
   ])('of %j', (event, expected) => {
     expect(fieldsOf(event)).toMatchObject(expected);
   });

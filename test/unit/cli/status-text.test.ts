@@ -56,6 +56,8 @@ const STATUS: RunStatus = {
   employed: 2,
   losses: [{ node: 1, name: 'two', reason: 'silent', ago: 10 }],
   failures: [{ k: 9, attempt: 0, node: 1, code: 'WORKER_DIED', message: 'it\nended' }],
+  copies: { equal: 3, unequal: 0 },
+  unequal: [],
   waiting: null,
   signed: 512,
   source: null,
@@ -85,6 +87,14 @@ describe('the standing of a run', () => {
     ])
       expect(shown).toMatch(line);
     expect(shown).not.toMatch(/ $/m);
+  });
+
+  it('says of a result that differs from the one that counts whose both are, and how to find out who is right', () => {
+    expect(text()).not.toContain('must be equal');
+    const shown = text({ copies: { equal: 3, unequal: 7 }, unequal: [{ k: 9, attempt: 1, node: 1, accepted: 0 }] });
+    expect(shown).toContain('Two results of one task must be equal; 7 were not');
+    expect(shown).toContain('task 0/9: attempt 1 of node 1 differs from the result of node 0, which counts');
+    expect(shown).toContain('`mizu replay tea/2 --tasks K..K`');
   });
 
   it('says why the orchestrator itself paused, and what to do', () => {

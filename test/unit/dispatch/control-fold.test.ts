@@ -44,7 +44,7 @@ const entry: fc.Arbitrary<ControlBody> = fc.oneof(
     request: small,
   }),
   fc.record({ type: kind('settings'), nodes: fc.integer({ min: 1, max: 3 }), deadlineMs: fc.integer({ min: 1, max: 9 }), request: small }),
-  fc.record({ type: kind('confirm'), k, attempt: small, node: small, equal: fc.boolean() }),
+  fc.record({ type: kind('confirm'), k, attempt: small, node: small, accepted: small, equal: fc.boolean() }),
   fc.record({ type: kind('tick'), tick: fc.nat(6) }),
   fc.record({
     type: kind('mark'),

@@ -25,7 +25,7 @@ const CONTROL: readonly ControlBody[] = [
   { type: 'appoint', role: 'gateway', epoch: 2, node: 3 },
   { type: 'mode', mode: 'draining', by: 'someone', request: 9 },
   { type: 'settings', nodes: 4, deadlineMs: 60_000, request: 10 },
-  { type: 'confirm', k: 1, attempt: 1, node: 2, equal: true },
+  { type: 'confirm', k: 1, attempt: 1, node: 2, accepted: 0, equal: true },
   { type: 'tick', tick: 3 },
   {
     type: 'mark',

@@ -89,6 +89,14 @@ const EVENT: fc.Arbitrary<RunEvent> = fc.oneof(
     model: fc.string(),
     seconds: fc.double({ min: 0, max: 1e6, noNaN: true }),
   }),
+  fc.record({
+    type: fc.constant('compared' as const),
+    k: fc.nat(),
+    attempt: fc.nat(),
+    node: fc.nat(31),
+    accepted: fc.nat(31),
+    equal: fc.boolean(),
+  }),
   fc.record({ type: fc.constant('worker-died' as const), reason: fc.string() }),
   fc.constant<RunEvent>({ type: 'failed', name: 'step/1/0', error: new MizuError('LOG_FENCED', 'gone') }),
 );
