@@ -15,6 +15,7 @@ export interface UpCommandOptions {
   readonly id?: string;
   readonly workers?: number;
   readonly weight?: number;
+  readonly memory?: string;
   readonly key?: string;
   readonly run: readonly string[];
   readonly http?: string;
@@ -43,6 +44,7 @@ export function addNetworkCommands(program: Command, run: RunAction, tools: Comm
         tools.whole(1, tools.workerLimit),
       )
       .option('--weight <n>', 'share of the work that it asks for (default: 1)', tools.whole(1, WEIGHT_LIMIT))
+      .option('--memory <size>', 'memory that its tasks may take together, such as 8GB (default: what this machine or container has)')
       .option('--run <name>', 'serve only this run (repeatable)', (value: string, before: readonly string[]) => [...before, value], [])
       .option('--key <file>', 'key that signs, PKCS#8 PEM (default: keys/signer.pem of the log, made on first use)')
       .option('--http <host:port>', 'serve /metrics, /healthz and /readyz there');

@@ -18,6 +18,8 @@ export interface ServeNetworkOptions {
   readonly workers: number;
   /** Default 1. */
   readonly weight?: number | undefined;
+  /** Memory that its tasks may take, bytes; default: all that this process may have. */
+  readonly memory?: number | undefined;
   /** Key file; default: the log's own. */
   readonly keyFile?: string | undefined;
   /** Runs to serve, by name; default: all. */
@@ -27,6 +29,12 @@ export interface ServeNetworkOptions {
   readonly env: Environment;
   readonly signal: AbortSignal;
   readonly onEvent: (event: ServeEvent) => void;
+}
+
+/** A container's limit counts where there is one. */
+function memoryHere(): number {
+  const limit = process.constrainedMemory();
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }
 
 const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
@@ -53,7 +61,7 @@ export async function serveNetwork(options: ServeNetworkOptions): Promise<void> 
       workerUrl: WORKER_URL,
       workers: options.workers,
       weight: options.weight ?? 1,
-      memory: totalmem(),
+      memory: options.memory ?? memoryHere(),
       runs: options.runs === undefined ? undefined : new Set(options.runs),
       lostTicks: options.lostTicks,
       openGateway: roles.has('gateway') ? gatewayOpener({ log, signer, local, env }) : undefined,

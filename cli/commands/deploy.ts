@@ -9,7 +9,7 @@ import { operatorName } from '../operator.ts';
 import { ownCommand } from '../own-command.ts';
 
 /** Settings that a live orchestrator takes over; the others are read when a process takes a run up. */
-const LIVE_SETTINGS: readonly string[] = ['nodes', 'deadlineMs'];
+const LIVE_SETTINGS: readonly string[] = ['nodes', 'deadlineMs', 'memoryBytes'];
 
 export interface DeployCommandOptions {
   readonly set: readonly string[];

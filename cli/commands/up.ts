@@ -1,7 +1,7 @@
 /** `mizu up`: plays roles in every run of a log, until it is told to end. */
 import { hostname } from 'node:os';
 import type { Log, Role, ServeEvent } from '#engine';
-import { messageOf, MizuError, ROLES } from '#engine';
+import { byteCount, messageOf, MizuError, ROLES } from '#engine';
 import { openLog, serveNetwork } from '#topologies';
 import type { Context, Outcome } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -14,6 +14,7 @@ const TROUBLES_SHOWN = 10;
 
 export async function up(context: Context, options: UpCommandOptions): Promise<Outcome> {
   const roles = rolesOf(options.roles);
+  const memory = memoryOf(options.memory);
   const name = options.id ?? hostname().replaceAll(/[^A-Za-z0-9._-]/g, '-');
   const { signal } = context;
   const watching = await startWatching({ http: options.http, level: levelOf(context), name, roles: [...roles] });
@@ -30,6 +31,7 @@ export async function up(context: Context, options: UpCommandOptions): Promise<O
       name,
       workers: options.workers ?? defaultWorkers(),
       weight: options.weight,
+      memory,
       keyFile: options.key,
       runs: options.run.length === 0 ? undefined : options.run,
       env: (variable) => process.env[variable],
@@ -48,6 +50,12 @@ export async function up(context: Context, options: UpCommandOptions): Promise<O
     await log?.close();
   }
   return { exitCode: EXIT.done, result: { name, roles: [...roles], troubles } };
+}
+
+function memoryOf(text: string | undefined): number | undefined {
+  const bytes = text === undefined ? undefined : byteCount(text);
+  if (text === undefined || (bytes !== undefined && bytes > 0)) return bytes;
+  throw new MizuError('USAGE', `--memory '${text}' is no size`, { component: '--memory', hint: 'Give a size such as 512MB or 8GiB.' });
 }
 
 /** A person at a terminal is told in words; everything else reads lines of JSON. */

@@ -166,7 +166,7 @@ function dataOf(data: DataSet): ProgramData {
 }
 
 function deploymentOf(spec: WorkflowSpec): Deployment {
-  const { everyMs } = spec.task;
+  const { everyMs, memoryBytes } = spec.task;
   return {
     name: spec.name,
     nodes: spec.nodes,
@@ -176,6 +176,7 @@ function deploymentOf(spec: WorkflowSpec): Deployment {
     ...(spec.retention === undefined ? {} : { retention: spec.retention }),
     ...(Object.keys(spec.sources).length === 0 ? {} : { sources: spec.sources }),
     ...(everyMs === undefined ? {} : { cutEveryMs: everyMs }),
+    ...(memoryBytes === undefined ? {} : { memoryBytes }),
   };
 }
 

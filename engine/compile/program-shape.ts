@@ -73,6 +73,7 @@ const DEPLOYMENT = z.strictObject({
   retention: z.strictObject({ bytes: z.number().optional(), ms: z.number().optional() }).optional(),
   sources: z.record(z.string(), SOURCE).optional(),
   cutEveryMs: z.number().optional(),
+  memoryBytes: whole.optional(),
   schemaId: whole.optional(),
 });
 

@@ -145,6 +145,8 @@ export interface Deployment {
   readonly sources?: Readonly<Record<string, SourceAddress>>;
   /** A task of a live source is cut once its first record has waited for this long, milliseconds, though it is not full. */
   readonly cutEveryMs?: number;
+  /** Memory that a node must offer for each of its slots to be given tasks, bytes; absent: any. */
+  readonly memoryBytes?: number;
   /** What a schema registry calls the published schema; it stands in every published record, so a generation keeps it. */
   readonly schemaId?: number;
 }

@@ -41,7 +41,7 @@ export interface Offer {
   readonly ops: readonly string[];
   /** Models that a gateway reaches, sorted; empty for others. */
   readonly models: readonly string[];
-  /** Memory that it gives to the run, bytes. */
+  /** Memory that it gives to the run, bytes: to all its slots together. */
   readonly memory: number;
 }
 
@@ -92,8 +92,8 @@ export interface Mark {
 export type RunMode = 'running' | 'paused' | 'draining' | 'stopped';
 
 export type ControlBody =
-  /** An orchestrator took over. `owner`: process, for people; `key`: its public key in hexadecimal. */
-  | { readonly type: 'open'; readonly owner: string; readonly key: string }
+  /** An orchestrator took over. `owner`: process, for people; `key`: its public key in hexadecimal; `memory`: as in `settings`. */
+  | { readonly type: 'open'; readonly owner: string; readonly key: string; readonly memory?: number }
   | CutEntry
   | { readonly type: 'assign'; readonly k: number; readonly attempt: number; readonly node: number; readonly deadline: number }
   | { readonly type: 'lease'; readonly stage: number; readonly partition: number; readonly epoch: number; readonly node: number }
@@ -117,8 +117,17 @@ export type ControlBody =
   | { readonly type: 'appoint'; readonly role: 'checkpointer' | 'gateway'; readonly epoch: number; readonly node: number }
   /** What its operator asked for. paused: nothing new is assigned; stopped: and members let go; draining: nothing new is cut, then the run finishes. */
   | { readonly type: 'mode'; readonly mode: RunMode; readonly by: string; readonly request: number }
-  /** Deployment settings changed (P12, compatible): how many task-taking members are employed, and the time frame of an attempt. */
-  | { readonly type: 'settings'; readonly nodes: number; readonly deadlineMs: number; readonly request: number }
+  /**
+   * Deployment settings changed (P12, compatible): how many task-taking members are employed, the time frame of an attempt, and what a
+   * member must offer for each slot, bytes; any amount if absent.
+   */
+  | {
+      readonly type: 'settings';
+      readonly nodes: number;
+      readonly deadlineMs: number;
+      readonly memory?: number;
+      readonly request: number;
+    }
   /** A second result of an accepted task: whether it agrees on every leaf with the one that counts, which is of node `accepted`. */
   | {
       readonly type: 'confirm';
@@ -264,7 +273,7 @@ export type RequestBody =
   | { readonly type: 'leave'; readonly member: string; readonly incarnation: string }
   | { readonly type: 'mode'; readonly mode: RunMode; readonly by: string }
   /** The deployment entry of the program topic was changed: take its settings over. */
-  | { readonly type: 'settings'; readonly nodes: number; readonly deadlineMs: number };
+  | { readonly type: 'settings'; readonly nodes: number; readonly deadlineMs: number; readonly memory?: number };
 
 /** What stands in the questions topic: what members ask, each in its own partition, and in one more how far gateways have come. */
 export type QuestionBody =

@@ -4,6 +4,7 @@
  * Queues and loads are kept as entries come: none costs more because there are many tasks or members.
  */
 import type { ControlBody, CutEntry, FinishReason, Offer, RunMode } from './control-entry.ts';
+import type { CapableMembers, Needs } from './member-loads.ts';
 import { MemberLoads } from './member-loads.ts';
 import { TaskQueues } from './task-queues.ts';
 import type { TaskBody, TaskState } from './task-state.ts';
@@ -63,6 +64,8 @@ export class ControlFold {
   /** Who asked for the mode; empty at the begin. */
   modeBy = '';
   settings: { readonly nodes: number; readonly deadlineMs: number } | undefined;
+  /** Memory that a member must offer for each of its slots to be given tasks, bytes. */
+  memory = 0;
   /** Requests below this offset were answered. */
   nextRequest = 0;
   nextCut = 0;
@@ -126,6 +129,7 @@ export class ControlFold {
         return;
       case 'settings':
         this.settings = { nodes: body.nodes, deadlineMs: body.deadlineMs };
+        this.memory = body.memory ?? 0;
         this.answered(body.request);
         return;
       case 'confirm':
@@ -157,6 +161,11 @@ export class ControlFold {
   /** The member that has the number, or had it last; empty for one that nobody had. */
   nameOf(node: number): string {
     return this.names.get(node) ?? '';
+  }
+
+  /** The members that may be given tasks: they know what the program needs, and have the memory that control asks for. */
+  capable(needs: Needs): CapableMembers {
+    return this.loads.capable(needs, this.memory);
   }
 
   /** Slots of all members that take part now. */
@@ -260,6 +269,7 @@ export class ControlFold {
   private takeOver(body: ControlBody & { readonly type: 'open' }): void {
     this.opens++;
     this.owner = body.owner;
+    this.memory = body.memory ?? 0;
     if (!this.keys.includes(body.key)) this.keys.push(body.key);
     this.beginAnew();
   }

@@ -37,7 +37,7 @@ const stageTotals = z.strictObject({ ...cost, duplicates: whole, failed: whole }
 const memberTotals = z.strictObject({ ...cost, member: z.string() });
 
 const CONTROL = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('open'), owner: z.string(), key: hex }),
+  z.strictObject({ type: z.literal('open'), owner: z.string(), key: hex, memory: whole.optional() }),
   z.strictObject({
     type: z.literal('cut'),
     k: whole,
@@ -52,7 +52,7 @@ const CONTROL = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('lost'), node: whole, reason: z.enum(['silent', 'left', 'replaced']) }),
   z.strictObject({ type: z.literal('appoint'), role: z.enum(['checkpointer', 'gateway']), epoch: whole, node: whole }),
   z.strictObject({ type: z.literal('mode'), mode: RUN_MODE, by: z.string(), request: whole }),
-  z.strictObject({ type: z.literal('settings'), nodes, deadlineMs: nodes, request: whole }),
+  z.strictObject({ type: z.literal('settings'), nodes, deadlineMs: nodes, memory: whole.optional(), request: whole }),
   z.strictObject({ type: z.literal('confirm'), k: whole, attempt: whole, node: whole, accepted: whole, equal: z.boolean() }),
   z.strictObject({ type: z.literal('tick'), tick: whole }),
   z.strictObject({
@@ -111,7 +111,7 @@ const REQUEST = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('join'), member: name, incarnation: name, key: hex, offer: OFFER }),
   z.strictObject({ type: z.literal('leave'), member: name, incarnation: name }),
   z.strictObject({ type: z.literal('mode'), mode: RUN_MODE, by: z.string() }),
-  z.strictObject({ type: z.literal('settings'), nodes, deadlineMs: nodes }),
+  z.strictObject({ type: z.literal('settings'), nodes, deadlineMs: nodes, memory: whole.optional() }),
 ]);
 
 export function isRequestBody(body: Json): body is Json & RequestBody {

@@ -26,6 +26,8 @@ export interface Explanation {
   readonly excluded: readonly number[];
   /** Members that met the needs, busy or not. */
   readonly capable: number;
+  /** Memory that each had to offer for each of its slots, bytes; 0 for any. */
+  readonly memory: number;
   /** Names of the nodes that are mentioned. */
   readonly names: Readonly<Record<number, string>>;
 }
@@ -57,21 +59,34 @@ export function explainEntry(fold: ControlFold, entry: ControlBody & { readonly 
   const { k, attempt, deadline, node: logged } = entry;
   const task = fold.tasks.get(k);
   const excluded = [...new Set(task === undefined ? [] : nodesAt(task))];
-  const capable = fold.loads.capable(needs);
+  const capable = fold.capable(needs);
   const choice = chooseMember(fold.loads, capable, { kind: 'attempt', k, number: attempt, excluded }, mayWait(fold.paces));
   const names: Record<number, string> = {};
   for (const node of [logged, ...excluded, ...(choice?.drawn ?? []).map((draw) => draw.node)])
     names[node] = fold.members.get(node)?.member ?? '';
-  return { k, attempt, tick: fold.tick, deadline, logged, choice, equal: choice?.node === logged, excluded, capable: capable.count, names };
+  return {
+    k,
+    attempt,
+    tick: fold.tick,
+    deadline,
+    logged,
+    choice,
+    equal: choice?.node === logged,
+    excluded,
+    capable: capable.count,
+    memory: fold.memory,
+    names,
+  };
 }
 
 /** For people, in lines. */
 export function explanationText(explanation: Explanation): string {
-  const { k, attempt, tick, deadline, logged, choice, equal, excluded, capable } = explanation;
+  const { k, attempt, tick, deadline, logged, choice, equal, excluded, capable, memory } = explanation;
   const name = (node: number): string => (explanation.names[node] ? `${node} (${explanation.names[node]})` : String(node));
   const lines = [`Task 0/${k}, attempt ${attempt}: node ${name(logged)}, assigned at tick ${tick}, late after tick ${deadline}.`];
   if (excluded.length > 0) lines.push(`At it already, and so left out: node ${excluded.map(name).join(', ')}.`);
-  lines.push(`Members that take tasks and offer all ops and models that it needs: ${capable}.`);
+  const asked = memory === 0 ? 'all ops that it needs' : `all ops that it needs and ${memory} bytes of memory for each slot`;
+  lines.push(`Members that take tasks and offer ${asked}: ${capable}.`);
   if (choice === undefined) {
     lines.push('None of them could take more: by the rule it had to wait. The log does not keep to the rule.');
     return lines.join('\n');

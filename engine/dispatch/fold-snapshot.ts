@@ -51,6 +51,7 @@ const SNAPSHOT = z.strictObject({
   mode: RUN_MODE,
   modeBy: z.string(),
   settings: z.strictObject({ nodes: whole, deadlineMs: whole }).optional(),
+  memory: whole,
   nextRequest: whole,
   nextCut: whole,
   candidates: whole,
@@ -81,7 +82,7 @@ export function foldToJson(fold: ControlFold): Json {
     positions: [...fold.positions].sort(([a], [b]) => a - b),
     ...{ mode, modeBy, settings, nextRequest, nextCut, candidates, lastPartition, tick, opens, owner, keys, nodes },
     ...{ finish: fold.finish, close: fold.close, low: fold.low, paces: fold.paces },
-    ...{ copies: fold.copies, unequal: fold.unequal },
+    ...{ memory: fold.memory, copies: fold.copies, unequal: fold.unequal },
   });
 }
 
@@ -99,6 +100,7 @@ export function foldFromJson(json: Json): ControlFold {
   fold.mode = state.mode;
   fold.modeBy = state.modeBy;
   fold.settings = state.settings;
+  fold.memory = state.memory;
   fold.nextRequest = state.nextRequest;
   fold.nextCut = state.nextCut;
   fold.candidates = state.candidates;

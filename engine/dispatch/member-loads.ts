@@ -10,15 +10,13 @@ import { WeightTree } from './weight-tree.ts';
  * and the next assignment back. More would only bind tasks to a member that may be slow.
  */
 export const TASKS_PER_SLOT = 4;
-/** Sets of needs that are kept at once. A run asks for one, and for another when a gateway is appointed. */
+/** Sets of needs that are kept at once. A run asks for one, and for another when its settings change. */
 const NEEDS_KEPT = 4;
 
-/** What a task asks of the member that takes it. */
+/** What the tasks of a program ask of the members that take them. No model: questions go to the gateway, whoever has the task (P8). */
 export interface Needs {
   /** Ops, `name@version`. */
   readonly ops: readonly string[];
-  /** Models that it must reach itself; none when a gateway answers. */
-  readonly models: readonly string[];
 }
 
 /** Members that take tasks and meet some needs, by number. */
@@ -28,10 +26,13 @@ export class CapableMembers {
   /** Weights of those with room for more, be it to wait. */
   readonly room = new WeightTree();
   private readonly needs: Needs;
+  private readonly memory: number;
   private readonly offers = new Map<number, Offer>();
 
-  constructor(needs: Needs) {
-    this.needs = { ops: [...needs.ops], models: [...needs.models] };
+  /** `memory`: for each slot, bytes. */
+  constructor(needs: Needs, memory: number) {
+    this.needs = { ops: [...needs.ops] };
+    this.memory = memory;
   }
 
   /** All of them, busy or not. */
@@ -40,7 +41,7 @@ export class CapableMembers {
   }
 
   join(node: number, offer: Offer, load: number): void {
-    if (offer.slots === 0 || !meets(offer, this.needs)) return;
+    if (offer.slots === 0 || !meets(offer, this.needs, this.memory)) return;
     this.offers.set(node, offer);
     this.place(node, load);
   }
@@ -129,12 +130,12 @@ export class MemberLoads {
     for (const set of this.sets.values()) set.place(node, load);
   }
 
-  /** The members that meet the needs. Kept up to date from the first time that it is asked for. */
-  capable(needs: Needs): CapableMembers {
-    const key = JSON.stringify([needs.ops, needs.models]);
+  /** The members that meet the needs and have `memory` bytes for each slot. Kept up to date from the first time that it is asked for. */
+  capable(needs: Needs, memory: number): CapableMembers {
+    const key = JSON.stringify([needs.ops, memory]);
     const known = this.sets.get(key);
     if (known !== undefined) return known;
-    const set = new CapableMembers(needs);
+    const set = new CapableMembers(needs, memory);
     for (const [node, offer] of this.offers) set.join(node, offer, this.of(node));
     const [oldest] = this.sets.keys();
     if (oldest !== undefined && this.sets.size >= NEEDS_KEPT) this.sets.delete(oldest);
@@ -143,6 +144,11 @@ export class MemberLoads {
   }
 }
 
-function meets(offer: Offer, needs: Needs): boolean {
-  return needs.ops.every((op) => offer.ops.includes(op)) && needs.models.every((model) => offer.models.includes(model));
+function meets(offer: Offer, needs: Needs, memory: number): boolean {
+  return hasMemory(offer, memory) && needs.ops.every((op) => offer.ops.includes(op));
+}
+
+/** Every slot may be at a task. */
+export function hasMemory({ memory, slots }: Offer, perSlot: number): boolean {
+  return memory >= perSlot * slots;
 }

@@ -20,7 +20,7 @@ const STRAGGLER_MEDIANS = 2;
 export interface DispatchPlan {
   /** Time frame of an attempt, ticks. */
   readonly deadlineTicks: number;
-  /** What the ops of the source stage ask of a member. */
+  /** What the source stage asks of a member. */
   readonly needs: Needs;
   /** Tasks that may be cut now, in order of k, made by the source's planner. */
   readonly cuts: readonly CutEntry[];
@@ -62,7 +62,7 @@ class Desk {
   constructor(fold: ControlFold, plan: DispatchPlan) {
     this.fold = fold;
     this.plan = plan;
-    this.capable = fold.loads.capable(plan.needs);
+    this.capable = fold.capable(plan.needs);
     this.mayWait = mayWait(fold.paces);
   }
 

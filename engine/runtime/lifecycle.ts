@@ -65,13 +65,17 @@ export async function untilClosed(place: OperatedRun, onTurn: (fold: ControlFold
 }
 
 /** The request that tells the orchestrator of changed settings, to be committed together with them. */
-export function settingsRequest(place: Pick<OperatedRun, 'signer'>, run: RunName, { nodes, deadlineMs }: Deployment): Append {
-  return requestAppend(run, { type: 'settings', nodes, deadlineMs }, place.signer);
+export function settingsRequest(
+  place: Pick<OperatedRun, 'signer'>,
+  run: RunName,
+  { nodes, deadlineMs, memoryBytes = 0 }: Deployment,
+): Append {
+  return requestAppend(run, { type: 'settings', nodes, deadlineMs, ...(memoryBytes === 0 ? {} : { memory: memoryBytes }) }, place.signer);
 }
 
 /** Whether control shows that an orchestrator works under these settings. */
-export function tookSettings({ settings }: ControlFold, { nodes, deadlineMs }: Deployment): boolean {
-  return settings?.nodes === nodes && settings.deadlineMs === deadlineMs;
+export function tookSettings({ settings, memory }: ControlFold, { nodes, deadlineMs, memoryBytes = 0 }: Deployment): boolean {
+  return settings?.nodes === nodes && settings.deadlineMs === deadlineMs && memory === memoryBytes;
 }
 
 /** Older generations that are open and were never asked to drain; empty for a name without any. */

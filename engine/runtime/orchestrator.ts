@@ -164,7 +164,9 @@ export class Orchestrator {
   }
 
   private takeOver(): void {
-    this.emit({ type: 'open', owner: this.options.owner, key: toHex(this.context.signer.publicKey) });
+    const memory = this.fold.settings === undefined ? (this.context.deployment.memoryBytes ?? 0) : this.fold.memory;
+    const needs = memory === 0 ? {} : { memory };
+    this.emit({ type: 'open', owner: this.options.owner, key: toHex(this.context.signer.publicKey), ...needs });
     if (!this.options.together) return;
     // All of them ended with the process before.
     for (const node of [...this.fold.members.keys()]) this.emit({ type: 'lost', node, reason: 'left' });

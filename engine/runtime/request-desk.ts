@@ -44,7 +44,7 @@ export class RequestDesk {
       case 'mode':
         return [{ type: 'mode', mode: body.mode, by: body.by, request }];
       case 'settings':
-        return [{ type: 'settings', nodes: body.nodes, deadlineMs: body.deadlineMs, request }];
+        return [{ ...body, request }];
     }
   }
 

@@ -160,7 +160,7 @@ function localOffer({ registry, workers, nodes }: RunOptions): Offer {
     answers: false,
     ops: opsOf(registry),
     models: [],
-    memory: totalmem(),
+    memory: Math.floor(totalmem() / nodes),
   };
 }
 

@@ -4,5 +4,5 @@ import type { Needs } from '../dispatch/member-loads.ts';
 
 export function taskNeeds({ stages }: Program): Needs {
   const ops = new Set((stages[0]?.ops ?? []).map(({ op, version }) => `${op}@${version}`));
-  return { ops: [...ops].sort(), models: [] };
+  return { ops: [...ops].sort() };
 }

@@ -63,6 +63,7 @@ export function readDocument(value: Json | undefined, locate: Locate): DocumentR
       size: task.size,
       deadlineMs: durationMs(task.deadline) ?? durationMs(DEFAULT_DEADLINE) ?? 0,
       everyMs: task.every === undefined ? undefined : durationMs(task.every),
+      memoryBytes: task.memory === undefined ? undefined : byteCount(task.memory),
     },
     block: section('block', s.block, s.block.parse(undefined)),
     partitions: section('partitions', s.partitions, s.partitions.parse(undefined)),

@@ -21,6 +21,8 @@ export const DEFAULT_DEADLINE = '60s';
 /** Longest time that a record of a live source waits for a full task. */
 export const CUT_EVERY_LIMIT_MS = 60 * 60 * 1_000;
 export const DEADLINE_LIMIT_MS = 24 * 60 * 60 * 1_000;
+/** Most memory that a task may ask a node for, bytes: 16 TiB. */
+export const TASK_MEMORY_LIMIT_BYTES = 2 ** 44;
 export const DEFAULT_SEED = 0;
 export const DEFAULT_NODES = 1;
 export const NODES_LIMIT = 10_000;
@@ -99,6 +101,16 @@ const retentionTime = z
   .string('a time such as 30m or 24h')
   .refine((text) => (durationMs(text) ?? 0) >= RETENTION_LEAST_MS, 'not a time such as 30m or 24h, at least 1m')
   .describe('The log may forget what is older than this: 30m, 24h.');
+
+const isTaskMemory = (text: string): boolean => {
+  const bytes = byteCount(text) ?? 0;
+  return bytes >= 1 && bytes <= TASK_MEMORY_LIMIT_BYTES;
+};
+
+const taskMemory = z
+  .string('a size such as 500MB or 2GiB')
+  .refine(isTaskMemory, 'not a size such as 500MB or 2GiB, above 0 and at most 16TiB')
+  .describe('A node takes tasks only if it offers so much memory for each of its slots: 500MB, 2GiB; a deployment setting.');
 
 const path = z.string().min(1).max(1_024);
 
@@ -182,6 +194,7 @@ export const WORKFLOW_SECTIONS = {
       size: count(TASK_SIZE_LIMIT, 'Candidates per task.').default(DEFAULT_TASK_SIZE),
       deadline: duration.default(DEFAULT_DEADLINE),
       every: every.optional(),
+      memory: taskMemory.optional(),
     })
     .prefault({})
     .describe('The unit of work that a node takes.'),
@@ -247,7 +260,12 @@ export interface WorkflowSpec {
   readonly seed: number | string;
   readonly accept: number | undefined;
   readonly budget: { readonly candidates: number | undefined; readonly tokens: number | undefined };
-  readonly task: { readonly size: number; readonly deadlineMs: number; readonly everyMs: number | undefined };
+  readonly task: {
+    readonly size: number;
+    readonly deadlineMs: number;
+    readonly everyMs: number | undefined;
+    readonly memoryBytes: number | undefined;
+  };
   readonly block: number;
   readonly partitions: number;
   readonly nodes: number;

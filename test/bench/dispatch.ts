@@ -63,7 +63,7 @@ const PARETO_LEAST = 4;
 const LOG_NORMAL_MEDIAN = 8;
 const LONGEST = 300;
 const LARGEST_NODE = 8;
-const NEEDS = { ops: ['echo@1', 'length@1'], models: [] };
+const NEEDS = { ops: ['echo@1', 'length@1'] };
 const STAGES = [{ index: 1, partitions: 8 }];
 const ENOUGH_TURNS = 1_000_000;
 

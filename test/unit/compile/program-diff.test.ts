@@ -80,9 +80,13 @@ describe('the difference of two programs', () => {
 
 describe('the difference of two deployments', () => {
   it('names each setting with both values', async () => {
-    const [before, after] = [await compileText(SMALL_WORKFLOW), await compileText(`${SMALL_WORKFLOW}nodes: 7\ntask: { deadline: 5s }\n`)];
+    const [before, after] = [
+      await compileText(SMALL_WORKFLOW),
+      await compileText(`${SMALL_WORKFLOW}nodes: 7\ntask: { deadline: 5s, memory: 2GB }\n`),
+    ];
     expect(diffDeployments(before.deployment, after.deployment)).toEqual([
       { path: 'deadlineMs', before: 60_000, after: 5_000 },
+      { path: 'memoryBytes', after: 2_000_000_000 },
       { path: 'nodes', before: 1, after: 7 },
     ]);
     expect(diffDeployments(after.deployment, after.deployment)).toEqual([]);

@@ -66,7 +66,7 @@ describe('the digest of a program', () => {
     expect((await compileText(built.toYaml())).digest).toBe(compiled.digest);
   });
 
-  it.each(['name=other', 'nodes=4', 'task.deadline=5m', 'models={m: {url: "http://h/v1"}}', 'description=hello'])(
+  it.each(['name=other', 'nodes=4', 'task.deadline=5m', 'task.memory=2GiB', 'models={m: {url: "http://h/v1"}}', 'description=hello'])(
     'does not change with the deployment setting %s',
     async (set) => {
       const { digest, deployment } = await compileText(SMALL_WORKFLOW);

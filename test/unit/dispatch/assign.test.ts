@@ -32,7 +32,7 @@ function loadsOf(list: readonly Node[], order: readonly number[] = list.map((_, 
 
 const even = (count: number, node: Node = {}): Node[] => Array.from({ length: count }, () => node);
 const ask = (k: number, number = 0, excluded: readonly number[] = []): Question => ({ kind: 'attempt', k, number, excluded });
-const choose = (loads: MemberLoads, question: Question, wait = true) => chooseMember(loads, loads.capable(NEEDS), question, wait);
+const choose = (loads: MemberLoads, question: Question, wait = true) => chooseMember(loads, loads.capable(NEEDS, 0), question, wait);
 
 describe('an assignment', () => {
   it('goes to a capable member with room, a free slot before a place to wait, and to the same one for everyone who asks', () => {
@@ -115,7 +115,7 @@ describe('an assignment', () => {
 
   it('leaves the trees as they were, whoever is left out, even twice', () => {
     const loads = loadsOf(even(3, { weight: 7 }));
-    const capable = loads.capable(NEEDS);
+    const capable = loads.capable(NEEDS, 0);
     choose(loads, ask(1, 0, [1, 1, 2]));
     expect([capable.idle.total, capable.idle.count, capable.idle.weightOf(1)]).toEqual([21, 3, 7]);
   });

@@ -43,7 +43,13 @@ const entry: fc.Arbitrary<ControlBody> = fc.oneof(
     by: fc.constantFrom('', 'me'),
     request: small,
   }),
-  fc.record({ type: kind('settings'), nodes: fc.integer({ min: 1, max: 3 }), deadlineMs: fc.integer({ min: 1, max: 9 }), request: small }),
+  fc.record({
+    type: kind('settings'),
+    nodes: fc.integer({ min: 1, max: 3 }),
+    deadlineMs: fc.integer({ min: 1, max: 9 }),
+    memory: fc.nat(2),
+    request: small,
+  }),
   fc.record({ type: kind('confirm'), k, attempt: small, node: small, accepted: small, equal: fc.boolean() }),
   fc.record({ type: kind('tick'), tick: fc.nat(6) }),
   fc.record({
@@ -146,7 +152,7 @@ describe('the control fold', () => {
     fc.assert(
       fc.property(history, (bodies) => {
         const state = new ControlFold();
-        state.loads.capable(NEEDS);
+        state.capable(NEEDS);
         for (const body of bodies) state.apply(body);
         const tasks = [...state.tasks];
         for (let node = 0; node < 5; node++)
@@ -154,9 +160,11 @@ describe('the control fold', () => {
         expect(state.slots()).toBe([...state.members.values()].reduce((sum, { offer: { slots } }) => sum + slots, 0));
         for (const queue of ['stuck', 'searching', 'unassigned', 'late'] as const)
           expect([...state.queues[queue]]).toEqual(tasks.flatMap(([task, of]) => (queueOf(of, state.tick) === queue ? [task] : [])));
-        const able = [...state.members.values()].filter(({ offer: { slots, ops } }) => slots > 0 && ops.includes('echo@1'));
+        const able = [...state.members.values()].filter(
+          ({ offer: { slots, ops, memory } }) => slots > 0 && ops.includes('echo@1') && memory >= slots * state.memory,
+        );
         const idle = able.filter(({ node, offer: { slots } }) => state.loadOf(node) < slots);
-        const capable = state.loads.capable(NEEDS);
+        const capable = state.capable(NEEDS);
         expect([capable.count, capable.idle.count]).toEqual([able.length, idle.length]);
         expect(capable.idle.total).toBe(idle.reduce((sum, { offer: { weight } }) => sum + weight, 0));
       }),

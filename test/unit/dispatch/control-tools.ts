@@ -8,8 +8,8 @@ import type { Json } from '../../../engine/contract/program.ts';
 
 export const KEY = 'a'.repeat(64);
 export const RESULT = 'c'.repeat(64);
-export const OPEN: ControlBody = { type: 'open', owner: 'x:1', key: KEY };
-export const NEEDS = { ops: ['echo@1'], models: [] };
+export const OPEN: ControlBody & { readonly type: 'open' } = { type: 'open', owner: 'x:1', key: KEY };
+export const NEEDS = { ops: ['echo@1'] };
 export const TASK_SIZE = 10;
 
 export function offer(given: Partial<Offer> = {}): Offer {

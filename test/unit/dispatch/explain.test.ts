@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import type { ControlBody } from '../../../engine/dispatch/control-entry.ts';
 import { explainAssignment, explanationText } from '../../../engine/dispatch/explain.ts';
-import { accept, admit, cut, NEEDS, Run, tick } from './control-tools.ts';
+import { NO_REQUEST } from '../../../engine/dispatch/control-fold.ts';
+import { accept, admit, cut, NEEDS, OPEN, Run, tick } from './control-tools.ts';
 
 function text(log: readonly ControlBody[], k: number, attempt?: number): string {
   const explanation = explainAssignment(log, k, attempt, NEEDS);
@@ -21,7 +22,7 @@ describe('an explanation', () => {
     expect(text(run.log, 0)).toBe(
       [
         'Task 0/0, attempt 0: node 1 (right), assigned at tick 0, late after tick 3.',
-        'Members that take tasks and offer all ops and models that it needs: 2.',
+        'Members that take tasks and offer all ops that it needs: 2.',
         'Drawn among 2 members with a free slot, total weight 4:',
         '  draw  point  node  member  weight  load  slots',
         '  0     2      1     right   3       1     4',
@@ -43,6 +44,17 @@ describe('an explanation', () => {
     expect(text(run.log, 0, 0)).toContain(`attempt 0: node ${first}`);
     expect(text(run.log, 0, 2)).toBe('none');
     expect(text(run.log, 1)).toBe('none');
+  });
+
+  it('asks for the memory that control asked for then, whatever it asks for now', () => {
+    const settings: ControlBody = { type: 'settings', nodes: 9, deadlineMs: 9, memory: 700, request: NO_REQUEST };
+    const run = new Run({ ...OPEN, memory: 600 }, admit(0, { memory: 599 }), admit(1, { memory: 600 }), admit(2, { memory: 700 }), cut(0));
+    run.decide();
+    run.write(settings, cut(1));
+    run.decide();
+    expect(text(run.log, 0)).toContain('offer all ops that it needs and 600 bytes of memory for each slot: 2.');
+    expect(text(run.log, 1)).toContain('offer all ops that it needs and 700 bytes of memory for each slot: 1.');
+    expect([text(run.log, 0), text(run.log, 1)].every((one) => one.includes('The log says the same.'))).toBe(true);
   });
 
   it('holds after the task is done and forgotten', () => {

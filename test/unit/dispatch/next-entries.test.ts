@@ -3,11 +3,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DEAD_ATTEMPT_LIMIT, POISON_PER_TASK_LIMIT } from '../../../engine/dispatch/bisection.ts';
 import type { ControlBody, Offer, RunMode } from '../../../engine/dispatch/control-entry.ts';
+import { NO_REQUEST } from '../../../engine/dispatch/control-fold.ts';
 import { TASKS_PER_SLOT } from '../../../engine/dispatch/member-loads.ts';
 import { nextEntries } from '../../../engine/dispatch/next-entries.ts';
 import { ATTEMPTS_BESIDE_LIMIT } from '../../../engine/dispatch/task-queues.ts';
 import { whyUnassigned } from '../../../engine/dispatch/why-unassigned.ts';
-import { accept, admit, cut, cuts, dead, fold, NEEDS, OPEN, planOf, Run, tick } from './control-tools.ts';
+import { accept, admit, cut, cuts, dead, fold, OPEN, planOf, Run, tick } from './control-tools.ts';
 
 const SEED = Number(process.env['MIZU_SEED'] ?? Date.now() % 1_000_000);
 
@@ -201,9 +202,10 @@ describe('a task that nobody can take', () => {
     run.write(admit(0, { ops: ['other@1'] }), admit(1, { slots: 0 }));
     expect(run.decide()).toEqual([]);
     expect(whyUnassigned(run.state, planOf())).toBe('2 tasks wait: no member that takes tasks offers op echo@1; start one that does');
-    const both = planOf({ needs: { ops: ['other@1'], models: ['m'] } });
-    run.write(admit(2, { ops: [], models: ['m'] }));
-    expect(whyUnassigned(run.state, both)).toMatch(/no member offers all .* closest comes node 0 \(m0\), which misses model m$/);
+    run.write(admit(2, { ops: ['another@1'] }));
+    expect(whyUnassigned(run.state, planOf({ needs: { ops: ['another@1', 'other@1'] } }))).toMatch(
+      /no member offers all .* closest comes node 0 \(m0\), which misses op another@1$/,
+    );
     run.write(admit(3));
     expect(whyUnassigned(run.state, planOf())).toBe('2 tasks wait: they are assigned in the next turn of the orchestrator');
     expect(run.decide()).toMatchObject([{ type: 'assign', k: 0, node: 3 }]);
@@ -215,10 +217,18 @@ describe('a task that nobody can take', () => {
     expect(whyUnassigned(run.state, planOf())).toBeUndefined();
   });
 
-  it('is given to a member that reaches its model when no gateway answers', () => {
-    const run = new Run(admit(0), admit(1, { models: ['m'] }));
-    run.decide({ cuts: [cut(0)], needs: { ...NEEDS, models: ['m'] } });
+  it('is given to a member with enough memory for each of its slots, as the run was begun and as its settings say now', () => {
+    const settings = (memory: number): ControlBody => ({ type: 'settings', nodes: 9, deadlineMs: 9, memory, request: NO_REQUEST });
+    const run = new Run({ ...OPEN, memory: 500 }, admit(0, { slots: 4, memory: 1_999 }), admit(1, { slots: 2, memory: 1_000 }));
+    run.decide({ cuts: [cut(0)] });
     expect(run.of('assign')).toMatchObject([{ node: 1 }]);
+    run.write(settings(501), cut(1));
+    expect(run.decide()).toEqual([]);
+    expect(whyUnassigned(run.state, planOf())).toBe(
+      '1 task waits: no member that takes tasks offers 501 bytes of memory for each of its slots (task.memory; 500 at most: fewer workers leave more for each); start one that does',
+    );
+    run.write(settings(0));
+    expect(run.decide()).toMatchObject([{ type: 'assign', k: 1, node: 0 }]);
   });
 });
 

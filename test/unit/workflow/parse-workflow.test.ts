@@ -75,6 +75,10 @@ describe('a workflow', () => {
     expect(parseWorkflow(`${MINIMAL}task: { deadline: ${deadline} }\n`, 'w').problems[0]).toMatchObject({ path: 'task.deadline', line: 5 });
   });
 
+  it.each(['0MB', '17TiB', 'much', 5])('refuses the memory %s of a task', (memory) => {
+    expect(parseWorkflow(`${MINIMAL}task: { memory: ${memory} }\n`, 'w').problems[0]).toMatchObject({ path: 'task.memory', line: 5 });
+  });
+
   it('never accepts a secret where the name of an environment variable belongs', () => {
     const { problems } = parseWorkflow(`${MINIMAL}models: { m: { url: "http://user:pass@host/", keyEnv: sk-12 } }\n`, 'w');
     expect(problems.map((p) => p.path)).toEqual(['models.m.url', 'models.m.keyEnv']);
