@@ -19,6 +19,7 @@ import {
   tookSettings,
   undrained,
 } from '#engine';
+import { checkSink } from './check-sink.ts';
 import type { CompiledFile } from './compile-file.ts';
 import { openExternal } from './open-external.ts';
 import { keyFileOf, openSigner } from './open-log.ts';
@@ -63,6 +64,7 @@ export interface DeployedWorkflow {
 /** Writes nothing on the log. @throws KEY_INVALID, SCHEMA_INCOMPATIBLE, NOT_FOUND for a topic, and what the log throws. */
 export async function planWorkflow(workflow: CompiledFile, options: DeployOptions): Promise<PlannedDeploy> {
   const { log, env } = options;
+  await checkSink(log, workflow, { writes: false });
   await checkTopic(workflow, openExternal(log, env));
   const plan = await planDeploy(log, { ...workflow, deployment: settingsOf(workflow, options) });
   const drains = await undrained(log, plan.run);

@@ -1,5 +1,6 @@
 /** The door of the topologies: what commands and tests use to put programs on a log and take results from it. */
 export { compileFile, type CompiledFile } from './compile-file.ts';
+export { checkSink } from './check-sink.ts';
 export { openExternal } from './open-external.ts';
 export { DEFAULT_LOG, openLog, openSigner } from './open-log.ts';
 export { fileProblem } from './host.ts';

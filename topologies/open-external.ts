@@ -12,12 +12,8 @@ const LOG_VARIABLES = 'MIZU_KAFKA_';
 export function openExternal(log: Pick<Log, 'address'>, env: Environment): OpenExternal {
   const sourceEnv: Environment = (name) => env(name.replace(LOG_VARIABLES, SOURCE_VARIABLES));
   return async ({ name, topic, url }) => {
-    const own = log.address.startsWith(KAFKA_SCHEME) ? log.address : undefined;
-    if (url !== undefined) {
-      const security = readKafkaSecurity(own !== undefined && sameBrokers(own, url) ? env : sourceEnv);
-      return openKafkaTopic({ url, topic, security });
-    }
-    if (own !== undefined) return openKafkaTopic({ url: own, topic, security: readKafkaSecurity(env) });
+    if (url !== undefined) return openKafkaTopic({ url, topic, security: readKafkaSecurity(sameCluster(log, url) ? env : sourceEnv) });
+    if (isCluster(log)) return openKafkaTopic({ url: log.address, topic, security: readKafkaSecurity(env) });
     throw new MizuError('USAGE', `Where the topic '${name}' is was not said, and the log ${log.address} is no cluster`, {
       component: `sources.${name}`,
       hint: `Add to the workflow: sources: { ${name}: { url: "${KAFKA_SCHEME}HOST:PORT" } }.`,
@@ -25,10 +21,14 @@ export function openExternal(log: Pick<Log, 'address'>, env: Environment): OpenE
   };
 }
 
-/** Whether every broker that the workflow names is one of the log's. */
-function sameBrokers(log: string, url: string): boolean {
-  const own = new Set(brokersOf(log));
+/** Whether every broker that a workflow names is one of the log's. */
+export function sameCluster(log: Pick<Log, 'address'>, url: string): boolean {
+  const own = new Set(isCluster(log) ? brokersOf(log.address) : []);
   return brokersOf(url).every((broker) => own.has(broker));
+}
+
+function isCluster({ address }: Pick<Log, 'address'>): boolean {
+  return address.startsWith(KAFKA_SCHEME);
 }
 
 function brokersOf(address: string): readonly string[] {

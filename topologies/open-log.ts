@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Log, Signer } from '#engine';
 import { byteCount, MizuError, openKeyFile } from '#engine';
 import { type EmbeddedLocalStorage, openEmbeddedLog, openLocalStorage } from '#connectors/embedded';
-import { KAFKA_SCHEME, openKafkaLog, readKafkaSecurity } from '#connectors/kafka';
+import { KAFKA_SCHEME, openKafkaLog, readKafkaCompression, readKafkaSecurity } from '#connectors/kafka';
 
 /** Used when neither `--log` nor MIZU_LOG is given. */
 export const DEFAULT_LOG = './.mizu';
@@ -16,8 +16,10 @@ export interface OpenLogOptions {
 
 /** @throws USAGE for an address that names no log; NOT_FOUND for a folder to read that is not there; what the log throws. */
 export async function openLog(address: string, options: OpenLogOptions): Promise<Log> {
-  if (address.startsWith(KAFKA_SCHEME))
-    return openKafkaLog({ address, readOnly: options.readOnly, security: readKafkaSecurity(fromEnvironment) });
+  if (address.startsWith(KAFKA_SCHEME)) {
+    const [security, compression] = [readKafkaSecurity(fromEnvironment), readKafkaCompression(fromEnvironment)];
+    return openKafkaLog({ address, readOnly: options.readOnly, security, compression });
+  }
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(address)?.[1];
   if (scheme !== undefined) {
     throw new MizuError('USAGE', `--log ${address}: '${scheme}://' is no kind of log that Mizu knows`, {

@@ -1,6 +1,7 @@
 /** Compile → deploy → run to the end, on one machine: the composition that commands and tests use. */
 import type { Log, Progress, RunName, RunSummary } from '#engine';
 import { deploy, NODE_LIMIT, readRun, runToEnd } from '#engine';
+import { checkSink } from './check-sink.ts';
 import type { CompiledFile } from './compile-file.ts';
 import { openExternal } from './open-external.ts';
 import { localDirectory, openSigner, openStorage } from './open-log.ts';
@@ -37,6 +38,7 @@ export async function runWorkflow(workflow: CompiledFile, options: RunWorkflowOp
   checkModelKeys(workflow, env);
   const signer = openSigner(log, options.keyFile);
   const open = openExternal(log, env);
+  await checkSink(log, workflow, { writes: true });
   await checkTopic(workflow, open);
   const source = await workflow.source();
   const name = await deploy(log, {

@@ -1,6 +1,6 @@
 /** `mizu audit NAME`: reads every topic of a run raw and lists lost, duplicated, torn and zombie writes. */
 import { tmpdir } from 'node:os';
-import type { AuditReport, Finding, Json } from '#engine';
+import type { AuditReport, DeployedRun, Finding, Json } from '#engine';
 import { auditRun } from '#engine';
 import { openExternal, openLog } from '#topologies';
 import type { Context, Outcome } from '../context.ts';
@@ -18,7 +18,7 @@ export async function audit(context: Context, name: string, options: AuditComman
     const run = await findRun(log, name);
     const external = options.source === true ? openExternal(log, (variable) => process.env[variable]) : undefined;
     const report = await auditRun(log, run, { folder: tmpdir(), external });
-    await context.out.text(reportText(context, `${run.run.name}/${run.run.generation}`, report));
+    await context.out.text(reportText(context, run, report));
     return {
       exitCode: report.ok ? EXIT.done : EXIT.failed,
       result: { name: run.run.name, generation: run.run.generation, ...reportJson(report) },
@@ -28,7 +28,8 @@ export async function audit(context: Context, name: string, options: AuditComman
   }
 }
 
-function reportText({ out }: Context, title: string, report: AuditReport): string {
+function reportText({ out }: Context, { run, deployment }: DeployedRun, report: AuditReport): string {
+  const title = `${run.name}/${run.generation}`;
   const { ok, closed, tasks, counts, findings } = report;
   const found = Object.values(counts).reduce((sum, count) => sum + count, 0);
   const entries = Object.values(report.entries).reduce((sum, count) => sum + count, 0);
@@ -40,6 +41,8 @@ function reportText({ out }: Context, title: string, report: AuditReport): strin
     `  tasks ${grouped(tasks.from)} to ${grouped(tasks.to)}, the last not included${closed ? '' : '; the run is alive, and has not marked more'}`,
   ];
   if (tasks.from > 0) lines.push('  The log has forgotten what led to earlier tasks: of them, only what still stands was looked at.');
+  if (deployment.publish !== undefined)
+    lines.push(`  Not looked at: the topic '${deployment.publish.topic}', into which it publishes too.`);
   const rows = findings.map((finding) => [finding.kind, placeText(finding), finding.what]);
   if (rows.length > 0) lines.push('', columns(rows, [], '  '));
   if (found > findings.length) lines.push(`  … and ${grouped(found - findings.length)} more`);

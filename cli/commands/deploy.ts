@@ -1,7 +1,7 @@
 /** `mizu deploy FILE`: puts a workflow on a log for the processes that serve it, and says first what that changes (P12). */
 import type { DeployPlan, Json, Log, RollCall } from '#engine';
 import { MizuError, programChanged } from '#engine';
-import { compileFile, type DeployedWorkflow, deployWorkflow, openLog, type PlannedDeploy, planWorkflow } from '#topologies';
+import { checkSink, compileFile, type DeployedWorkflow, deployWorkflow, openLog, type PlannedDeploy, planWorkflow } from '#topologies';
 import type { Context, Outcome } from '../context.ts';
 import { programLines, settingLines } from '../diff-text.ts';
 import { columns, grouped } from '../format.ts';
@@ -20,10 +20,11 @@ export interface DeployCommandOptions {
 }
 
 export async function deploy(context: Context, file: string, options: DeployCommandOptions): Promise<Outcome> {
-  const workflow = await compileFile(file, options.set);
+  const workflow = await compileFile(file, options.set, process.env);
   const log = await openFor(context, options.dryRun === true);
   if (log === undefined) {
     const { name } = workflow.deployment;
+    await checkSink({ address: context.log }, workflow, { writes: false });
     await context.out.text(`${name}/1: a new run, on a new log`);
     return { result: { ok: true, dryRun: true, name, generation: 1, kind: 'new', program: workflow.digest, notes: [] } };
   }

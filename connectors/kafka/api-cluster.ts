@@ -17,6 +17,8 @@ export interface TopicState {
   readonly topic: string;
   readonly error: number;
   readonly partitions: readonly PartitionState[];
+  /** What this user may do with it, by the numbers of Kafka's operations; all bits but few where the cluster asks nobody. Only where it was asked for. */
+  readonly operations: number;
 }
 
 export interface ClusterState {
@@ -24,16 +26,23 @@ export interface ClusterState {
   readonly topics: readonly TopicState[];
 }
 
-/** `null` asks for every topic, an empty list for none. Never makes a topic. */
-export const metadata: Api<readonly string[] | null, ClusterState> = {
+export interface MetadataQuery {
+  /** `null` asks for every topic, an empty list for none. */
+  readonly topics: readonly string[] | null;
+  /** Whether to say what this user may do with them. */
+  readonly operations: boolean;
+}
+
+/** Never makes a topic. */
+export const metadata: Api<MetadataQuery, ClusterState> = {
   name: 'Metadata',
   key: 3,
-  version: 7,
+  version: 8,
   flexible: false,
-  encode(out, topics) {
+  encode(out, { topics, operations }) {
     if (topics === null) out.int32(-1);
     else out.array(topics, (topic) => out.string(topic));
-    out.boolean(false);
+    out.boolean(false).boolean(false).boolean(operations);
   },
   decode(answer) {
     answer.int32();
@@ -54,7 +63,7 @@ export const metadata: Api<readonly string[] | null, ClusterState> = {
         for (let list = 0; list < 3; list++) answer.array(() => answer.int32());
         return state;
       });
-      return { topic, error, partitions };
+      return { topic, error, partitions, operations: answer.int32() };
     });
     return { brokers, topics };
   },

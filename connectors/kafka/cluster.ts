@@ -50,9 +50,9 @@ export class Cluster {
   }
 
   /** State of the named topics, or of all (null), from whichever broker answers first. */
-  async describe(topics: readonly string[] | null): Promise<ClusterState> {
+  async describe(topics: readonly string[] | null, { operations = false } = {}): Promise<ClusterState> {
     const state = await this.anyBroker(async (link) => {
-      const answer = await link.call(metadata, topics);
+      const answer = await link.call(metadata, { topics, operations });
       // What a broker says while it ends the connection.
       if (answer.brokers.length === 0) throw new LinkFailure(link.name, 'it answered that there are no brokers');
       return answer;

@@ -12,6 +12,7 @@ import {
   offset,
   type ReadOptions,
   type ReadResult,
+  type SinkTopic,
   type TopicSpec,
 } from '#engine';
 import { parseKafkaAddress } from './address.ts';
@@ -24,6 +25,7 @@ import { logSize } from './log-size.ts';
 import { DEFAULT_TIMING, type ProducerTiming } from './producer.ts';
 import { Reader } from './reader.ts';
 import { connectionSecurity, type KafkaSecurity } from './security.ts';
+import type { KafkaCompression } from './security-env.ts';
 import { type Replication, Topics } from './topics.ts';
 import { Waiters } from './waiters.ts';
 import { KafkaWriter } from './writer.ts';
@@ -36,7 +38,7 @@ export interface KafkaLogOptions extends Replication, Partial<ProducerTiming> {
   /** Default: plain text, nobody in particular. */
   readonly security?: KafkaSecurity | undefined;
   /** Default `none`: zstd takes a third of the space, and two to seven times the CPU of sending. */
-  readonly compression?: 'none' | 'zstd' | undefined;
+  readonly compression?: KafkaCompression | undefined;
   /** Where to connect for an address that the cluster advertises: tunnels, port forwards. Default: there. */
   readonly dial?: ((broker: BrokerAddress) => BrokerAddress) | undefined;
 }
@@ -128,6 +130,10 @@ class KafkaLog implements Log {
 
   async waitBeyond(topic: string, partition: number, position: Offset, signal: AbortSignal): Promise<boolean> {
     return this.#waiters.wait(await this.#place(topic, partition), position, signal);
+  }
+
+  async sink(topic: string): Promise<SinkTopic> {
+    return this.#topics.sink(topic);
   }
 
   async size(): Promise<{ readonly bytes: number; readonly limit: number | undefined }> {

@@ -1,43 +1,43 @@
 /** Cuts the appends of a commit into batches: per partition, in order, each below the size that brokers take. */
 import type { Admitted, Append } from '#engine';
 import type { PartitionAddress } from './api.ts';
-import { BATCH_BYTES } from './limits.ts';
 import type { PlannedBatch, Producer } from './producer.ts';
-import { encodeBatch } from './record-batch.ts';
+import { encodeBatch, RECORD_BESIDE_BYTES } from './record-batch.ts';
+import type { Topics } from './topics.ts';
 
 interface Group extends PartitionAddress {
+  readonly limit: number;
   readonly appends: Append[];
   readonly indices: number[];
   bytes: number;
 }
 
 export interface PlanOptions {
-  readonly kafkaName: (topic: string) => string;
+  readonly topics: Pick<Topics, 'kafkaName' | 'batchBytes'>;
   readonly producer: Producer;
   readonly compress: boolean;
   readonly allocate: (bytes: number) => Buffer;
 }
 
-export function planBatches(
-  admitted: readonly Admitted[],
-  { kafkaName, producer, compress, allocate }: PlanOptions,
-): readonly PlannedBatch[] {
+export function planBatches(admitted: readonly Admitted[], { topics, producer, compress, allocate }: PlanOptions): readonly PlannedBatch[] {
   const timestamp = Date.now();
-  return group(admitted, kafkaName).map(({ topic, partition, appends, indices }) => {
+  return group(admitted, topics).map(({ topic, partition, appends, indices }) => {
     const sequence = producer.takeSequence({ topic, partition }, appends.length);
     const bytes = encodeBatch(appends, { producer: producer.identity, sequence, timestamp, compress, allocate });
     return { topic, partition, appends, indices, bytes };
   });
 }
 
-function group(admitted: readonly Admitted[], kafkaName: (topic: string) => string): readonly Group[] {
+function group(admitted: readonly Admitted[], topics: PlanOptions['topics']): readonly Group[] {
   const groups: Group[] = [];
   const open = new Map<string, Group>();
-  for (const [index, { append, bytes }] of admitted.entries()) {
+  for (const [index, { append, bytes: content }] of admitted.entries()) {
+    const bytes = content + RECORD_BESIDE_BYTES;
     const key = `${append.topic}/${append.partition}`;
     let current = open.get(key);
-    if (current === undefined || current.bytes + bytes > BATCH_BYTES) {
-      current = { topic: kafkaName(append.topic), partition: append.partition, appends: [], indices: [], bytes: 0 };
+    if (current === undefined || current.bytes + bytes > current.limit) {
+      const { topic, partition } = append;
+      current = { topic: topics.kafkaName(topic), partition, limit: topics.batchBytes(topic), appends: [], indices: [], bytes: 0 };
       groups.push(current);
       open.set(key, current);
     }

@@ -11,6 +11,8 @@ import { CODEC_ZSTD } from './compression.ts';
 import { crc32c } from './crc32c.ts';
 
 export const HEADER_BYTES = 61;
+/** At most what a record takes beside key, value and headers: lengths, deltas, counts. */
+export const RECORD_BESIDE_BYTES = 24;
 export const AT = {
   length: 8,
   magic: 16,

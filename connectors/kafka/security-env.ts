@@ -27,9 +27,15 @@ export const KAFKA_VARIABLES = [
   { name: 'MIZU_KAFKA_SASL_CLIENT_ID', meaning: 'client id at that endpoint', secret: false },
   { name: 'MIZU_KAFKA_SASL_CLIENT_SECRET', meaning: 'client secret at that endpoint', secret: true },
   { name: 'MIZU_KAFKA_SASL_SCOPE', meaning: 'scope to ask for there, if any', secret: false },
+  {
+    name: 'MIZU_KAFKA_COMPRESSION',
+    meaning: '`zstd` packs what is written to the log, `none` (default) does not; read is either',
+    secret: false,
+  },
 ] as const satisfies readonly KafkaVariable[];
 
 type Name = (typeof KAFKA_VARIABLES)[number]['name'];
+export type KafkaCompression = 'none' | 'zstd';
 type Environment = (name: string) => string | undefined;
 
 /** @throws USAGE naming the variable that is missing or wrong; FILE_UNREADABLE for a secret's file. */
@@ -38,6 +44,16 @@ export function readKafkaSecurity(env: Environment): KafkaSecurity {
   const tls = readTls(value);
   const sasl = readSasl(value, (name) => readSecret(env, name));
   return { ...(tls === undefined ? {} : { tls }), ...(sasl === undefined ? {} : { sasl }) };
+}
+
+/** How what is written to the log is packed. @throws USAGE for another codec. */
+export function readKafkaCompression(env: Environment): KafkaCompression {
+  const value = env('MIZU_KAFKA_COMPRESSION' satisfies Name) || 'none';
+  if (value === 'none' || value === 'zstd') return value;
+  throw usage(
+    `MIZU_KAFKA_COMPRESSION is '${value.slice(0, 20)}'`,
+    "Give 'none' or 'zstd'. Batches of other codecs are read, but not written.",
+  );
 }
 
 function readTls(value: (name: Name) => string | undefined): KafkaTls | undefined {

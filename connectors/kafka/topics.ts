@@ -1,15 +1,19 @@
 /** Topics of one network: their Kafka names, their specs, making and finding them. */
-import { checkPartition, checkSameSpec, checkTopicSpec, MizuError, nearNames, type TopicSpec } from '#engine';
+import { checkPartition, checkSameSpec, checkTopicSpec, MizuError, nearNames, type SinkTopic, type TopicSpec } from '#engine';
 import type { PartitionAddress } from './api.ts';
 import { createTopic, describeTopics } from './api-cluster.ts';
 import type { Cluster } from './cluster.ts';
 import { type Asked, assertAnswer, Refusal } from './failures.ts';
-import { REPLICAS_DEFAULT, REQUEST_TIMEOUT_MS, RETRY_DEADLINE_MS, TOPIC_GRACE_MS } from './limits.ts';
+import { BATCH_BYTES, REPLICAS_DEFAULT, REQUEST_TIMEOUT_MS, RETRY_DEADLINE_MS, TOPIC_GRACE_MS } from './limits.ts';
+import { RECORD_BESIDE_BYTES } from './record-batch.ts';
 import { Pauses, retrying } from './retry.ts';
+import { lookAtSink } from './sink.ts';
 import { SPEC_SETTINGS, settingsOf, specOf } from './topic-settings.ts';
 
 const TOPIC_EXISTS = 36;
 const INVALID_TOPIC = 17;
+/** Begins the name of somebody else's topic, which is its own name on the cluster; no topic of a network has such a name. */
+const SINK_MARK = '/';
 
 export interface Replication {
   /** Default: `REPLICAS_DEFAULT`, or the number of brokers if that is less. */
@@ -21,21 +25,44 @@ export interface Replication {
 export class Topics {
   readonly #cluster: Cluster;
   readonly #address: string;
+  readonly #network: string;
   readonly #prefix: string;
   readonly #replication: Replication;
   /** Topics of a log are never changed, so what was read once stays true. */
   readonly #known = new Map<string, TopicSpec>();
+  /** Sinks that were looked at → bytes of a batch there. */
+  readonly #sinks = new Map<string, number>();
 
   constructor(cluster: Cluster, address: string, network: string, replication: Replication) {
     this.#cluster = cluster;
     this.#address = address;
+    this.#network = network;
     this.#prefix = `${network}.`;
     this.#replication = replication;
   }
 
   /** Its name on the cluster: networks have no dot in their names, so no two of them meet. */
   kafkaName(topic: string): string {
-    return this.#prefix + topic;
+    return topic.startsWith(SINK_MARK) ? topic.slice(SINK_MARK.length) : this.#prefix + topic;
+  }
+
+  /** Whether the log reads back what it writes there: a sink is read by others. */
+  isOwn(kafkaTopic: string): boolean {
+    return kafkaTopic.startsWith(this.#prefix);
+  }
+
+  /** Bytes of the batches that a topic takes. */
+  batchBytes(topic: string): number {
+    return this.#sinks.get(topic) ?? BATCH_BYTES;
+  }
+
+  /** Looks each time: somebody else's topic may change. @throws what `lookAtSink` throws. */
+  async sink(topic: string): Promise<SinkTopic> {
+    const { partitions, batchBytes, writable } = await lookAtSink(this.#cluster, this.#network, topic);
+    const appendTo = SINK_MARK + topic;
+    this.#known.set(appendTo, { name: appendTo, partitions, cleanup: 'keep' });
+    this.#sinks.set(appendTo, Math.min(batchBytes, BATCH_BYTES));
+    return { appendTo, partitions, entryBytes: batchBytes - RECORD_BESIDE_BYTES, writable };
   }
 
   /** @throws USAGE when it exists with another spec. */
@@ -73,7 +100,10 @@ export class Topics {
 
   /** @throws NOT_FOUND */
   async find(topic: string): Promise<TopicSpec> {
-    return this.#known.get(topic) ?? this.#afterGrace(topic);
+    const known = this.#known.get(topic);
+    if (known !== undefined) return known;
+    if (!topic.startsWith(SINK_MARK)) return this.#afterGrace(topic);
+    throw new MizuError('NOT_FOUND', `The topic ${this.kafkaName(topic)} was not looked at as a sink`, { component: this.#address });
   }
 
   async #names(): Promise<string[]> {

@@ -119,7 +119,7 @@ export class KafkaWriter implements LogWriter {
   async #transact(admitted: readonly Admitted[], again = false): Promise<CommitOutcome> {
     const { topics, compress, pool } = this.#context;
     const allocate = (bytes: number): Buffer => pool.take(bytes);
-    const batches = planBatches(admitted, { kafkaName: (topic) => topics.kafkaName(topic), producer: this.#producer, compress, allocate });
+    const batches = planBatches(admitted, { topics, producer: this.#producer, compress, allocate });
     let starts: ReadonlyMap<PlannedBatch, number>;
     try {
       await this.#producer.begin(distinct(batches));
@@ -140,7 +140,8 @@ export class KafkaWriter implements LogWriter {
     const offsets = new Array<Offset>(count);
     for (const [{ topic, partition, indices }, start] of starts) {
       for (const [n, index] of indices.entries()) offsets[index] = offset(start + n);
-      this.#unseen.set(`${topic}/${partition}`, { topic, partition, position: start + indices.length });
+      if (this.#context.topics.isOwn(topic))
+        this.#unseen.set(`${topic}/${partition}`, { topic, partition, position: start + indices.length });
     }
     return offsets;
   }

@@ -23,6 +23,8 @@ export function observeLog(log: Log, onCommit: (told: CommitTold) => void): Log 
     createTopic: (spec) => log.createTopic(spec),
     topics: (prefix) => log.topics(prefix),
     openWriter: async (owner) => observeWriter(await log.openWriter(owner), onCommit),
+    ...(log.begin === undefined ? {} : { begin: log.begin.bind(log) }),
+    ...(log.sink === undefined ? {} : { sink: log.sink.bind(log) }),
     read: (topic, partition, from, options) => log.read(topic, partition, from, options),
     end: (topic, partition) => log.end(topic, partition),
     waitBeyond: (topic, partition, position, signal) => log.waitBeyond(topic, partition, position, signal),

@@ -97,6 +97,8 @@ function publishedSchema(spec: WorkflowSpec, plan: PlanResult, locate: Locate, p
   const visible = plan.schema.filter((field) => !isHidden(field.name));
   const report = (path: string, message: string, hint: string): void =>
     void problems.push(problemAt(path, locate(path), message, { hint }));
+  if (spec.publish.url !== undefined && spec.publish.topic === undefined)
+    report('publish.url', 'Which topic there takes the records is not said', 'add `topic: NAME`, or leave the address out');
   if (spec.publish.fields === undefined) {
     if (visible.length === 0 && !plan.uncertain && problems.length === 0)
       report(
@@ -167,6 +169,7 @@ function dataOf(data: DataSet): ProgramData {
 
 function deploymentOf(spec: WorkflowSpec): Deployment {
   const { everyMs, memoryBytes } = spec.task;
+  const { topic, url } = spec.publish;
   return {
     name: spec.name,
     nodes: spec.nodes,
@@ -175,6 +178,7 @@ function deploymentOf(spec: WorkflowSpec): Deployment {
     storage: spec.publish.storage,
     ...(spec.retention === undefined ? {} : { retention: spec.retention }),
     ...(Object.keys(spec.sources).length === 0 ? {} : { sources: spec.sources }),
+    ...(topic === undefined ? {} : { publish: { topic, ...(url === undefined ? {} : { url }) } }),
     ...(everyMs === undefined ? {} : { cutEveryMs: everyMs }),
     ...(memoryBytes === undefined ? {} : { memoryBytes }),
   };

@@ -72,6 +72,7 @@ const DEPLOYMENT = z.strictObject({
   storage: z.enum(['global', 'local']),
   retention: z.strictObject({ bytes: z.number().optional(), ms: z.number().optional() }).optional(),
   sources: z.record(z.string(), SOURCE).optional(),
+  publish: z.strictObject({ topic: z.string(), url: z.string().optional() }).optional(),
   cutEveryMs: z.number().optional(),
   memoryBytes: whole.optional(),
   schemaId: whole.optional(),

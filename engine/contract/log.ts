@@ -91,6 +91,17 @@ export interface LogLimits {
   readonly commitBytes: number;
 }
 
+/** A topic of the same store that somebody else owns. A commit appends to it beside the log's own topics, under the same law: all or nothing. */
+export interface SinkTopic {
+  /** Its name in an `Append`; no topic of the log has such a name. */
+  readonly appendTo: string;
+  readonly partitions: number;
+  /** Largest key + value + headers of one entry there. */
+  readonly entryBytes: number;
+  /** Whether whoever opened the log may write to it. */
+  readonly writable: boolean;
+}
+
 export interface Log {
   /** What the user gave as `--log`. */
   readonly address: string;
@@ -111,6 +122,11 @@ export interface Log {
   end(topic: string, partition: number): Promise<Offset>;
   /** Resolves when `end` has passed the given offset, or with false when the signal aborts. A push may wake it, reads stay pulled. */
   waitBeyond(topic: string, partition: number, position: Offset, signal: AbortSignal): Promise<boolean>;
+  /**
+   * Looks at somebody else's topic, so that this handle's writers may append to it: what is looked at was not asked for, and `waitVisible` does not wait
+   * for it. Absent: nobody else has topics on such a store. @throws NOT_FOUND; USAGE for one that can't be a sink; LOG_REFUSED without the right to look.
+   */
+  sink?(topic: string): Promise<SinkTopic>;
   /** Bytes held now, and the limit beyond which commits are refused with DISK_FULL (undefined: the disk's own). */
   size(): Promise<{ readonly bytes: number; readonly limit: number | undefined }>;
   close(): Promise<void>;

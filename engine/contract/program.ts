@@ -131,6 +131,13 @@ export interface SourceAddress {
   readonly from: 'earliest' | 'latest';
 }
 
+/** A topic that takes the verified records besides the run's own. */
+export interface SinkAddress {
+  readonly topic: string;
+  /** Where the author says that it is: brokers of the run's own log, since a transaction spans one cluster. Absent: there. */
+  readonly url?: string;
+}
+
 /** What the author may change without changing the program. */
 export interface Deployment {
   readonly name: string;
@@ -143,6 +150,8 @@ export interface Deployment {
   readonly retention?: Retention;
   /** Topics that are sources, by the author's name. */
   readonly sources?: Readonly<Record<string, SourceAddress>>;
+  /** Somebody else's topic that takes the verified records too. */
+  readonly publish?: SinkAddress;
   /** A task of a live source is cut once its first record has waited for this long, milliseconds, though it is not full. */
   readonly cutEveryMs?: number;
   /** Memory that a node must offer for each of its slots to be given tasks, bytes; absent: any. */

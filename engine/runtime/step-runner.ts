@@ -24,6 +24,7 @@ import { recoverKeyed } from './keyed-recovery.ts';
 import { pulled } from './pull.ts';
 import type { RunContext } from './run-context.ts';
 import { loadContext } from './run-context.ts';
+import { Sink } from './sink.ts';
 import type { SnapshotWriter } from './snapshot-writer.ts';
 import { encodeStateEntry } from './state-entry.ts';
 import { PROOF_PARTITIONS } from './topics.ts';
@@ -73,6 +74,7 @@ export class StepRunner {
   readonly machine: StepMachine;
   private readonly inbox: FrameInbox;
   private readonly snapshots: SnapshotWriter;
+  private readonly sink: Sink | undefined;
   private readonly lease: StepLease;
 
   private constructor(
@@ -84,6 +86,7 @@ export class StepRunner {
     machine: StepMachine,
     inbox: FrameInbox,
     snapshots: SnapshotWriter,
+    sink: Sink | undefined,
     lease: StepLease,
   ) {
     this.context = context;
@@ -95,17 +98,20 @@ export class StepRunner {
     this.machine = machine;
     this.inbox = inbox;
     this.snapshots = snapshots;
+    this.sink = sink;
     this.lease = lease;
   }
 
   static async open(context: RunContext, stage: StageSpec, partition: number, control: ControlTail, lease: StepLease): Promise<StepRunner> {
-    const { log, topics } = context;
+    const { log, topics, deployment, program } = context;
+    const publishes = stage.index === program.stages.length - 1;
+    const sink = publishes ? await Sink.open(log, deployment, partition) : undefined;
     const committer = await Committer.open(log, `${context.title}/step/${stage.index}/${partition}`);
     const machine = await StepMachine.open(loadContext(context), context.digest, stage.index, partition);
     const keyed = { snapshots: topics.snapshots(stage.index), state: topics.state(stage.index), partition };
     const { resumeAt, snapshots } = await recoverKeyed(log, keyed, machine);
     const inbox = await FrameInbox.open(log, topics.frames(stage.index), partition, resumeAt);
-    return new StepRunner(context, stage, partition, control, committer, machine, inbox, snapshots, lease);
+    return new StepRunner(context, stage, partition, control, committer, machine, inbox, snapshots, sink, lease);
   }
 
   /** Steps until the run's end. Each emission is one commit. */
@@ -190,7 +196,8 @@ export class StepRunner {
     const appends: Append[] = output.frames.flatMap((value, to) =>
       frameAppends(topics.frames(this.stage.index + 1), to, value, headers, limits),
     );
-    appends.push(...this.published(output));
+    const published = this.published(output);
+    appends.push(...published);
     const leaves = encodeLeaves(output.leaves);
     const key = utf8(`${this.stage.index}/${partition}/${k}/0`);
     appends.push(...partAppends({ topic: topics.proofs, partition: k % PROOF_PARTITIONS, key, value: leaves }, limits));
@@ -212,6 +219,8 @@ export class StepRunner {
       globalBytes,
       reached: output.reached,
     };
+    // The cost of a run is that of its own log, whoever takes its records besides.
+    if (this.sink !== undefined) appends.push(...this.sink.appends(published.slice(0, output.published.length)));
     appends.push({ topic: topics.results, partition: result.node, value: encodeSigned('mizu-result-v1', title, result, signer) });
     return appends;
   }

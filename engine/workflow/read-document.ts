@@ -74,7 +74,7 @@ export function readDocument(value: Json | undefined, locate: Locate): DocumentR
     sources: Object.fromEntries(Object.entries(sources).map(([name, source]) => [name, addressOf(source)])),
     generate: steps(value['generate'], 'generate', locate, problems),
     verify: steps(value['verify'], 'verify', locate, problems),
-    publish: { fields: publish.fields, storage: publish.storage },
+    publish: { fields: publish.fields, storage: publish.storage, topic: publish.topic, url: publish.url },
   };
   return { spec, problems };
 }

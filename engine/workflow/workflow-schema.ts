@@ -140,22 +140,21 @@ const model = z
 /** Names of topics, by Kafka's rule. */
 export const TOPIC_PATTERN = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/;
 
+const brokers = z
+  .string()
+  .max(2_048)
+  .regex(
+    /^kafka:\/\/[^\s@/,]+:\d+(?:,[^\s@/,]+:\d+)*$/,
+    'an address such as kafka://127.0.0.1:9092 or kafka://a:9092,b:9092, without a user name or password',
+  )
+  .optional();
+
+const topicName = z.string().regex(TOPIC_PATTERN, 'a name of letters, digits, . _ and -').optional();
+
 const source = z
   .strictObject({
-    url: z
-      .string()
-      .max(2_048)
-      .regex(
-        /^kafka:\/\/[^\s@/,]+:\d+(?:,[^\s@/,]+:\d+)*$/,
-        'an address such as kafka://127.0.0.1:9092 or kafka://a:9092,b:9092, without a user name or password',
-      )
-      .optional()
-      .describe("Brokers of the topic; default: those of the run's own log."),
-    topic: z
-      .string()
-      .regex(TOPIC_PATTERN, 'a name of letters, digits, . _ and -')
-      .optional()
-      .describe('Its name there; default: the name given here.'),
+    url: brokers.describe("Brokers of the topic; default: those of the run's own log."),
+    topic: topicName.describe('Its name there; default: the name given here.'),
     registry: z
       .string()
       .max(2_048)
@@ -227,6 +226,8 @@ export const WORKFLOW_SECTIONS = {
         .optional()
         .describe('Fields of published records, in order; default: all.'),
       storage: z.enum(['global', 'local']).default('global').describe('Where results are kept.'),
+      topic: topicName.describe("A topic on the cluster of the run's own log that takes the verified records too; a deployment setting."),
+      url: brokers.describe("Its brokers, which must be those of the run's own log; a deployment setting."),
     })
     .prefault({})
     .describe('What leaves the workflow.'),
@@ -275,5 +276,10 @@ export interface WorkflowSpec {
   readonly sources: Readonly<Record<string, SourceAddress>>;
   readonly generate: readonly StepSpec[];
   readonly verify: readonly StepSpec[];
-  readonly publish: { readonly fields: readonly string[] | undefined; readonly storage: 'global' | 'local' };
+  readonly publish: {
+    readonly fields: readonly string[] | undefined;
+    readonly storage: 'global' | 'local';
+    readonly topic: string | undefined;
+    readonly url: string | undefined;
+  };
 }

@@ -3,6 +3,7 @@ import { parseKafkaAddress } from '../../connectors/kafka/address.ts';
 import { Cluster } from '../../connectors/kafka/cluster.ts';
 import { planBatches } from '../../connectors/kafka/plan-batches.ts';
 import { DEFAULT_TIMING, type PlannedBatch, Producer } from '../../connectors/kafka/producer.ts';
+import { Topics } from '../../connectors/kafka/topics.ts';
 import { appendsOf } from './kafka-log-history.ts';
 
 const PADDING = 2_000;
@@ -21,8 +22,8 @@ export async function insideTransaction(
   const producer = new Producer(cluster, `${network}.${owner}`, { ...DEFAULT_TIMING, transactionTimeoutMs });
   await producer.raiseEpoch(OPEN_MS);
   const admitted = appendsOf(`${owner} 0`, PADDING).map((append) => ({ append, headers: '', bytes: append.value.length }));
-  const kafkaName = (topic: string): string => `${network}.${topic}`;
-  const batches = planBatches(admitted, { kafkaName, producer, compress: false, allocate: Buffer.allocUnsafe });
+  const topics = new Topics(cluster, address, network, {});
+  const batches = planBatches(admitted, { topics, producer, compress: false, allocate: Buffer.allocUnsafe });
   await producer.begin(batches.map(({ topic, partition }) => ({ topic, partition })));
   await producer.produce(batches);
   return { producer, batches };

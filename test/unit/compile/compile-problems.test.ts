@@ -1,6 +1,6 @@
 /** Every problem of a workflow at once, with line, column, value, expectation and cure, and no echoes (law 10). */
 import { describe, expect, it } from 'vitest';
-import { problemsOf, SMALL_WORKFLOW, withSteps } from '../../support/small-workflow.ts';
+import { compileText, problemsOf, SMALL_WORKFLOW, withSteps } from '../../support/small-workflow.ts';
 
 const THING = 'pick: { from: things, as: thing }';
 
@@ -143,6 +143,16 @@ publish: { storage: globl }
       ['publish.fields[1]', "There is no field 'thnig' to publish", "did you mean 'thing'?"],
       ['publish.fields[2]', "The field 'thing' stands twice", 'remove one'],
     ]);
+  });
+
+  it('of a topic to publish into: a name by the rule of Kafka, an address only with it, and what it is stands in the deployment alone', async () => {
+    const publishing = (rest: string): string => withSteps(['pick: { from: things, as: thing }'], [], `accept: 5\npublish: { ${rest} }`);
+    const problems = async (rest: string) => (await problemsOf(publishing(rest))).map(({ path }) => path);
+    expect(await problems('topic: "a b"')).toEqual(['publish.topic']);
+    expect(await problems('topic: a, url: "http://h:1"')).toEqual(['publish.url']);
+    expect(await problems('url: "kafka://h:1"')).toEqual(['publish.url']);
+    const { deployment } = await compileText(publishing('topic: a, url: "kafka://h:1"'));
+    expect(deployment.publish).toEqual({ topic: 'a', url: 'kafka://h:1' });
   });
 
   it('in data, models or values do not echo in the steps that use them', async () => {

@@ -66,15 +66,20 @@ describe('the digest of a program', () => {
     expect((await compileText(built.toYaml())).digest).toBe(compiled.digest);
   });
 
-  it.each(['name=other', 'nodes=4', 'task.deadline=5m', 'task.memory=2GiB', 'models={m: {url: "http://h/v1"}}', 'description=hello'])(
-    'does not change with the deployment setting %s',
-    async (set) => {
-      const { digest, deployment } = await compileText(SMALL_WORKFLOW);
-      const other = await compileText(SMALL_WORKFLOW, [set]);
-      expect(other.digest).toBe(digest);
-      if (!set.startsWith('description')) expect(other.deployment).not.toEqual(deployment);
-    },
-  );
+  it.each([
+    'name=other',
+    'nodes=4',
+    'task.deadline=5m',
+    'task.memory=2GiB',
+    'models={m: {url: "http://h/v1"}}',
+    'publish.topic=clean',
+    'description=hello',
+  ])('does not change with the deployment setting %s', async (set) => {
+    const { digest, deployment } = await compileText(SMALL_WORKFLOW);
+    const other = await compileText(SMALL_WORKFLOW, [set]);
+    expect(other.digest).toBe(digest);
+    if (!set.startsWith('description')) expect(other.deployment).not.toEqual(deployment);
+  });
 
   it.each([
     'seed=8',

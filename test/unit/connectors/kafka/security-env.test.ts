@@ -2,7 +2,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
-import { KAFKA_VARIABLES, readKafkaSecurity } from '#connectors/kafka';
+import { KAFKA_VARIABLES, readKafkaCompression, readKafkaSecurity } from '#connectors/kafka';
 import { temporaryFolder } from '../../../support/log-embedded.ts';
 
 const folders: string[] = [];
@@ -74,4 +74,10 @@ it('every variable is documented once', () => {
   const names = KAFKA_VARIABLES.map(({ name }) => name);
   expect(new Set(names).size).toBe(names.length);
   for (const { name, meaning } of KAFKA_VARIABLES) expect([name, meaning.length > 10]).toEqual([name, true]);
+});
+
+it('nothing is packed unless zstd is asked for, and no other codec can be', () => {
+  const compression = (value?: string) => readKafkaCompression((name) => (name === 'MIZU_KAFKA_COMPRESSION' ? value : undefined));
+  expect([compression(), compression(''), compression('none'), compression('zstd')]).toEqual(['none', 'none', 'none', 'zstd']);
+  expect(() => compression('gzip')).toThrow("MIZU_KAFKA_COMPRESSION is 'gzip'");
 });
