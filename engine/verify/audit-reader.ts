@@ -102,12 +102,15 @@ export class Wholes {
   private readonly context: AuditContext;
   private readonly topic: string;
   private readonly partition: number;
+  private readonly keysRecur: boolean;
   private readonly begun = new Map<string, Begun>();
 
-  constructor(context: AuditContext, topic: string, partition: number) {
+  /** @param keysRecur a later value may have the key of an earlier one, of which compaction leaves the parts that it has not. */
+  constructor(context: AuditContext, topic: string, partition: number, keysRecur = false) {
     this.context = context;
     this.topic = topic;
     this.partition = partition;
+    this.keysRecur = keysRecur;
   }
 
   take(name: string, entry: LogEntry): Whole | undefined {
@@ -137,7 +140,8 @@ export class Wholes {
   private torn(name: string, { values, parts }: Begun, at: number): void {
     this.begun.delete(name);
     const place = { topic: this.topic, partition: this.partition, offset: at };
-    // Retention may take the first parts of a value and leave the others.
+    // Retention and compaction may take the first parts of a value and leave the others.
+    if (values.length === 0 && this.keysRecur) return;
     if (values.length === 0 && this.context.forgotten.some((gap) => gap.topic === this.topic && gap.partition === this.partition)) return;
     this.context.findings.report('torn', place, `of ${name} there are ${values.length} of ${parts} parts`);
   }

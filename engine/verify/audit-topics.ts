@@ -104,7 +104,7 @@ export async function readSnapshots(context: AuditContext): Promise<void> {
     if (stage.kind === 'source') continue;
     const topic = topics.snapshots(stage.index);
     for (let partition = 0; partition < stage.partitions; partition++) {
-      const wholes = new Wholes(context, topic, partition);
+      const wholes = new Wholes(context, topic, partition, true);
       for await (const entry of rawEntries(context, topic, partition)) {
         const whole = wholes.take(valueKey(entry), entry);
         if (whole === undefined) continue;
@@ -116,7 +116,7 @@ export async function readSnapshots(context: AuditContext): Promise<void> {
             'the digest at the end of the snapshot is not that of its bytes',
           );
       }
-      // A slot that is used again leaves parts of the value before it, until compaction takes them.
+      wholes.end();
     }
   }
 }

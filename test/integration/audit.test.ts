@@ -6,16 +6,39 @@ import { openEmbeddedLog } from '#connectors/embedded';
 import { type AuditReport, auditRun, isPlainObject, type Log, readRun, RunTopics, type Signer, signerFromSeed, utf8 } from '#engine';
 import { openLog, openSigner } from '#topologies';
 import { decodeEnvelope, encodeSigned } from '../../engine/dispatch/control-entry.ts';
+import { decodeStateEntry } from '../../engine/runtime/state-entry.ts';
 import { lastObject, mizu } from '../support/cli.ts';
 import { CrashingLog } from '../support/crashing-log.ts';
-import { commitVisibly, readAll, rejection } from '../support/log-tools.ts';
-import { again, at, PLANTED, type Plant } from '../support/planted-writes.ts';
+import { commitVisibly, readAll, rejection, text } from '../support/log-tools.ts';
+import { again, at, filled, PLANTED, type Plant, type Planted } from '../support/planted-writes.ts';
 import { quickFolder, runCompiled, withQuickLog, withWorkflow } from '../support/run-support.ts';
 import { COUNTED, longFiles, STREAMED } from '../support/run-support-workflows.ts';
 import { type StoredEntry, Tamper } from '../support/tamper.ts';
 import { type MadeRun, makeRun, makeRunOf } from '../support/verify-support.ts';
 
 const topics = new RunTopics({ name: 'w', generation: 1 });
+
+/** Bad writes of steps whose delta is gone: what it committed together with is there. */
+const WITHOUT_DELTA: readonly Planted[] = [
+  {
+    name: 'a step of which the delta is gone, and the result is there',
+    plant: (tamper) => tamper.change(at(topics.state(1), 1), (entries) => entries.filter((_, n) => n !== 2)),
+    kind: 'torn',
+    topic: topics.results,
+    what: 'step 1/1/2 has a result and no delta',
+  },
+  {
+    name: 'a record that is out, and whose step has no delta',
+    plant: (tamper) => {
+      const { partition } = filled(tamper, topics.verified);
+      const k = Number(/\/(\d+)\.\d+$/.exec(text(tamper.read(at(topics.verified, partition))[0]?.key))?.[1]);
+      tamper.change(at(topics.state(2), partition), (entries) => entries.filter(({ value }) => decodeStateEntry(value).k !== k));
+    },
+    kind: 'torn',
+    topic: topics.verified,
+    what: /is out, the delta of its step is not there/,
+  },
+];
 
 async function auditOf(log: Log): Promise<AuditReport> {
   return auditRun(log, await readRun(log, 'w'), { folder: tmpdir() });
@@ -52,9 +75,12 @@ const found = (report: AuditReport): string[] =>
 describe('an audit', () => {
   let streamed: MadeRun;
   let counted: MadeRun;
+  /** Of so many steps that its state has snapshots. */
+  let long: MadeRun;
   beforeAll(async () => {
     streamed = await makeRun(STREAMED);
     counted = await makeRun(COUNTED);
+    long = await makeRunOf(longFiles('w', 5_000));
   });
 
   it('of an honest run finds nothing, and says how much it looked at', async () => {
@@ -72,7 +98,7 @@ describe('an audit', () => {
     }
   });
 
-  it.each(PLANTED)('finds $name', async ({ plant, kind, topic, what }) => {
+  it.each([...PLANTED, ...WITHOUT_DELTA])('finds $name', async ({ plant, kind, topic, what }) => {
     const report = await auditPlanted(streamed, plant);
     expect(report.ok).toBe(false);
     const match = report.findings.filter((finding) => finding.kind === kind && finding.topic === topic);
@@ -99,8 +125,25 @@ describe('an audit', () => {
     }
   });
 
+  it('finds a snapshot of keyed state that ends early, also between two parts of it, and passes over what compaction leaves of an older one', async () => {
+    const place = at(topics.snapshots(1));
+    const parts = ({ key, value, headers }: StoredEntry, count: number): StoredEntry[] =>
+      Array.from({ length: count }, (_, part) => ({
+        key: utf8(`${text(key)}/${part}`),
+        value: value.subarray(Math.floor((part * value.length) / count), Math.floor(((part + 1) * value.length) / count)),
+        headers: { ...headers, part: String(part), parts: String(count) },
+      }));
+    const changed = async (edit: (entry: StoredEntry) => StoredEntry[]): Promise<string[]> =>
+      found(await auditPlanted(long, (tamper) => tamper.change(place, (entries) => entries.flatMap((entry) => edit(entry)))));
+    expect(await changed((entry) => parts(entry, 3))).toEqual([]);
+    expect(await changed((entry) => [...parts(entry, 3).slice(1), ...parts(entry, 2)])).toEqual([]);
+    const early = await changed((entry) => [{ ...entry, value: entry.value.subarray(0, -1) }]);
+    expect(early).toContain('torn snapshots-1: the digest at the end of the snapshot is not that of its bytes');
+    const between = await changed((entry) => parts(entry, 3).slice(0, 2));
+    expect(between).toContainEqual(expect.stringMatching(/^torn snapshots-1: of \S+ there are 2 of 3 parts$/));
+  });
+
   it('finds a snapshot of control that is no fold of the entries below it, or that nobody of the run signed', async () => {
-    const long = await makeRunOf(longFiles('w', 5_000));
     const place = at(topics.controlSnapshots);
     const resign = (entry: StoredEntry, signer: Signer, tick: number): Uint8Array => {
       const { body } = decodeEnvelope(entry.value);

@@ -11,7 +11,7 @@ export type Plant = (tamper: Tamper, signer: Signer) => void | Promise<void>;
 
 export const at = (topic: string, partition = 0): Place => ({ topic, partition });
 /** The first partition of a topic that holds something. */
-const filled = (tamper: Tamper, topic: string): Place => tamper.places().find((place) => place.topic === topic) ?? at(topic);
+export const filled = (tamper: Tamper, topic: string): Place => tamper.places().find((place) => place.topic === topic) ?? at(topic);
 export const again = (entries: StoredEntry[]): StoredEntry[] => [...entries, ...entries.slice(-1)];
 const controlEntry = (body: ControlBody, signer: Signer): StoredEntry => ({
   key: undefined,

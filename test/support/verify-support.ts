@@ -69,14 +69,20 @@ export interface MadeRun {
   readonly summary: RunSummary;
 }
 
+/** A folder for the log of a run, removed when the test file is done. */
+export function runFolder(): string {
+  const directory = quickFolder();
+  folders.push(directory);
+  return directory;
+}
+
 /** Runs a workflow on a new log, named `w`, and closes the log. Removed when the test file is done. */
 export async function makeRun(workflow: PlainWorkflow, settings: Partial<RunSettings> = {}): Promise<MadeRun> {
   return makeRunOf(workflowFiles(workflow), settings);
 }
 
 export async function makeRunOf(files: Readonly<Record<string, string>>, settings: Partial<RunSettings> = {}): Promise<MadeRun> {
-  const directory = quickFolder();
-  folders.push(directory);
+  const directory = runFolder();
   const log = await openEmbeddedLog({ directory });
   try {
     const summary = await withWorkflow(files, (workflow) => runCompiled(workflow, { order: 1, ...settings, log }));
