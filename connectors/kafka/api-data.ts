@@ -1,4 +1,5 @@
 /** Requests of the data path: produce, fetch, offsets. Versions that brokers from 3.3 to 4.x speak. */
+import { AnswerMemory } from './answer-memory.ts';
 import { type Api, byTopic, type PartitionAddress } from './api.ts';
 import type { WireReader } from './wire.ts';
 
@@ -55,6 +56,8 @@ export interface Fetched extends PartitionAddress {
   readonly aborted: readonly AbortedTransaction[];
   /** Whole batches, and perhaps a part of one more. */
   readonly records: Buffer;
+  /** Held once for these records, if there are any: whoever takes them lets go of it. */
+  readonly memory: AnswerMemory;
 }
 
 export interface FetchAnswer {
@@ -83,11 +86,12 @@ export const fetch: Api<FetchQuery, FetchAnswer> = {
     answer.int32();
     const error = answer.int16();
     answer.int32();
-    return { error, partitions: partitions(answer, (topic) => fetchedPartition(topic, answer)) };
+    const memory = new AnswerMemory(answer.whole);
+    return { error, partitions: partitions(answer, (topic) => fetchedPartition(topic, answer, memory)) };
   },
 };
 
-function fetchedPartition(topic: string, answer: WireReader): Fetched {
+function fetchedPartition(topic: string, answer: WireReader, memory: AnswerMemory): Fetched {
   const partition = answer.int32();
   const error = answer.int16();
   answer.int64();
@@ -95,7 +99,9 @@ function fetchedPartition(topic: string, answer: WireReader): Fetched {
   answer.int64();
   const aborted = answer.array(() => ({ producerId: answer.bigint(), firstOffset: answer.int64() }));
   answer.int32();
-  return { topic, partition, error, lastStable, aborted, records: answer.nullableBytes() ?? NOTHING };
+  const records = answer.nullableBytes() ?? NOTHING;
+  if (records.length > 0) memory.hold();
+  return { topic, partition, error, lastStable, aborted, records, memory };
 }
 
 /** The special timestamps that ask for the first and for the last offset. */

@@ -1,6 +1,7 @@
 /** Reads committed entries of partitions, and says where they end. What a fetch brought beyond a read waits for the next one. */
 import { setImmediate as othersTurn } from 'node:timers/promises';
 import { type LogEntry, MizuError, type Offset, offset, type ReadOptions, type ReadResult } from '#engine';
+import type { AnswerMemory } from './answer-memory.ts';
 import type { PartitionAddress } from './api.ts';
 import { EARLIEST, type Fetched, fetch, LATEST, listOffsets } from './api-data.ts';
 import type { Cluster, Links } from './cluster.ts';
@@ -22,6 +23,8 @@ const UNKNOWN_TOPIC = 3;
 
 interface Chunk {
   readonly records: FetchedRecords;
+  /** Held for the chunk; undefined when nothing was fetched. */
+  readonly memory: AnswerMemory | undefined;
   /** Where everything committed ended when this was fetched. */
   readonly lastStable: number;
 }
@@ -50,9 +53,11 @@ export class Reader {
       chunk.records.passMarkers();
       const next = chunk.records.next;
       if (entries.length > 0) {
+        const free = chunk.memory?.share();
         this.#keepAhead(place, chunk);
-        return { entries, next: offset(next) };
+        return { entries, next: offset(next), free };
       }
+      chunk.memory?.letGo();
       // Only markers and aborted entries so far: the end is reached, or there is more behind them. Where the end was when
       // something was fetched earlier does not say where it is now.
       if (ahead === undefined && next >= chunk.lastStable) return { entries, next: offset(next) };
@@ -72,7 +77,7 @@ export class Reader {
     const chunk = chunkOf(place, fetched, from);
     // A writer that waited for its commit brings nothing but the marker, and nobody reads from there.
     chunk.records.passMarkers();
-    if (chunk.records.next === from || chunk.records.hasMore) this.#keepAhead(place, chunk);
+    this.#keepAhead(place, chunk);
   }
 
   async #fetch(place: PartitionAddress, from: number, bytes: number): Promise<Chunk | undefined> {
@@ -110,14 +115,14 @@ export class Reader {
     const key = aheadKey(place, from);
     const chunk = this.#ahead.get(key);
     if (chunk === undefined) return undefined;
-    this.#dropAhead(key, chunk);
+    this.#removeAhead(key, chunk);
     // Nothing is waited for here: without this, a loop of reads would keep the event loop to itself.
     await othersTurn();
     return chunk;
   }
 
   #keepAhead(place: PartitionAddress, chunk: Chunk): void {
-    if (!chunk.records.hasMore) return;
+    if (!chunk.records.hasMore) return chunk.memory?.letGo();
     const key = aheadKey(place, chunk.records.next);
     const replaced = this.#ahead.get(key);
     if (replaced !== undefined) this.#dropAhead(key, replaced);
@@ -130,6 +135,11 @@ export class Reader {
   }
 
   #dropAhead(key: string, chunk: Chunk): void {
+    this.#removeAhead(key, chunk);
+    chunk.memory?.letGo();
+  }
+
+  #removeAhead(key: string, chunk: Chunk): void {
     this.#ahead.delete(key);
     this.#aheadBytes -= chunk.records.heldBytes;
   }
@@ -155,7 +165,8 @@ export async function askOffset(link: Link, place: PartitionAddress, timestamp: 
 }
 
 function chunkOf(place: PartitionAddress, fetched: Fetched, from: number): Chunk {
-  return { records: new FetchedRecords(name(place), fetched.records, fetched.aborted, from), lastStable: fetched.lastStable };
+  const { records, aborted, lastStable, memory } = fetched;
+  return { records: new FetchedRecords(name(place), records, aborted, from), memory: records.length > 0 ? memory : undefined, lastStable };
 }
 
 /** Entries until a bound is reached; the one that passes the byte bound is the last. */

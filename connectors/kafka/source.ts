@@ -13,6 +13,7 @@ import {
   offset,
 } from '#engine';
 import { parseBrokers } from './address.ts';
+import type { AnswerMemory } from './answer-memory.ts';
 import type { BrokerAddress } from './api-cluster.ts';
 import { EARLIEST, type Fetched, fetch, LATEST } from './api-data.ts';
 import { Cluster, type Links } from './cluster.ts';
@@ -78,6 +79,8 @@ interface Ahead {
   /** Where the reader that it is for goes on. */
   readonly position: number;
   readonly records: FetchedRecords;
+  /** Held for these records; undefined when there are none. */
+  readonly memory: AnswerMemory | undefined;
   readonly lastStable: number;
   /** Taken out, and beyond what was asked for. */
   readonly held: RawRecord | undefined;
@@ -103,7 +106,7 @@ class KafkaTopic implements ExternalTopic {
       cluster,
       end: ({ partition }) => this.end(partition),
       offer: ({ partition }, from, fetched) => {
-        if (fetched.records.length > 0) this.#ahead.set(partition, this.#aheadOf(partition, from, fetched));
+        if (fetched.records.length > 0) this.#keepAhead(partition, this.#aheadOf(partition, from, fetched));
       },
     });
   }
@@ -122,8 +125,8 @@ class KafkaTopic implements ExternalTopic {
     for (let position: number = from; position < limit; ) {
       const kept = this.#takeAhead(partition, position);
       const ahead = kept ?? (await this.#fetch(partition, position, this.#bytesFor(limit - position, maxBytes)));
-      const { records, next } = this.#take(partition, ahead, maxBytes, limit);
-      if (records.length > 0 || next >= limit) return { records, next: offset(Math.min(next, limit)) };
+      const { records, next, free } = this.#take(partition, ahead, maxBytes, limit);
+      if (records.length > 0 || next >= limit) return { records, next: offset(Math.min(next, limit)), free };
       // Only markers and aborted records so far: the end is reached, or there is more behind them. What was kept knows an old end.
       if (kept === undefined && next >= ahead.lastStable) return { records, next: offset(next) };
       if (kept === undefined && next === position) {
@@ -145,7 +148,12 @@ class KafkaTopic implements ExternalTopic {
   }
 
   /** Records below the limit, until the bytes are passed; what is left waits for the next read. */
-  #take(partition: number, ahead: Ahead, maxBytes: number, limit: number): { records: ExternalRecord[]; next: number } {
+  #take(
+    partition: number,
+    ahead: Ahead,
+    maxBytes: number,
+    limit: number,
+  ): { records: ExternalRecord[]; next: number; free: (() => void) | undefined } {
     const records: ExternalRecord[] = [];
     let bytes = 0;
     let held = ahead.held;
@@ -162,8 +170,10 @@ class KafkaTopic implements ExternalTopic {
     }
     if (records.length > 0) this.#recordBytes = bytes / records.length + RECORD_HEAD_BYTES;
     const next = held === undefined ? ahead.records.next : limit;
-    if (held !== undefined || ahead.records.hasMore) this.#ahead.set(partition, { ...ahead, position: next, held });
-    return { records, next };
+    const free = records.length > 0 ? ahead.memory?.share() : undefined;
+    if (held !== undefined || ahead.records.hasMore) this.#keepAhead(partition, { ...ahead, position: next, held });
+    else ahead.memory?.letGo();
+    return { records, next, free };
   }
 
   /** Not much more than so many records take: what lies beyond a range is for other readers, and fetched again for the next one here. */
@@ -175,11 +185,19 @@ class KafkaTopic implements ExternalTopic {
   #takeAhead(partition: number, position: number): Ahead | undefined {
     const ahead = this.#ahead.get(partition);
     this.#ahead.delete(partition);
-    return ahead?.position === position ? ahead : undefined;
+    if (ahead?.position === position) return ahead;
+    ahead?.memory?.letGo();
+    return undefined;
   }
 
-  #aheadOf(partition: number, position: number, { records, aborted, lastStable }: Fetched): Ahead {
-    return { position, records: new FetchedRecords(`${this.name}/${partition}`, records, aborted, position), lastStable, held: undefined };
+  #keepAhead(partition: number, ahead: Ahead): void {
+    this.#ahead.get(partition)?.memory?.letGo();
+    this.#ahead.set(partition, ahead);
+  }
+
+  #aheadOf(partition: number, position: number, { records, aborted, lastStable, memory }: Fetched): Ahead {
+    const found = new FetchedRecords(`${this.name}/${partition}`, records, aborted, position);
+    return { position, records: found, memory: records.length > 0 ? memory : undefined, lastStable, held: undefined };
   }
 
   async #fetch(partition: number, from: number, bytes: number): Promise<Ahead> {

@@ -127,6 +127,11 @@ export class WireReader {
     this.#at = at;
   }
 
+  /** All of it: what views lie on. */
+  get whole(): Buffer {
+    return this.#buffer;
+  }
+
   boolean(): boolean {
     return this.int8() !== 0;
   }

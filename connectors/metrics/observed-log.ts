@@ -26,6 +26,7 @@ export function observeLog(log: Log, onCommit: (told: CommitTold) => void): Log 
     ...(log.begin === undefined ? {} : { begin: log.begin.bind(log) }),
     ...(log.sink === undefined ? {} : { sink: log.sink.bind(log) }),
     read: (topic, partition, from, options) => log.read(topic, partition, from, options),
+    ...(log.begin === undefined ? {} : { begin: log.begin.bind(log) }),
     end: (topic, partition) => log.end(topic, partition),
     waitBeyond: (topic, partition, position, signal) => log.waitBeyond(topic, partition, position, signal),
     size: () => log.size(),

@@ -82,6 +82,8 @@ export interface ReadResult {
   readonly entries: readonly LogEntry[];
   /** Where the next read goes on: after the last entry, or `from` if there was none. */
   readonly next: Offset;
+  /** A reader that has copied what it needs may say so: the bytes of these entries are not there any more afterwards. Absent, or not called: they stay. */
+  readonly free?: (() => void) | undefined;
 }
 
 export interface LogLimits {

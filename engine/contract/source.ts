@@ -25,6 +25,8 @@ export interface ExternalLimits {
 export interface ExternalRead {
   readonly records: readonly ExternalRecord[];
   readonly next: Offset;
+  /** A reader that has copied what it needs may say so: the bytes of these records are not there any more afterwards. Absent, or not called: they stay. */
+  readonly free?: (() => void) | undefined;
 }
 
 export interface ExternalTopic {

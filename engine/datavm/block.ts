@@ -8,6 +8,7 @@ import type { Field, FieldType, Row, Schema, Value } from '../contract/types.ts'
 import { layoutOf } from '../contract/types.ts';
 import { ByteReader } from '../proof/bytes.ts';
 import type { ByteWriter } from '../proof/bytes.ts';
+import { freeBytes } from '../proof/free-bytes.ts';
 import { valueCodec } from '../proof/value-codec.ts';
 import type { Column } from './column.ts';
 import { BytesBuilder, sliceOf, writeAvro } from './column.ts';
@@ -23,6 +24,8 @@ export class Block implements BlockView {
   /** Fields in order; owned here, replaced by effects. */
   schema: Schema;
   private readonly columns = new Map<string, Column>();
+  /** Of every column that it ever had. */
+  private readonly buffers: Uint8Array[] = [];
   private readonly types = new Map<string, FieldType>();
   private live: Uint32Array;
   /** Fields that `row` shows: those the running op reads. Set by the kernel before each op. */
@@ -108,6 +111,7 @@ export class Block implements BlockView {
   put(field: Field, column: Column): void {
     if (!this.columns.has(field.name)) this.schema = [...this.schema, field];
     this.columns.set(field.name, column);
+    if ('data' in column) this.buffers.push(column.data);
     this.types.set(field.name, field.type);
   }
 
@@ -120,6 +124,11 @@ export class Block implements BlockView {
   /** Drops rows: `gone[row]` is non-zero. */
   drop(gone: Uint8Array): void {
     this.live = liveAfter(this.live, gone);
+  }
+
+  /** Gives the memory of its columns back. Nothing of the block is looked at any more: what left it was copied. */
+  free(): void {
+    for (const buffer of this.buffers) freeBytes(buffer);
   }
 
   /** Writes one record's canonical Avro bytes under the given fields. */

@@ -86,4 +86,9 @@ export class FrameBuilder {
       drops: bucket.drops.toSorted((a, b) => a.i - b.i),
     }));
   }
+
+  /** Gives the memory of the frames back: they were encoded. */
+  free(): void {
+    for (const { keys, digests, records } of this.buckets) for (const writer of [keys, digests, records]) writer.free();
+  }
 }

@@ -115,6 +115,8 @@ export class TaskMachine {
       this.shuffle(block, frames);
       kept += block.rows.length;
       ends.push(chain.commitment);
+      // Whoever observes may keep the block.
+      if (observe === undefined) block.free();
     }
     const encoded = this.seal(place, blocks, ends, frames, kept, leaves);
     return { k: task.k, frames: encoded, leaves, candidates: task.count, corrected: countOnes(corrected), failed, gas, localBytes };
@@ -183,7 +185,9 @@ export class TaskMachine {
       gas: 0,
       root: rootOfFrames(roots),
     });
-    return frames.map(encodeFrame);
+    const encoded = frames.map(encodeFrame);
+    builder.free();
+    return encoded;
   }
 }
 

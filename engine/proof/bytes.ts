@@ -5,6 +5,7 @@
 import { isUtf8 } from 'node:buffer';
 import { MizuError } from '../contract/errors.ts';
 import { LONG_LIMIT } from '../contract/types.ts';
+import { freeBytes } from './free-bytes.ts';
 import { asBuffer } from './sha256.ts';
 
 const INITIAL_BYTES = 256;
@@ -167,6 +168,12 @@ export class ByteWriter {
 
   clear(): void {
     this.at = 0;
+  }
+
+  /** Gives its memory back, and with it what `view` showed: nobody needs it any more. The writer is not used again. */
+  free(): void {
+    this.at = 0;
+    freeBytes(this.buffer);
   }
 }
 

@@ -8,6 +8,7 @@ import { offset } from '../contract/ids.ts';
 import type { Log, LogEntry } from '../contract/log.ts';
 import type { Frame } from '../proof/frame.ts';
 import { decodeFrame } from '../proof/frame.ts';
+import { freeBytes } from '../proof/free-bytes.ts';
 import { PartJoiner } from './frame-parts.ts';
 import { LogCursor } from './log-cursor.ts';
 
@@ -15,6 +16,13 @@ interface Held {
   readonly offset: Offset;
   readonly k: number;
   readonly bytes: Uint8Array;
+}
+
+/** A fetch brings frames of other times and partitions with it, which would live as long. */
+function ownBytes(value: Uint8Array): Uint8Array {
+  const own = Buffer.allocUnsafeSlow(value.length);
+  own.set(value);
+  return own;
 }
 
 export class FrameInbox {
@@ -25,7 +33,7 @@ export class FrameInbox {
   private forgotten: { readonly from: Offset; readonly to: Offset } | undefined;
 
   constructor(log: Log, topic: string, partition: number, from: Offset) {
-    this.cursor = new LogCursor(log, topic, partition, from, { maxEntries: 64 });
+    this.cursor = new LogCursor(log, topic, partition, from, { maxEntries: 64, copies: true });
     this.joiner = new PartJoiner(`${topic}, partition ${partition}`);
   }
 
@@ -77,7 +85,7 @@ export class FrameInbox {
     const owner = Number(headers['k']);
     if (!(owner >= k)) return;
     const name = `${headers['k']}/${headers['attempt']}/${headers['from']}`;
-    const whole = this.joiner.take(name, entry);
+    const whole = this.joiner.take(name, { ...entry, value: ownBytes(entry.value) });
     if (whole !== undefined) this.held.set(name, { offset: whole.offset, k: owner, bytes: whole.value });
   }
 
@@ -86,9 +94,17 @@ export class FrameInbox {
     return this.held.has(`${k}/${attempt}/${from}`);
   }
 
-  /** Lets go of everything up to k. */
-  release(k: number): void {
-    for (const [name, held] of this.held) if (held.k <= k) this.held.delete(name);
+  /** Lets go of everything up to k. The function that it gives frees the bytes, once nobody looks at those frames any more. */
+  release(k: number): () => void {
+    const released: Uint8Array[] = [];
+    for (const [name, held] of this.held) {
+      if (held.k > k) continue;
+      released.push(held.bytes);
+      this.held.delete(name);
+    }
+    return () => {
+      for (const bytes of released) freeBytes(bytes);
+    };
   }
 
   /** Where a successor starts to read: nothing before it is needed any more. */

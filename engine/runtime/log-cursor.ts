@@ -3,19 +3,27 @@ import type { Offset } from '../contract/ids.ts';
 import { offset } from '../contract/ids.ts';
 import type { Log, LogEntry, ReadOptions } from '../contract/log.ts';
 
+export interface CursorOptions extends ReadOptions {
+  readonly copies?: boolean;
+}
+
 export class LogCursor {
   readonly topic: string;
   readonly partition: number;
   private readonly log: Log;
-  private readonly options: ReadOptions;
+  private readonly options: CursorOptions;
+  private readonly copies: boolean;
   private chunk: readonly LogEntry[] = [];
+  private free: (() => void) | undefined;
   private at = 0;
   private nextRead: Offset;
   /** Whether something may be there that was not read: at the begin, and whenever a wait says so. */
   private news = true;
 
-  constructor(log: Log, topic: string, partition: number, from: Offset = offset(0), options: ReadOptions = {}) {
+  /** `copies`: the bytes of an entry are looked at until the next one is asked for, and no longer. */
+  constructor(log: Log, topic: string, partition: number, from: Offset = offset(0), options: CursorOptions = {}) {
     this.log = log;
+    this.copies = options.copies ?? false;
     this.topic = topic;
     this.partition = partition;
     this.nextRead = from;
@@ -47,8 +55,11 @@ export class LogCursor {
   }
 
   private async read(): Promise<void> {
-    const { entries, next } = await this.log.read(this.topic, this.partition, this.nextRead, this.options);
+    this.free?.();
+    this.free = undefined;
+    const { entries, next, free } = await this.log.read(this.topic, this.partition, this.nextRead, this.options);
     this.chunk = entries;
+    if (this.copies) this.free = free;
     this.nextRead = next;
     this.at = 0;
   }

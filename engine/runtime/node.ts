@@ -7,12 +7,13 @@ import { EMPTY, Subject } from 'rxjs';
 import { MizuError, messageOf } from '../contract/errors.ts';
 import type { Append } from '../contract/log.ts';
 import type { OpenExternal } from '../contract/source.ts';
-import type { TaskInput, TaskOutput } from '../datavm/task-machine.ts';
+import type { TaskOutput } from '../datavm/task-machine.ts';
 import type { Part } from '../dispatch/bisection.ts';
 import { outsideOf } from '../dispatch/bisection.ts';
 import type { ControlBody, ResultBody, TaskResult } from '../dispatch/control-entry.ts';
 import { encodeSigned } from '../dispatch/control-entry.ts';
 import type { TaskState } from '../dispatch/control-fold.ts';
+import { freeBytes } from '../proof/free-bytes.ts';
 import { sha256, toHex, utf8 } from '../proof/sha256.ts';
 import type { Committer } from './committer.ts';
 import type { ControlTail } from './control-tail.ts';
@@ -115,7 +116,7 @@ export class Node {
     const tell = this.begin(k, attempt);
     let output: TaskOutput;
     try {
-      output = await this.pool.execute(await this.input(task, [...task.poison]));
+      output = await this.execute(task, [...task.poison]);
     } catch (error) {
       if (this.idle) return tell('dropped');
       const failure = failureOf(error);
@@ -124,7 +125,17 @@ export class Node {
     }
     if (this.idle) return tell('dropped');
     await this.committer.commit(this.appends(attempt, output));
+    for (const frame of output.frames) freeBytes(frame);
     tell('committed');
+  }
+
+  private async execute(task: TaskState, poison: readonly number[], alone = false): Promise<TaskOutput> {
+    const input = taskInput(task.cut, poison, await this.source.records(task.cut));
+    try {
+      return await this.pool.execute(input, alone);
+    } finally {
+      this.source.done?.(input.records);
+    }
   }
 
   /** Tells that an attempt is started; the function that it gives tells how it ended. */
@@ -142,7 +153,7 @@ export class Node {
     if (task === undefined) return;
     let failure = { code: '', message: '' };
     try {
-      await this.pool.execute(await this.input(task, [...new Set([...task.poison, ...outsideOf(part, task.cut.count)])]), true);
+      await this.execute(task, [...new Set([...task.poison, ...outsideOf(part, task.cut.count)])], true);
     } catch (error) {
       failure = failureOf(error);
     }
@@ -152,10 +163,6 @@ export class Node {
   /** Nothing that is done now counts any more. */
   private get idle(): boolean {
     return this.context.signal.aborted || this.control.fold.finish !== undefined;
-  }
-
-  private async input({ cut }: TaskState, poison: readonly number[]): Promise<TaskInput> {
-    return taskInput(cut, poison, await this.source.records(cut));
   }
 
   private appends(attempt: number, output: TaskOutput): Append[] {

@@ -5,6 +5,7 @@ import type { Answer } from '../contract/inference.ts';
 import type { Registry } from '../contract/operator.ts';
 import type { LocalStorage } from '../contract/storage.ts';
 import { TaskMachine } from '../datavm/task-machine.ts';
+import { freeBytes } from '../proof/free-bytes.ts';
 import { globalStorage } from './global-storage.ts';
 import type { WorkerReply, WorkerRequest, WorkerSetup } from './worker-protocol.ts';
 import { exactQuestion, packOutput, unpackInput } from './worker-protocol.ts';
@@ -47,10 +48,13 @@ export function serveWorker(registry: Registry): void {
         });
       });
       const packed = packOutput(output);
+      for (const frame of output.frames) freeBytes(frame);
       reply({ type: 'done', id, output: packed }, [packed.parts.buffer]);
     } catch (error) {
       const known = error instanceof MizuError ? error : undefined;
       reply({ type: 'failed', id, code: known?.code ?? 'INTERNAL', message: messageOf(error), hint: known?.hint });
+    } finally {
+      if (input.records !== undefined) freeBytes(new Uint8Array(input.records.buffer));
     }
   };
 

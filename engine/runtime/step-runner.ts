@@ -14,6 +14,7 @@ import { ByteParts } from '../proof/byte-parts.ts';
 import { writeDrop } from '../proof/effect.ts';
 import type { Frame } from '../proof/frame.ts';
 import { writeConfluentFrame } from '../proof/framing.ts';
+import { freeBytes } from '../proof/free-bytes.ts';
 import { utf8 } from '../proof/sha256.ts';
 import { appendBytes, Committer } from './committer.ts';
 import type { ControlTail } from './control-tail.ts';
@@ -76,6 +77,8 @@ export class StepRunner {
   private readonly snapshots: SnapshotWriter;
   private readonly sink: Sink | undefined;
   private readonly lease: StepLease;
+  /** One part of each buffer that the next commit writes from. */
+  private readonly uncommitted: Uint8Array[] = [];
 
   private constructor(
     context: RunContext,
@@ -143,13 +146,15 @@ export class StepRunner {
       const frames = await this.frames(k, more && !gathers, soon ?? signal);
       if (frames === undefined) break;
       const output = await this.machine.execute(k, frames);
-      this.inbox.release(k);
+      const free = this.inbox.release(k);
       outputs.push(output);
       const own = this.appends(output);
+      free();
       appends.push(...own);
       bytes += appendBytes(own);
     }
     if (outputs.length > 0) await this.commit(outputs, appends);
+    for (const bytes of this.uncommitted.splice(0)) freeBytes(bytes);
     return outputs;
   }
 
@@ -240,6 +245,7 @@ export class StepRunner {
     for (const { record } of published) parts.add((writer) => writeConfluentFrame(writer, schemaId, record));
     for (const drop of drops) parts.add((writer) => writeDrop(writer, drop));
     const written = parts.take();
+    this.uncommitted.push(...written.slice(0, 1));
     const { verified } = topics;
     const topicAt = (n: number): string => {
       const drop = drops[n - published.length];

@@ -9,6 +9,7 @@ import type { ExternalTopic, OpenExternal } from '../contract/source.ts';
 import type { TaskInput } from '../datavm/task-machine.ts';
 import type { CutEntry } from '../dispatch/control-entry.ts';
 import { ByteParts } from '../proof/byte-parts.ts';
+import { freeBytes } from '../proof/free-bytes.ts';
 import { writeTopicRecord } from '../proof/topic-record.ts';
 import type { SourceContext } from './source-context.ts';
 import { openExternalSource } from './source-context.ts';
@@ -23,6 +24,8 @@ export interface TaskSource {
    * the cut's count where its offsets have gaps. @throws SOURCE_UNAVAILABLE, naming topic, partition and range.
    */
   records(cut: CutEntry): Promise<readonly Uint8Array[] | undefined>;
+  /** The caller is done with what `records` gave and looks at it no more. */
+  done?(records: readonly Uint8Array[] | undefined): void;
   close(): Promise<void>;
 }
 
@@ -99,6 +102,11 @@ class ReferencedSource implements TaskSource {
     });
   }
 
+  done(records: readonly Uint8Array[] | undefined): void {
+    // All of them are views on one buffer.
+    freeBytes(records?.[0]);
+  }
+
   async close(): Promise<void> {
     await this.turns.over();
     const topic = await this.topic?.catch(() => undefined);
@@ -122,9 +130,10 @@ class ReferencedSource implements TaskSource {
       });
     if (partition >= topic.partitions) throw gone(from);
     for (let at = from; at < to; ) {
-      const { records: found, next } = await topic.read(partition, offset(at), { maxBytes: READ_BYTES, until: offset(to) });
+      const { records: found, next, free } = await topic.read(partition, offset(at), { maxBytes: READ_BYTES, until: offset(to) });
       if (next <= at) throw gone(at);
       for (const record of found) parts.add((writer) => writeTopicRecord(writer, partition, record));
+      free?.();
       at = next;
     }
   }

