@@ -12,6 +12,8 @@ import { LABELS_FILE, WORKFLOW_FILE } from '../w1/data.ts';
 import type { RunningEngine, W1Engine, W1Run } from './engine.ts';
 
 const CLI = join(import.meta.dirname, '../../../cli/main.ts');
+/** Candidates of a task where there is no hurry: each costs a commit, a result, a step in every partition. */
+const TASK_SIZE = 8192;
 /** A live source is cut by time. */
 const CUT_EVERY = '50ms';
 const DISCOVERY_MS = 100;
@@ -97,7 +99,7 @@ function writeWorkflow({ kafka, id, input, finite }: W1Run, { window, retentionB
   const text = readFileSync(WORKFLOW_FILE, 'utf8')
     .replace(/^ {2}- read:.*$/m, `  - read: { topic: input, format: json, ingest: reference, ${finite ? 'until: end, ' : ''}${fields} }`)
     .replace('labels.json', LABELS_FILE)
-    .replace('task: { size: 2048 }', finite ? '$&' : `task: { size: 2048, every: ${CUT_EVERY} }`)
+    .replace('task: { size: 2048 }', `task: { size: ${finite ? TASK_SIZE : `2048, every: ${CUT_EVERY}`} }`)
     .replace(/^generate:/m, `sources:\n  input: { topic: ${input}, url: "kafka://${kafka.address}" }\ngenerate:`)
     .replace(/^generate:/m, retentionBytes === undefined ? '$&' : `retention: { bytes: ${retentionBytes}B }\n$&`)
     .replace(/^ {2}- dedup: \{/m, finite ? '$&' : `  - dedup: { ${window === undefined ? 'unbounded: true' : `window: ${window}`},`);
