@@ -74,6 +74,8 @@ export async function planWorkflow(workflow: CompiledFile, options: DeployOption
     for (const run of [...open, ...drains]) await openControl({ log, run, signer });
   }
   const notes = [...modelNotes(workflow, env), ...(await schemaNotes(workflow, plan, options))];
+  if (plan.deployment.retention !== undefined && log.retain === undefined)
+    notes.push('This log is a folder, which forgets nothing: retention has no effect here');
   if (plan.deployment.nodes > NODE_LIMIT)
     notes.push(`At most ${NODE_LIMIT} nodes take part in one run; nodes says ${plan.deployment.nodes}`);
   return { plan, notes, drains };

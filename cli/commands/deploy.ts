@@ -8,8 +8,8 @@ import { columns, grouped } from '../format.ts';
 import { operatorName } from '../operator.ts';
 import { ownCommand } from '../own-command.ts';
 
-/** Settings that a live orchestrator takes over; the others are read when a process takes a run up. */
-const LIVE_SETTINGS: readonly string[] = ['nodes', 'deadlineMs', 'memoryBytes'];
+/** Settings that hold at once, taken over by a live orchestrator or by the log; the others are read when a process takes a run up. */
+const LIVE_SETTINGS: readonly string[] = ['nodes', 'deadlineMs', 'memoryBytes', 'retention'];
 
 export interface DeployCommandOptions {
   readonly set: readonly string[];
@@ -95,9 +95,10 @@ function deployedText(context: Context, { kind, settings }: DeployPlan, { run, r
   const missing = missingRoles(roles);
   const lines = [`${title} ${did}.`];
   if (!taken) lines.push('No orchestrator works under them yet; the next one takes them over.');
-  if (kind === 'compatible' && settings.some(({ path }) => !LIVE_SETTINGS.includes(path)))
+  const later = kind === 'compatible' ? settings.map(({ path }) => path).filter((path) => !LIVE_SETTINGS.includes(sectionOf(path))) : [];
+  if (later.length > 0)
     lines.push(
-      `All but ${LIVE_SETTINGS.join(' and ')} hold for processes that take the run up from now on: stop and resume it, or start them again.`,
+      `For ${later.join(', ')}, that is so in processes that take the run up from now on: stop and resume it, or start them again.`,
     );
   lines.push(columns(roleRows(roles), [], '  '));
   if (missing.length === 4 || (missing.length === 3 && !roles.asks)) {
@@ -117,6 +118,10 @@ function roleRows(roles: RollCall): string[][] {
     ['checkpointer', played(roles.checkpointer)],
     ...(roles.asks ? [['gateway', played(roles.gateway)]] : []),
   ];
+}
+
+function sectionOf(path: string): string {
+  return path.split(/[.[]/, 1)[0] ?? path;
 }
 
 function missingRoles(roles: RollCall): string[] {

@@ -139,6 +139,43 @@ export const describeTopics: Api<{ readonly topics: readonly string[]; readonly 
   },
 };
 
+const SET = 0;
+const DELETE = 1;
+
+export interface SettingChanges {
+  readonly topic: string;
+  /** Undefined: the cluster's default again. */
+  readonly settings: readonly (readonly [name: string, value: string | undefined])[];
+}
+
+/** Other settings of the topic stay as they are. */
+export const alterTopic: Api<SettingChanges, { readonly error: number; readonly message: string | null }> = {
+  name: 'IncrementalAlterConfigs',
+  key: 44,
+  version: 0,
+  flexible: false,
+  encode(out, { topic, settings }) {
+    out.int32(1).int8(TOPIC_RESOURCE).string(topic);
+    out.array(settings, ([name, value]) =>
+      out
+        .string(name)
+        .int8(value === undefined ? DELETE : SET)
+        .string(value ?? null),
+    );
+    out.boolean(false);
+  },
+  decode(answer) {
+    answer.int32();
+    const [result] = answer.array(() => {
+      const told = { error: answer.int16(), message: answer.nullableString() };
+      answer.int8();
+      answer.string();
+      return told;
+    });
+    return result ?? { error: -1, message: 'the answer names no topic' };
+  },
+};
+
 export interface ReplicaSize extends PartitionAddress {
   readonly bytes: number;
 }

@@ -94,6 +94,10 @@ class KafkaLog implements Log {
     await this.#topics.create(spec, () => this.#assertWritable(`create topic ${spec.name}`));
   }
 
+  async retain(spec: TopicSpec): Promise<void> {
+    await this.#topics.retain(spec, () => this.#assertWritable(`change the retention of topic ${spec.name}`));
+  }
+
   async topics(prefix = ''): Promise<readonly TopicSpec[]> {
     return this.#topics.list(prefix);
   }

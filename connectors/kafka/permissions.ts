@@ -4,7 +4,7 @@ export interface KafkaPermission {
   /** Whom it is for: who only reads, who also writes, who also makes topics (deploy), who also asks for the size of the log. */
   readonly need: 'read' | 'write' | 'create' | 'size';
   readonly resource: 'topic' | 'transactional id' | 'cluster';
-  readonly operation: 'DESCRIBE' | 'DESCRIBE_CONFIGS' | 'READ' | 'WRITE' | 'CREATE';
+  readonly operation: 'DESCRIBE' | 'DESCRIBE_CONFIGS' | 'READ' | 'WRITE' | 'CREATE' | 'ALTER_CONFIGS';
   readonly reason: string;
 }
 
@@ -17,5 +17,6 @@ export const KAFKA_PERMISSIONS: readonly KafkaPermission[] = [
   { need: 'write', resource: 'transactional id', operation: 'DESCRIBE', reason: 'what an earlier writer of the owner left' },
   { need: 'write', resource: 'transactional id', operation: 'WRITE', reason: 'commits, and fencing earlier writers' },
   { need: 'create', resource: 'topic', operation: 'CREATE', reason: 'topics of a run' },
+  { need: 'create', resource: 'topic', operation: 'ALTER_CONFIGS', reason: 'their retention, when a deployment changes it' },
   { need: 'size', resource: 'cluster', operation: 'DESCRIBE', reason: 'bytes on the disks of the brokers' },
 ];

@@ -75,6 +75,9 @@ export function settingsOf(spec: TopicSpec, minInsync: number): Record<string, s
   return settings;
 }
 
+/** Settings that follow from the retention of a kept topic. */
+export const RETENTION_SETTINGS = ['retention.ms', 'retention.bytes', 'segment.bytes', 'segment.ms'] as const;
+
 /** Settings that tell the spec of a topic that exists. */
 export const SPEC_SETTINGS = ['cleanup.policy', 'retention.ms', 'retention.bytes'] as const;
 

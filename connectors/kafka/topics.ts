@@ -1,14 +1,14 @@
 /** Topics of one network: their Kafka names, their specs, making and finding them. */
 import { checkPartition, checkSameSpec, checkTopicSpec, MizuError, nearNames, type SinkTopic, type TopicSpec } from '#engine';
 import type { PartitionAddress } from './api.ts';
-import { createTopic, describeTopics } from './api-cluster.ts';
+import { alterTopic, createTopic, describeTopics } from './api-cluster.ts';
 import type { Cluster } from './cluster.ts';
 import { type Asked, assertAnswer, Refusal } from './failures.ts';
 import { BATCH_BYTES, REPLICAS_DEFAULT, REQUEST_TIMEOUT_MS, RETRY_DEADLINE_MS, TOPIC_GRACE_MS } from './limits.ts';
 import { RECORD_BESIDE_BYTES } from './record-batch.ts';
 import { Pauses, retrying } from './retry.ts';
 import { lookAtSink } from './sink.ts';
-import { SPEC_SETTINGS, settingsOf, specOf } from './topic-settings.ts';
+import { RETENTION_SETTINGS, SPEC_SETTINGS, settingsOf, specOf } from './topic-settings.ts';
 
 const TOPIC_EXISTS = 36;
 const INVALID_TOPIC = 17;
@@ -28,7 +28,7 @@ export class Topics {
   readonly #network: string;
   readonly #prefix: string;
   readonly #replication: Replication;
-  /** Topics of a log are never changed, so what was read once stays true. */
+  /** Of a topic nothing but its retention ever changes, so the rest of what was read once stays true. */
   readonly #known = new Map<string, TopicSpec>();
   /** Sinks that were looked at → bytes of a batch there. */
   readonly #sinks = new Map<string, number>();
@@ -73,6 +73,29 @@ export class Topics {
     assertWritable();
     if (await this.#make(spec)) await this.#untilUsable(spec.name);
     checkSameSpec(await this.#afterGrace(spec.name), spec);
+  }
+
+  /** @throws NOT_FOUND; USAGE when it has another spec but for the retention; LOG_REFUSED. */
+  async retain(spec: TopicSpec, assertWritable: () => void): Promise<void> {
+    checkSameSpec(await this.find(spec.name), spec);
+    assertWritable();
+    const topic = this.kafkaName(spec.name);
+    const asked: Asked = { what: `change the retention of topic ${topic}`, acl: `ALTER_CONFIGS on topic ${topic}` };
+    const wanted = settingsOf(spec, 1);
+    const settings = RETENTION_SETTINGS.map((name) => [name, wanted[name]] as const);
+    await retrying(RETRY_DEADLINE_MS, async () => {
+      const { error, message } = await this.#cluster.anyBroker((link) => link.call(alterTopic, { topic, settings }));
+      assertAnswer(error, asked, message);
+    });
+    await this.#untilRetained(spec);
+  }
+
+  /** A broker carries a change out a moment after it was agreed on. */
+  async #untilRetained({ name, retention }: TopicSpec): Promise<void> {
+    for (const pauses = new Pauses(RETRY_DEADLINE_MS); !pauses.over; await pauses.pause()) {
+      const [now] = await this.#look([name]);
+      if (now?.retention?.bytes === retention?.bytes && now?.retention?.ms === retention?.ms) return;
+    }
   }
 
   async list(prefix: string): Promise<readonly TopicSpec[]> {

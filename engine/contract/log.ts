@@ -112,6 +112,11 @@ export interface Log {
   readonly limits: LogLimits;
   /** Makes the topic. The same spec again is fine. @throws USAGE when it exists with another spec. */
   createTopic(spec: TopicSpec): Promise<void>;
+  /**
+   * Makes the retention of a topic that is there that of this spec; what it forgot already stays forgotten. Absent: nothing is ever forgotten, whatever specs say.
+   * @throws NOT_FOUND, USAGE when it has another spec otherwise.
+   */
+  retain?(spec: TopicSpec): Promise<void>;
   /** All topics whose name starts with the prefix, in order of name. */
   topics(prefix?: string): Promise<readonly TopicSpec[]>;
   /** Fences every earlier writer of this owner, in whatever process. Owner: 1 to 200 characters of `[A-Za-z0-9._/-]`. */

@@ -5,7 +5,7 @@
  */
 import { MizuError } from '../contract/errors.ts';
 import type { DigestHex } from '../contract/ids.ts';
-import type { Append, Log } from '../contract/log.ts';
+import type { Append, Log, TopicSpec } from '../contract/log.ts';
 import type { Deployment, Program } from '../contract/program.ts';
 import { topicSource } from '../contract/program.ts';
 import type { OpenExternal, SourceBounds } from '../contract/source.ts';
@@ -48,12 +48,24 @@ export async function deploy(log: Log, request: DeployRequest): Promise<RunName>
   const topics = new RunTopics(run);
   const specs = topics.specs(request.program, request.deployment.retention);
   for (const spec of specs) if (spec.name !== topics.control) await log.createTopic(spec);
-  if (kind === 'compatible') await publishSettings(log, plan, request);
-  else if (kind !== 'same') await publishProgram(log, run, topics, request);
+  if (kind === 'compatible') {
+    if (plan.settings.some(({ path }) => path.startsWith('retention'))) await changeRetention(log, topics, specs);
+    await publishSettings(log, plan, request);
+  }
+  if (kind === 'new' || kind === 'changed') await publishProgram(log, run, topics, request);
   if (request.source !== undefined)
     await ingest(log, topics.source, `${run.name}/${run.generation}/ingest`, request.source, request.signal);
   for (const spec of specs) if (spec.name === topics.control) await log.createTopic(spec);
   return run;
+}
+
+/** Before the settings are published: repeated after an interruption, the deployment still sees that they change. */
+async function changeRetention(log: Log, { prefix }: RunTopics, specs: readonly TopicSpec[]): Promise<void> {
+  const there = new Map((await log.topics(prefix)).map((spec) => [spec.name, spec.retention]));
+  for (const spec of specs) {
+    const now = there.get(spec.name);
+    if (now?.bytes !== spec.retention?.bytes || now?.ms !== spec.retention?.ms) await log.retain?.(spec);
+  }
 }
 
 export function programChanged(current: NonNullable<DeployPlan['current']>, digest: DigestHex): MizuError {

@@ -1,9 +1,9 @@
 /** The Kafka log under the laws of the log, and under some that only this one could break. Every log has a network of its own on a shared broker. */
 import { randomUUID } from 'node:crypto';
-import { Kafka, logLevel } from 'kafkajs';
+import { ConfigResourceTypes, Kafka, logLevel } from 'kafkajs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type KafkaLogOptions, openKafkaLog } from '#connectors/kafka';
-import { type Log, offset } from '#engine';
+import { type Log, offset, type Retention, type TopicSpec } from '#engine';
 import { describeKafka } from '../support/kafka-broker.ts';
 import { bytes, commitVisibly, note, readAll, readTexts, rejection, START, text } from '../support/log-tools.ts';
 import { describeLog } from './log-laws.ts';
@@ -24,6 +24,21 @@ describeKafka('the log on Kafka', (broker) => {
   const newAddress = (): string => `kafka://${broker().brokers}/laws-${randomUUID()}`;
 
   describeLog('Kafka', { open: () => openAt(newAddress()), reopen: (log) => openAt(log.address), destroy: closeAll, histories: 8 });
+
+  /** What the broker says of each topic: name, value and where it comes from. */
+  async function topicSettings(topics: readonly string[]): Promise<string[][]> {
+    const admin = new Kafka({ brokers: broker().brokers.split(','), logLevel: logLevel.NOTHING }).admin();
+    await admin.connect();
+    const { resources } = await admin.describeConfigs({
+      includeSynonyms: false,
+      resources: topics.map((name) => ({ type: ConfigResourceTypes.TOPIC, name })),
+    });
+    await admin.disconnect();
+    return topics.map((topic) => {
+      const entries = resources.find(({ resourceName }) => resourceName === topic)?.configEntries ?? [];
+      return entries.map((entry) => `${entry.configName} ${entry.configValue} ${entry.isDefault}`).sort();
+    });
+  }
 
   describe('of Kafka alone', () => {
     afterEach(closeAll);
@@ -168,6 +183,34 @@ describeKafka('the log on Kafka', (broker) => {
       await log.createTopic(spec);
       expect(await (await openAt(log.address)).topics()).toEqual([spec]);
     });
+
+    it.each<[string, Retention | undefined, Retention | undefined]>([
+      ['set', undefined, { bytes: 100_000_000, ms: 3_600_000 }],
+      ['changed', { bytes: 100_000_000, ms: 3_600_000 }, { bytes: 200_000_000 }],
+      ['lifted', { ms: 3_600_000 }, undefined],
+    ])(
+      'retention of a topic that is there is %s, with all that follows from it, and nothing else of the topic',
+      async (_, before, after) => {
+        const log = await openAt(newAddress());
+        const spec = (retention: Retention | undefined): TopicSpec => {
+          return { name: 't', partitions: 2, cleanup: 'keep', ...(retention === undefined ? {} : { retention }) };
+        };
+        const retain = async (of: Log, wanted: TopicSpec): Promise<void> => of.retain?.(wanted);
+        await log.createTopic(spec(before));
+        await log.createTopic({ ...spec(after), name: 'made-so' });
+        await retain(log, spec(after));
+        const [made, changed] = await (await openAt(log.address)).topics();
+        expect(changed).toEqual(spec(after));
+        expect({ ...made, name: 't' }).toEqual(changed);
+        const settings = await topicSettings(['t', 'made-so'].map((topic) => `${log.network}.${topic}`));
+        expect(settings[0]).toEqual(settings[1]);
+        expect(settings[0]?.length).toBeGreaterThan(10);
+        expect(await rejection(retain(log, { ...spec(after), partitions: 3 }))).toMatchObject({ code: 'USAGE' });
+        expect(await rejection(retain(log, { ...spec(after), name: 'none' }))).toMatchObject({ code: 'NOT_FOUND' });
+        const reader = await openAt(log.address, { readOnly: true });
+        expect(await rejection(retain(reader, spec(before)))).toMatchObject({ code: 'USAGE' });
+      },
+    );
 
     it('what the broker no longer holds is passed over, and said to be gone', async () => {
       const log = await openAt(newAddress());

@@ -16,6 +16,7 @@ import {
   offset,
   readRun,
   type Role,
+  RunTopics,
   type RunName,
   type ServeEvent,
   verifyRun,
@@ -78,7 +79,7 @@ function allow(user: string, resourceType: AclResourceTypes, name: string, opera
 
 function aclsOf({ user, topics, ids }: Rights): AclEntry[] {
   const { TOPIC, TRANSACTIONAL_ID, GROUP: CONSUMER_GROUP, CLUSTER } = AclResourceTypes;
-  const { READ, WRITE, CREATE, DESCRIBE, DESCRIBE_CONFIGS } = AclOperationTypes;
+  const { READ, WRITE, CREATE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS } = AclOperationTypes;
   const run = `${NETWORK}.${RUN.name}.${RUN.generation}.`;
   const acls = [
     ...topics.map((topic) => allow(user, TOPIC, `${run}${topic}`, WRITE)),
@@ -86,7 +87,7 @@ function aclsOf({ user, topics, ids }: Rights): AclEntry[] {
   ];
   if (user === 'consumer') return [allow(user, TOPIC, `${run}verified`, READ), allow(user, CONSUMER_GROUP, GROUP, READ)];
   acls.push(...[READ, DESCRIBE_CONFIGS].map((operation) => allow(user, TOPIC, `${NETWORK}.*`, operation)));
-  if (user === 'deployer') acls.push(allow(user, TOPIC, `${NETWORK}.*`, CREATE));
+  if (user === 'deployer') acls.push(...[CREATE, ALTER_CONFIGS].map((operation) => allow(user, TOPIC, `${NETWORK}.*`, operation)));
   if (user === 'reader') acls.push(allow(user, CLUSTER, 'kafka-cluster', DESCRIBE));
   return acls;
 }
@@ -201,6 +202,26 @@ describeKafka(
       expect([summary.failed, summary.duplicates, Object.keys(summary.rejected).length].every((count) => count > 0)).toBe(true);
     });
 
+    it('lets the deployer change what the topics forget, and nobody else', async () => {
+      const { program, digest, deployment, data } = await compileFile(join(folder, 'workflow.yaml'));
+      const retention = { bytes: 16_000_000 };
+      const { signal } = new AbortController();
+      const changed = { program, digest, deployment: { ...deployment, retention }, data: data.values(), newGeneration: false, signal };
+      expect(await as('deployer', (log) => deploy(log, changed))).toEqual(run);
+      const wanted = new Map(new RunTopics(run).specs(program, retention).map((spec) => [spec.name, spec.retention]));
+      await as('reader', async (log) => {
+        const there = await log.topics('tickets.1.');
+        expect(new Map(there.map((spec) => [spec.name, spec.retention]))).toEqual(wanted);
+      });
+      await as('node', async (log) => {
+        const verified = { name: 'tickets.1.verified', partitions: 1, cleanup: 'keep' } as const;
+        await expect(log.retain?.(verified)).rejects.toMatchObject({
+          code: 'LOG_REFUSED',
+          hint: expect.stringContaining('ALTER_CONFIGS on topic rights.tickets.1.verified'),
+        });
+      });
+    });
+
     it('shows a reader everything', async () => {
       await as('reader', async (log) => {
         expect((await log.topics('tickets.')).length).toBeGreaterThan(10);
@@ -246,7 +267,8 @@ describeKafka(
       await consumer.subscribe({ topic: `${NETWORK}.tickets.1.verified`, fromBeginning: true });
       const values: (Buffer | null)[] = [];
       await new Promise<void>((resolve, reject) => {
-        consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error));
+        // It joins again by itself while the coordinator of its group loads.
+        consumer.on(consumer.events.CRASH, ({ payload }) => payload.restart || reject(payload.error));
         const eachMessage = async ({ message }: { message: { value: Buffer | null } }): Promise<void> => {
           if (values.push(message.value) === ACCEPTED) resolve();
         };
