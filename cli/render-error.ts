@@ -12,6 +12,7 @@ const WRONG_INPUT: readonly ErrorCode[] = [
   'NOT_FOUND',
   'KEY_INVALID',
   'PROGRAM_CHANGED',
+  'SCHEMA_INCOMPATIBLE',
   'FILE_UNREADABLE',
 ];
 

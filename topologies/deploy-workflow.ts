@@ -50,6 +50,8 @@ export interface PlannedDeploy {
   readonly notes: readonly string[];
   /** Older generations that will be asked to drain. */
   readonly drains: readonly RunName[];
+  /** Why the schema registry refuses it, field by field: then nothing can be deployed. */
+  readonly refusal: MizuError | undefined;
 }
 
 export interface DeployedWorkflow {
@@ -61,7 +63,7 @@ export interface DeployedWorkflow {
   readonly taken: boolean;
 }
 
-/** Writes nothing on the log. @throws KEY_INVALID, SCHEMA_INCOMPATIBLE, NOT_FOUND for a topic, and what the log throws. */
+/** Writes nothing, on the log or in the registry. @throws KEY_INVALID, NOT_FOUND for a topic, REGISTRY_UNAVAILABLE, and what the log throws. */
 export async function planWorkflow(workflow: CompiledFile, options: DeployOptions): Promise<PlannedDeploy> {
   const { log, env } = options;
   await checkSink(log, workflow, { writes: false });
@@ -73,18 +75,20 @@ export async function planWorkflow(workflow: CompiledFile, options: DeployOption
     const open = plan.current === undefined || plan.kind === 'changed' ? [] : [plan.run];
     for (const run of [...open, ...drains]) await openControl({ log, run, signer });
   }
-  const notes = [...modelNotes(workflow, env), ...(await schemaNotes(workflow, plan, options))];
+  const refusal = await schemaRefusal(workflow, plan, options);
+  const notes = [...modelNotes(workflow, env), ...schemaNotes(plan, options)];
   if (plan.deployment.retention !== undefined && log.retain === undefined)
     notes.push('This log is a folder, which forgets nothing: retention has no effect here');
   if (plan.deployment.nodes > NODE_LIMIT)
     notes.push(`At most ${NODE_LIMIT} nodes take part in one run; nodes says ${plan.deployment.nodes}`);
-  return { plan, notes, drains };
+  return { plan, notes, drains, refusal };
 }
 
-/** @throws PROGRAM_CHANGED; what `planWorkflow` and `deploy` throw. Can be repeated at any point. */
+/** @throws PROGRAM_CHANGED, SCHEMA_INCOMPATIBLE; what `planWorkflow` and `deploy` throw. Can be repeated at any point. */
 export async function deployWorkflow(workflow: CompiledFile, options: DeployOptions): Promise<DeployedWorkflow> {
   const { log, env, signal, by, newGeneration } = options;
-  const { plan, drains } = await planWorkflow(workflow, options);
+  const { plan, drains, refusal } = await planWorkflow(workflow, options);
+  if (refusal !== undefined) throw refusal;
   if (plan.kind === 'changed' && plan.current !== undefined && !newGeneration) throw programChanged(plan.current, workflow.digest);
   const signer = openSigner(log, options.keyFile);
   const registry = registryOf(env);
@@ -123,18 +127,25 @@ function modelNotes(workflow: CompiledFile, env: Environment): string[] {
   }
 }
 
-async function schemaNotes(
-  workflow: CompiledFile,
+/** Why the registry would not take the schema of a new generation. What else goes wrong with it says nothing of the schema, and is thrown. */
+async function schemaRefusal(
+  { program }: CompiledFile,
   { kind, run, current, deployment }: DeployPlan,
-  options: DeployOptions,
-): Promise<string[]> {
-  const registry = registryOf(options.env);
-  if (registry === undefined) return [];
-  if (kind === 'new' || kind === 'changed') {
-    await checkPublishedSchema(registry, options.log, publishedSchema(deployment.name, workflow.program), run, current);
-    return [];
+  { env, log }: DeployOptions,
+): Promise<MizuError | undefined> {
+  const registry = registryOf(env);
+  if (registry === undefined || (kind !== 'new' && kind !== 'changed')) return undefined;
+  try {
+    await checkPublishedSchema(registry, log, publishedSchema(deployment.name, program), run, current);
+    return undefined;
+  } catch (error) {
+    if (error instanceof MizuError && error.code === 'SCHEMA_INCOMPATIBLE') return error;
+    throw error;
   }
-  if (deployment.schemaId !== undefined) return [];
+}
+
+function schemaNotes({ kind, run, deployment }: DeployPlan, { env }: DeployOptions): string[] {
+  if (registryOf(env) === undefined || kind === 'new' || kind === 'changed' || deployment.schemaId !== undefined) return [];
   return [`${run.name}/${run.generation} was deployed without a registry, so its records name no schema of one; a new generation would`];
 }
 

@@ -41,10 +41,11 @@ export async function deploy(context: Context, file: string, options: DeployComm
     const planned = await planWorkflow(workflow, settings);
     const { plan } = planned;
     await context.out.text(planText(planned, options));
+    if (planned.refusal !== undefined) return refused(planned.refusal, planJson(planned, workflow.digest));
     for (const note of planned.notes) context.progress.note(`note: ${note}`);
     if (options.dryRun === true) return { result: { ok: true, dryRun: true, ...planJson(planned, workflow.digest) } };
     if (plan.kind === 'changed' && plan.current !== undefined && !settings.newGeneration)
-      throw programChanged(plan.current, workflow.digest);
+      return refused(programChanged(plan.current, workflow.digest), planJson(planned, workflow.digest));
     context.progress.update(() => 'Deploying, and waiting for the roles to be played…');
     const done = await deployWorkflow(workflow, settings);
     context.progress.clear();
@@ -53,6 +54,14 @@ export async function deploy(context: Context, file: string, options: DeployComm
   } finally {
     await log.close();
   }
+}
+
+/** The difference is shown whether or not it may be deployed; why not is shown like every error, and stands beside the plan in the result. */
+async function refused(refusal: MizuError, plan: Outcome['result']): Promise<Outcome> {
+  const { renderError } = await import('../render-error.ts');
+  const { text, result, exitCode } = renderError(refusal, false);
+  process.stderr.write(`${text}\n`);
+  return { exitCode, result: { ...plan, ...result } };
 }
 
 /** A dry run makes no log; undefined where there is none yet. */
@@ -65,7 +74,7 @@ async function openFor(context: Context, dryRun: boolean): Promise<Log | undefin
   }
 }
 
-function planText({ plan, drains }: PlannedDeploy, options: DeployCommandOptions): string {
+function planText({ plan, drains, refusal }: PlannedDeploy, options: DeployCommandOptions): string {
   const { kind, run, current } = plan;
   const title = `${run.name}/${run.generation}`;
   const there = current === undefined ? '' : `${current.name}/${current.generation}`;
@@ -79,7 +88,8 @@ function planText({ plan, drains }: PlannedDeploy, options: DeployCommandOptions
     if (plan.program !== undefined) lines.push(...indented(programLines(plan.program)));
     if (plan.settings.length > 0) lines.push('Settings:', ...indented(settingLines(plan.settings)));
   }
-  if (kind !== 'changed' || options.newGeneration === true)
+  if (refusal !== undefined) lines.push('Refused: consumers of the published records could not follow');
+  else if (kind !== 'changed' || options.newGeneration === true)
     for (const older of drains)
       lines.push(`${older.name}/${older.generation} is asked to drain: it finishes what it has begun, and closes`);
   return lines.join('\n');
@@ -110,6 +120,10 @@ function deployedText(context: Context, { kind, settings }: DeployPlan, { run, r
   return lines.join('\n');
 }
 
+function sectionOf(path: string): string {
+  return path.split(/[.[]/, 1)[0] ?? path;
+}
+
 function roleRows(roles: RollCall): string[][] {
   const played = (is: boolean): string => (is ? 'there' : 'missing');
   return [
@@ -118,10 +132,6 @@ function roleRows(roles: RollCall): string[][] {
     ['checkpointer', played(roles.checkpointer)],
     ...(roles.asks ? [['gateway', played(roles.gateway)]] : []),
   ];
-}
-
-function sectionOf(path: string): string {
-  return path.split(/[.[]/, 1)[0] ?? path;
 }
 
 function missingRoles(roles: RollCall): string[] {

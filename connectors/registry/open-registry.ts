@@ -13,6 +13,21 @@ import { type RegistryOptions, type RegistrySettings, readLevel, readSettings } 
 const DEFAULT_LEVEL = 'BACKWARD';
 const SCHEMA_TYPES = ['AVRO', 'JSON', 'PROTOBUF'] as const;
 
+/** Of a subject that nobody makes: what a registry answers for it, it answers for every subject without a level. */
+const NO_SUBJECT = 'mizu-asks-what-is-answered-for-no-subject';
+
+interface SubjectLevel {
+  readonly level: Compatibility;
+  /** Whether the subject has it. */
+  readonly set: boolean;
+}
+
+interface Broken {
+  /** The registered version that is broken. */
+  readonly version: number;
+  readonly differences: readonly Difference[];
+}
+
 /** The package takes the text as it stands; an object it would read and write again. */
 interface AvroText {
   readonly type: typeof SchemaType.AVRO;
@@ -45,7 +60,8 @@ class ConfluentRegistry implements SchemaRegistry {
   }
 
   async register(subject: string, schema: Json): Promise<number> {
-    const level = await this.checked(subject, schema);
+    const { level, set } = await this.checked(subject, schema);
+    if (!set) await this.http.ask('PUT', configPath(subject), { compatibility: level });
     const avro: AvroText = { type: SchemaType.AVRO, schema: JSON.stringify(schema) };
     try {
       // The package compares the level with the subject's, and refuses if somebody changed it meanwhile.
@@ -99,55 +115,68 @@ class ConfluentRegistry implements SchemaRegistry {
     return { id, version, type, schema };
   }
 
-  /** The subject's level, once the schema may follow what the subject holds. */
-  private async checked(subject: string, schema: Json): Promise<Compatibility> {
+  /** The subject's level, once the schema may follow what the subject holds. Changes nothing. */
+  private async checked(subject: string, schema: Json): Promise<SubjectLevel> {
     parseAvroSchema(schema);
-    const level = await this.level(subject);
+    const found = await this.level(subject);
+    const { level, set } = found;
     const path = `/compatibility${subjectPath(subject)}/versions${level.endsWith('_TRANSITIVE') ? '' : '/latest'}`;
     const answer = await this.http.ask('POST', `${path}?verbose=true`, { schema: JSON.stringify(schema) });
     // A subject that holds nothing takes anything; some registries say so by 404.
     if (answer.status !== 404 && member(answer.body, 'is_compatible') !== true)
       throw await this.refusal(subject, schema, level, wordsOf(answer));
-    return level;
+    // While the subject has no level of its own the registry answers by that of all subjects, which may allow what ours does not.
+    const broken = set ? undefined : await this.firstBreak(subject, schema, level);
+    if (broken !== undefined) throw explainRefusal({ subject, level, ...broken });
+    return found;
   }
 
-  /** The subject's own level, else ours, which it then gets. A level that somebody chose is never changed. */
-  private async level(subject: string): Promise<Compatibility> {
+  /** The subject's own level, which is never changed; else ours, which it gets with the first schema that is registered. */
+  private async level(subject: string): Promise<SubjectLevel> {
     const { compatibility: wanted } = this.settings;
-    const path = `/config/${encodeURIComponent(subject)}`;
-    const { status, body } = await this.http.ask('GET', path);
-    const own = status === 404 ? undefined : readLevel(member(body, 'compatibilityLevel'));
-    // Some registries answer NONE for a subject that has no level of its own.
-    if (own !== undefined && own !== 'NONE') {
-      if (wanted === undefined || wanted === own) return own;
-      throw new MizuError('REGISTRY_REFUSED', `Subject ${subject} has the level ${own}; MIZU_REGISTRY_COMPATIBILITY asks for ${wanted}`, {
-        component: subject,
-        hint: `Unset MIZU_REGISTRY_COMPATIBILITY to go with ${own}, or change the level of the subject in the registry`,
-      });
-    }
-    const level = wanted ?? DEFAULT_LEVEL;
-    if (own !== level) await this.http.ask('PUT', path, { compatibility: level });
-    return level;
+    const own = await this.ownLevel(subject);
+    if (own === undefined) return { level: wanted ?? DEFAULT_LEVEL, set: false };
+    if (wanted === undefined || wanted === own) return { level: own, set: true };
+    throw new MizuError('REGISTRY_REFUSED', `Subject ${subject} has the level ${own}; MIZU_REGISTRY_COMPATIBILITY asks for ${wanted}`, {
+      component: subject,
+      hint: `Unset MIZU_REGISTRY_COMPATIBILITY to go with ${own}, or change the level of the subject in the registry`,
+    });
   }
 
-  /** Compares with the newest version, under a transitive level with older ones too, until one shows what is broken. */
+  /** Undefined while nobody chose one. */
+  private async ownLevel(subject: string): Promise<Compatibility | undefined> {
+    const own = await this.configOf(subject);
+    // Some registries answer NONE for every subject without a level of its own: then nobody can tell whether it was chosen.
+    return own === 'NONE' && (await this.configOf(NO_SUBJECT)) === 'NONE' ? undefined : own;
+  }
+
+  private async configOf(subject: string): Promise<Compatibility | undefined> {
+    const { status, body } = await this.http.ask('GET', configPath(subject));
+    return status === 404 ? undefined : readLevel(member(body, 'compatibilityLevel'));
+  }
+
+  /** What a registry's refusal means, field by field. */
   private async refusal(subject: string, schema: Json, level: Compatibility, said: string | undefined): Promise<MizuError> {
     const latest = await this.latest(subject);
     if (latest === undefined)
       return new MizuError('REGISTRY_REFUSED', `The schema registry refuses the first schema of ${subject}: ${said}`, {
         component: subject,
       });
-    let against = latest;
-    let differences = differencesOf(latest, schema);
-    const breaks = (all: readonly Difference[]): boolean => all.some((one) => breaksLevel(level, one));
-    const older = level.endsWith('_TRANSITIVE') && !breaks(differences) ? (await this.versions(subject)).slice(0, -1) : [];
-    for (const version of older.reverse()) {
-      const found = differencesOf(version, schema);
-      if (!breaks(found)) continue;
-      [against, differences] = [version, found];
-      break;
+    const broken = await this.firstBreak(subject, schema, level);
+    const against = broken ?? { version: latest.version, differences: differencesOf(latest, schema) };
+    return explainRefusal({ subject, level, ...against, said });
+  }
+
+  /** The newest version that the schema breaks under the level: the newest of all, under a transitive level also an older one. */
+  private async firstBreak(subject: string, schema: Json, level: Compatibility): Promise<Broken | undefined> {
+    const latest = await this.latest(subject);
+    if (latest === undefined) return undefined;
+    const older = level.endsWith('_TRANSITIVE') ? (await this.versions(subject)).slice(0, -1).reverse() : [];
+    for (const version of [latest, ...older]) {
+      const differences = differencesOf(version, schema);
+      if (differences.some((one) => breaksLevel(level, one))) return { version: version.version, differences };
     }
-    return explainRefusal({ subject, level, version: against.version, differences, said });
+    return undefined;
   }
 }
 
@@ -167,6 +196,10 @@ function differencesOf(before: SchemaVersion, after: Json): Difference[] {
 
 function subjectPath(subject: string): string {
   return `/subjects/${encodeURIComponent(subject)}`;
+}
+
+function configPath(subject: string): string {
+  return `/config/${encodeURIComponent(subject)}`;
 }
 
 /** Confluent explains in `messages` when asked to be verbose; Apicurio doesn't. */

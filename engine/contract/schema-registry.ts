@@ -10,11 +10,11 @@ export type Compatibility = 'NONE' | 'BACKWARD' | 'BACKWARD_TRANSITIVE' | 'FORWA
 /** Every method throws REGISTRY_UNAVAILABLE when the registry can't be reached or fails, REGISTRY_REFUSED when it answers that it won't. */
 export interface SchemaRegistry {
   /**
-   * Sees to it that the subject has a compatibility level, and that the schema may follow those that the subject holds; registers nothing. Called before a deploy.
+   * Sees to it that the schema may follow those that the subject holds, under the compatibility level that it has or would get. Changes nothing. Called before a deploy.
    * @throws SCHEMA_INCOMPATIBLE with one problem for each field.
    */
   check(subject: string, schema: Json): Promise<void>;
-  /** The id of the schema: a new one, or the one it has already. Checks first. @throws as `check`. */
+  /** The id of the schema: a new one, or the one it has already. Checks first, and gives the subject a level if it has none. @throws as `check`. */
   register(subject: string, schema: Json): Promise<number>;
   /** The schema with this id. Asks each time: an id's schema never changes, so callers keep it. @throws NOT_FOUND. */
   schemaOf(id: number): Promise<Json>;

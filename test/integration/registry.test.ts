@@ -66,10 +66,14 @@ describeRegistry('schemas in a registry', (registry) => {
     expect(await open().schemaOf(id)).toEqual(avro());
   });
 
-  it('registers nothing while it only checks', async () => {
+  it('registers nothing and sets no level while it only checks, and sets one with the first schema', async () => {
     const name = subject();
+    const config = async (): Promise<string> => (await fetch(`${registry().url}/config/${name}`)).text();
+    const before = await config();
     await open().check(name, avro());
-    expect(await open().latest(name)).toBeUndefined();
+    expect([await open().latest(name), await config()]).toEqual([undefined, before]);
+    await open().register(name, avro());
+    expect(JSON.parse(await config())).toMatchObject({ compatibilityLevel: 'BACKWARD' });
   });
 
   it("lets any Confluent consumer read a published record by its head's id", async () => {
@@ -239,6 +243,45 @@ describe('a registry that is down', () => {
     const error = await refusal(openRegistry({ url: broken.url, env: {} }).latest('a-value'));
     broken.close();
     expect([error.code, error.message]).toEqual(['REGISTRY_UNAVAILABLE', expect.stringContaining('HTTP 503: starting')]);
+  });
+});
+
+/** A registry with one Avro subject that holds one schema, and the rules of Confluent's, or of one that says NONE where nobody said anything. */
+async function serveOne(level: string | undefined, unset: 'none' | 'missing') {
+  const written: string[] = [];
+  const server = await serve(async (request, response) => {
+    const url = request.url ?? '';
+    if (request.method === 'PUT' || url.endsWith('/versions')) written.push(`${request.method} ${url} ${await bodyOf(request)}`);
+    const missing = (code: number): unknown => response.writeHead(404).end(JSON.stringify({ error_code: code, message: 'not there' }));
+    if (url.startsWith('/config/')) {
+      const own = url === '/config/one' ? level : undefined;
+      if (own === undefined && unset === 'missing') return missing(40408);
+      return response.end(JSON.stringify({ compatibilityLevel: own ?? 'NONE' }));
+    }
+    // By the level of all subjects, NONE, anything may follow.
+    if (url.startsWith('/compatibility/')) return response.end('{"is_compatible":true}');
+    if (url.endsWith('/versions/latest')) return response.end(JSON.stringify({ id: 1, version: 1, schema: JSON.stringify(avro()) }));
+    return missing(40401);
+  });
+  return { ...server, written };
+}
+
+describe('a level of a subject', () => {
+  const BROKEN = avro([{ name: 'text', type: 'long' }]);
+
+  it.each<[string, string | undefined, 'none' | 'missing', string | undefined]>([
+    ['that is a chosen NONE is kept, where the registry tells it from none', 'NONE', 'missing', undefined],
+    ['that nobody chose counts as BACKWARD, whatever holds for all subjects', undefined, 'missing', 'level BACKWARD'],
+    ['counts as BACKWARD if NONE is what the registry says of any subject', 'NONE', 'none', 'level BACKWARD'],
+    ['that is a chosen FORWARD is kept', 'FORWARD', 'none', undefined],
+  ])('%s', async (_what, level, unset, refused) => {
+    const server = await serveOne(level, unset);
+    const registry = openRegistry({ url: server.url, env: {} });
+    const schema = level === 'FORWARD' ? avro([...SCHEMA, { name: 'score', type: 'double' }]) : BROKEN;
+    const error = refused === undefined ? await registry.check('one', schema) : await refusal(registry.check('one', schema));
+    if (refused !== undefined) expect(error).toMatchObject({ code: 'SCHEMA_INCOMPATIBLE', message: expect.stringContaining(refused) });
+    expect(server.written).toEqual([]);
+    server.close();
   });
 });
 
