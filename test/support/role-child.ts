@@ -1,5 +1,5 @@
 /**
- * A process that plays roles on an embedded log, for suites that kill it: `node role-child.ts ORDERS`. Tells what the engine tells of it in lines
+ * A process that plays roles on a log, for suites that kill it: `node role-child.ts ORDERS`. Tells what the engine tells of it in lines
  * of JSON, and ends at SIGTERM.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
