@@ -23,7 +23,7 @@ import { mizu } from '../support/cli.ts';
 import { describeKafka } from '../support/kafka-broker.ts';
 import { openOutside, type Outside, type OutsideRecord } from '../support/kafka-producer.ts';
 import { rejection } from '../support/log-tools.ts';
-import { describeRegistry } from '../support/registry-server.ts';
+import { describeRegistry, registerSchema } from '../support/registry-server.ts';
 
 const noEnv = (): undefined => undefined;
 const NEVER = new AbortController().signal;
@@ -333,16 +333,7 @@ describeKafka('a topic of a cluster', (broker) => {
   });
 
   describeRegistry('with the schemas of a registry', (schemas) => {
-    const register = async (subject: string, schema: object, schemaType = 'AVRO'): Promise<number> => {
-      const response = await fetch(`${schemas().url}/subjects/${subject}/versions`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/vnd.schemaregistry.v1+json' },
-        body: JSON.stringify({ schema: JSON.stringify(schema), ...(schemaType === 'AVRO' ? {} : { schemaType }) }),
-      });
-      const body = (await response.json()) as { id: number };
-      expect(response.ok, JSON.stringify(body)).toBe(true);
-      return body.id;
-    };
+    const register = (subject: string, schema: object): Promise<number> => registerSchema(schemas().url, subject, schema);
 
     it('is read in every version that it had at the compilation; a later one fails until a new generation takes it (law 7)', async () => {
       const topic = await outside.topic('avro', 1);

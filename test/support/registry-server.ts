@@ -20,3 +20,15 @@ export function describeRegistry(name: string, body: (registry: () => { readonly
     });
   });
 }
+
+/** Registers a version of a subject; gives the id of its schema. */
+export async function registerSchema(url: string, subject: string, schema: object, schemaType: 'AVRO' | 'JSON' = 'AVRO'): Promise<number> {
+  const response = await fetch(`${url}/subjects/${subject}/versions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/vnd.schemaregistry.v1+json' },
+    body: JSON.stringify({ schema: JSON.stringify(schema), ...(schemaType === 'AVRO' ? {} : { schemaType }) }),
+  });
+  const body = (await response.json()) as { id: number };
+  if (!response.ok) throw new Error(`the registry refused the schema: ${JSON.stringify(body)}`);
+  return body.id;
+}
