@@ -1,5 +1,6 @@
 /** Every command with its arguments and options, in one place: the help is made of this. What a command does is loaded when it runs. */
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { TaskRange } from '#engine';
 import type { Action } from './command-line.ts';
 import type { CommonOptions } from './context.ts';
 import { addLifecycleCommands } from './lifecycle-commands.ts';
@@ -210,11 +211,6 @@ function whole(low: number, high: number): (text: string) => number {
     if (!(n >= low && n <= high)) throw new InvalidArgumentError(`Expected a whole number from ${low} to ${high}.`);
     return n;
   };
-}
-
-export interface TaskRange {
-  readonly from: number;
-  readonly to: number;
 }
 
 function taskRange(text: string): TaskRange {

@@ -91,6 +91,8 @@ export { readAttestations, recordedGateway } from './runtime/recorded-gateway.ts
 export { gatewayKeys } from './runtime/gateway-keys.ts';
 export type { OpenGateway } from './runtime/gateway-role.ts';
 export { type DropView, listDrops, publishedRecords } from './verify/read-published.ts';
+export { type PublishedExtent, publishedExtent } from './verify/published-extent.ts';
+export type { TaskRange } from './verify/task-range.ts';
 export { type Mismatch, type ReplayReport, replayRun } from './verify/replay-run.ts';
 export { type VerifyReport, verifyRun } from './verify/verify-run.ts';
 export { proveRecord } from './verify/prove-record.ts';

@@ -1,6 +1,6 @@
-/** How many records came to each step and how many it kept, counted from the dropped records on the log (law 5). */
-import type { DeployedRun, Log, Operator, Program } from '#engine';
-import { acceptPlace, listDrops } from '#engine';
+/** How many records came to each step and how many it kept, for people (law 5). */
+import type { Operator, Program, PublishedExtent } from '#engine';
+import { acceptPlace } from '#engine';
 import { registry } from './registry.ts';
 
 export interface StepCount {
@@ -14,18 +14,9 @@ export interface StepCount {
 /** Step id of the exact count. */
 const ACCEPT = 'accept';
 
-/** @param candidates of the whole run. */
-export async function stepCounts(log: Log, run: DeployedRun, candidates: number): Promise<StepCount[]> {
-  const dropped = new Map<string, number>();
-  for (const kind of ['rejected', 'failed', 'duplicate'] as const) {
-    for await (const { step } of listDrops(log, run, kind)) dropped.set(step, (dropped.get(step) ?? 0) + 1);
-  }
-  let live = candidates;
-  return stepsOf(run.program).map((step) => {
-    const counted = { ...step, in: live, kept: live - (dropped.get(step.id) ?? 0) };
-    live = counted.kept;
-    return counted;
-  });
+/** `counted`: by step id, as the leaves count. */
+export function stepCounts(program: Program, counted: PublishedExtent['steps']): StepCount[] {
+  return stepsOf(program).map((step) => ({ ...step, ...(counted.get(step.id) ?? { in: 0, kept: 0 }) }));
 }
 
 /** In the order in which they are executed; the exact count stands after the last op that can drop a record. */

@@ -6,6 +6,7 @@ import { EXPORT_FORMATS, type ExportFormat, exportRun, exportTlog, openLog, open
 import type { Context, Outcome } from '../context.ts';
 import { bytesText, columns, grouped } from '../format.ts';
 import type { ExportCommandOptions } from '../program.ts';
+import { rangeText } from '../range-text.ts';
 import { findRun } from '../run-name.ts';
 
 export async function exportData(context: Context, name: string, options: ExportCommandOptions): Promise<Outcome> {
@@ -34,7 +35,9 @@ export async function exportData(context: Context, name: string, options: Export
         dir,
         records: exported.records,
         files: exported.files.map((file): Json => ({ ...file })),
-        root: exported.summary.root,
+        root: exported.extent.tree.root,
+        closed: exported.extent.summary !== undefined,
+        range: exported.extent.range === undefined ? null : { ...exported.extent.range },
       };
     }
     if (options.tlog !== undefined) result = { ...result, tlog: await exportTree(context, log, run, options.tlog) };
@@ -69,5 +72,10 @@ export function parseFormats(text: string): ExportFormat[] {
 
 export function exportText(dir: string, exported: ExportedRun): string {
   const rows = exported.files.map((file) => [file.name, bytesText(file.bytes), file.sha256]);
-  return `Wrote ${grouped(exported.records)} records into ${dir}:\n${columns(rows, [1], '  ')}`;
+  return `Wrote ${grouped(exported.records)} records${partText(exported)} into ${dir}:\n${columns(rows, [1], '  ')}`;
+}
+
+function partText({ extent: { summary, range, whole } }: ExportedRun): string {
+  if (whole || range === undefined) return '';
+  return ` of tasks ${rangeText(range)}${summary === undefined ? ', up to the newest signed head of a run that goes on,' : ', all that the log has left,'}`;
 }

@@ -1,11 +1,11 @@
 /** `mizu replay NAME`: executes the run again from its log alone and compares every leaf and record. */
-import type { Json, Mismatch } from '#engine';
+import type { Json, Mismatch, ReplayReport, TaskRange } from '#engine';
 import { replayRun } from '#engine';
 import { openExternal, openLog, recordedAnswers, registry, temporaryStorage, WORKER_URL } from '#topologies';
 import type { Context, Outcome } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { grouped, secondsText } from '../format.ts';
-import type { TaskRange } from '../program.ts';
+import { extentText } from '../range-text.ts';
 import { findRun } from '../run-name.ts';
 import { defaultWorkers } from './run.ts';
 
@@ -37,20 +37,16 @@ export async function replay(
     await gateway?.close();
     const seconds = (performance.now() - started) / 1000;
     progress.clear();
-    const title = `${run.run.name}/${run.run.generation}`;
-    const figures = `${grouped(report.tasks)} tasks, ${grouped(report.leaves)} leaves, ${grouped(report.candidates)} candidates, ${grouped(report.records)} published records in ${secondsText(seconds)}`;
-    const { mismatch, ...rest } = report;
-    await out.text(
-      mismatch === undefined
-        ? `${out.style('green', `${title} replays exactly`)}: ${figures}`
-        : `${out.style('red', `${title} does not replay`)}: first wrong operation: ${mismatchText(mismatch)}\n  ${figures} before it`,
-    );
+    await out.text(reportText(context, `${run.run.name}/${run.run.generation}`, report, seconds));
+    const { mismatch, range, forgotten, ...rest } = report;
     return {
       exitCode: report.ok ? EXIT.done : EXIT.failed,
       result: {
         name: run.run.name,
         generation: run.run.generation,
         ...rest,
+        range: range === undefined ? null : { ...range },
+        forgotten: [...forgotten],
         seconds: Number(seconds.toFixed(3)),
         ...(mismatch === undefined ? {} : { mismatch: { ...mismatch } as Json }),
       },
@@ -59,6 +55,27 @@ export async function replay(
     await local.close();
     await log.close();
   }
+}
+
+function reportText({ out }: Context, title: string, report: ReplayReport, seconds: number): string {
+  const { mismatch, range, forgotten, unpublished } = report;
+  const what = `${title}${extentText(report, report.last)}`;
+  const figures = `${grouped(report.tasks)} tasks, ${grouped(report.leaves)} leaves, ${grouped(report.candidates)} candidates, ${grouped(report.records)} published records in ${secondsText(seconds)}`;
+  const lines = [
+    mismatch === undefined
+      ? `${out.style('green', `${what} replays exactly`)}: ${figures}`
+      : `${out.style('red', `${what} does not replay`)}: first wrong operation: ${mismatchText(mismatch)}\n  ${figures} before it`,
+  ];
+  if (forgotten.length > 0)
+    lines.push(
+      `  Tasks before ${grouped(range?.from ?? 0)} can be replayed no more: the log has forgotten what they are executed from (${forgotten.join(', ')}).`,
+    );
+  if (unpublished > 0)
+    lines.push(
+      `  Of ${grouped(unpublished)} tasks the log has forgotten published records: their leaves were compared, which commit to them.`,
+    );
+  if (!report.closed) lines.push('  The run goes on: what came after its newest signed head was not looked at.');
+  return lines.join('\n');
 }
 
 function mismatchText(mismatch: Mismatch): string {

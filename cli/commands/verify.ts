@@ -1,11 +1,12 @@
 /** `mizu verify`: a run on a log, or one proof file without any log. */
 import { readFile } from 'node:fs/promises';
-import type { Json, ProofReport } from '#engine';
+import type { Json, ProofReport, VerifyReport } from '#engine';
 import { MizuError, parseTlogProof, verifierKeyOf, verifyProof, verifyRun } from '#engine';
 import { fileProblem, openExternal, openLog } from '#topologies';
 import type { Context, Outcome } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { columns, grouped } from '../format.ts';
+import { extentText } from '../range-text.ts';
 import { findRun } from '../run-name.ts';
 import { plainRow, rowLines } from '../show-value.ts';
 import { whyText } from '../why-text.ts';
@@ -30,25 +31,16 @@ async function verifyName(context: Context, name: string, options: VerifyOptions
       verifierKey: options.verifierKey,
       external: openExternal(log, (name) => process.env[name]),
     });
-    const { out } = context;
-    const title = `${run.run.name}/${run.run.generation}`;
-    const rows = report.checks.map((check) => [check.name, grouped(check.count), check.detail]);
-    const lines = [
-      report.ok ? out.style('green', `${title} verifies`) : out.style('red', `${title} does not verify`),
-      columns(rows, [1], '  '),
-      `  root          ${report.root}, ${grouped(report.treeSize)} leaves`,
-      `  verifier key  ${report.verifierKey}`,
-    ];
-    if (!report.keyGiven) lines.push('  This key was taken from the log itself. If you know it from elsewhere, give it: --verifier-key');
-    for (const problem of report.problems) lines.push(`  ${problem.where}: ${problem.message}`);
-    await out.text(lines.join('\n'));
-    const { checks, problems, ...rest } = report;
+    await context.out.text(reportText(context, `${run.run.name}/${run.run.generation}`, report));
+    const { checks, problems, range, forgotten, ...rest } = report;
     return {
       exitCode: report.ok ? EXIT.done : EXIT.failed,
       result: {
         name: run.run.name,
         generation: run.run.generation,
         ...rest,
+        range: range === undefined ? null : { ...range },
+        forgotten: [...forgotten],
         checks: checks.map((check): Json => ({ ...check })),
         problems: problems.map((problem): Json => ({ ...problem })),
       },
@@ -56,6 +48,29 @@ async function verifyName(context: Context, name: string, options: VerifyOptions
   } finally {
     await log.close();
   }
+}
+
+function reportText({ out }: Context, title: string, report: VerifyReport): string {
+  const { range, tasks } = report;
+  const what = `${title}${extentText(report, tasks - 1)}`;
+  const rows = report.checks.map((check) => [check.name, grouped(check.count), check.detail]);
+  const lines = [
+    report.ok ? out.style('green', `${what} verifies`) : out.style('red', `${what} does not verify`),
+    columns(rows, [1], '  '),
+    `  root          ${report.root}, ${grouped(report.treeSize)} leaves of ${grouped(tasks)} tasks`,
+    `  verifier key  ${report.verifierKey}`,
+  ];
+  if (!report.closed) lines.push('  The run goes on: what came after its newest signed head was not looked at.');
+  if (report.forgotten.length > 0) {
+    const before = range === undefined ? `up to ${grouped(tasks - 1)}` : `before ${grouped(range.from)}`;
+    lines.push(
+      `  Of tasks ${before} the log has forgotten something, and it was not looked at: ${report.forgotten.join(', ')}.`,
+      '  Their signatures, leaves and place in the tree were checked, and what is left.',
+    );
+  }
+  if (!report.keyGiven) lines.push('  This key was taken from the log itself. If you know it from elsewhere, give it: --verifier-key');
+  for (const problem of report.problems) lines.push(`  ${problem.where}: ${problem.message}`);
+  return lines.join('\n');
 }
 
 async function verifyFile(context: Context, file: string, options: VerifyOptions): Promise<Outcome> {

@@ -25,7 +25,8 @@ export interface DatasetCard {
   readonly counts: {
     readonly candidates: number;
     readonly accepted: number;
-    readonly corrected: number;
+    /** Absent where it is not known. */
+    readonly corrected?: number;
     readonly duplicates: number;
     readonly failed: number;
     /** By step id. */
@@ -104,7 +105,7 @@ function countsTable({ counts }: DatasetCard): string {
     [
       ['candidates', String(counts.candidates)],
       ['accepted', String(counts.accepted)],
-      ['of them corrected', String(counts.corrected)],
+      ...(counts.corrected === undefined ? [] : [['of them corrected', String(counts.corrected)]]),
       ...rejected.map(([step, count]) => [`rejected by ${step}`, String(count)]),
       ['duplicates', String(counts.duplicates)],
       ['failed', String(counts.failed)],

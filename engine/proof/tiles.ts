@@ -43,6 +43,11 @@ export function parseTilePath(path: string): TileId | undefined {
   return tilePath(level, index, width) === path ? { level, index, width } : undefined;
 }
 
+/** Leaves of the smallest tree that has the tile: the number after the last leaf under it. */
+export function leavesUpTo({ level, index, width }: TileId): number {
+  return (index * TILE_WIDTH + width) * TILE_WIDTH ** (level === 'entries' ? 0 : level);
+}
+
 export interface TileFile {
   readonly path: string;
   readonly bytes: Uint8Array;

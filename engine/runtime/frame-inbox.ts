@@ -10,7 +10,7 @@ import type { Frame } from '../proof/frame.ts';
 import { decodeFrame } from '../proof/frame.ts';
 import { freeBytes } from '../proof/free-bytes.ts';
 import { PartJoiner } from './frame-parts.ts';
-import { LogCursor } from './log-cursor.ts';
+import { beginOf, LogCursor } from './log-cursor.ts';
 
 interface Held {
   readonly offset: Offset;
@@ -40,11 +40,19 @@ export class FrameInbox {
   /** As the constructor, and looks whether the log forgot entries that are needed. */
   static async open(log: Log, topic: string, partition: number, from: Offset): Promise<FrameInbox> {
     const inbox = new FrameInbox(log, topic, partition, from);
-    const begin = (await log.begin?.(topic, partition)) ?? from;
+    const begin = await beginOf(log, topic, partition);
     if (begin > from) {
       inbox.forgotten = { from, to: begin };
       inbox.joiner.partial = true;
     }
+    return inbox;
+  }
+
+  /** From the begin of what the log has left, for who knows which frames these are. */
+  static async openLeft(log: Log, topic: string, partition: number): Promise<FrameInbox> {
+    const begin = await beginOf(log, topic, partition);
+    const inbox = new FrameInbox(log, topic, partition, begin);
+    inbox.joiner.partial = begin > 0;
     return inbox;
   }
 

@@ -121,13 +121,28 @@ export class SnapshotCursor {
   }
 }
 
-/** The last whole snapshot, looked for from the end backwards in steps that double: offsets have gaps. */
-async function newestSnapshot(log: Log, topics: KeyedTopics): Promise<PlacedSnapshot | undefined> {
+/**
+ * For an auditor: brings a fresh machine to the newest snapshot that ends at or below step `next`, and gives it; undefined if there is none.
+ * @throws LOG_CORRUPT, SOURCE_UNAVAILABLE when segments that it needs are gone; then the machine is of no more use.
+ */
+export async function restoreSnapshotBelow(
+  log: Log,
+  topics: KeyedTopics,
+  machine: StepMachine,
+  next: number,
+): Promise<PlacedSnapshot | undefined> {
+  const newest = await newestSnapshot(log, topics, next);
+  if (newest !== undefined) await restoreSegments(log, topics, machine, newest, new SnapshotWriter(machine));
+  return newest;
+}
+
+/** The last whole snapshot that ends at or below `most`, looked for from the end backwards in steps that double: offsets have gaps. */
+async function newestSnapshot(log: Log, topics: KeyedTopics, most = Number.POSITIVE_INFINITY): Promise<PlacedSnapshot | undefined> {
   const end = await log.end(topics.snapshots, topics.partition);
   for (let back = 2; ; back *= 2) {
     const from = offset(Math.max(0, end - back));
     let newest: PlacedSnapshot | undefined;
-    for await (const placed of readSnapshots(log, topics, from)) newest = placed;
+    for await (const placed of readSnapshots(log, topics, from)) if (placed.snapshot.next <= most) newest = placed;
     if (newest !== undefined || from === 0) return newest;
   }
 }

@@ -82,13 +82,26 @@ export class LogCursor {
   }
 }
 
-/** All entries of a partition from an offset to its present end. */
-export async function* readAll(log: Log, topic: string, partition: number, from: Offset = offset(0)): AsyncGenerator<LogEntry> {
-  let position = from;
-  for (;;) {
+/** All entries of a partition from an offset to its present end, or to those before `until`. */
+export async function* readAll(
+  log: Log,
+  topic: string,
+  partition: number,
+  from: Offset = offset(0),
+  until = Number.POSITIVE_INFINITY,
+): AsyncGenerator<LogEntry> {
+  for (let position = from; position < until; ) {
     const { entries, next } = await log.read(topic, partition, position);
     if (entries.length === 0) return;
-    yield* entries;
+    for (const entry of entries) {
+      if (entry.offset >= until) return;
+      yield entry;
+    }
     position = next;
   }
+}
+
+/** The first offset that may still be read; 0 on a log that forgets nothing. */
+export async function beginOf(log: Log, topic: string, partition: number): Promise<Offset> {
+  return (await log.begin?.(topic, partition)) ?? offset(0);
 }

@@ -69,8 +69,8 @@ export interface TreeStart {
 /** Reads back how far the tree came. `origin`: of its checkpoints. */
 export async function findTreeStart(context: RunContext, origin: string): Promise<TreeStart> {
   const entry = await lastEntry(context.log, context.topics.checkpoints, 0);
-  const head = entry === undefined ? undefined : headOf(context, origin, entry);
-  const place = entry === undefined || head === undefined ? undefined : placeOf(context, head, entry);
+  const head = entry === undefined ? undefined : headOf(context.signer.publicKey, origin, entry);
+  const place = entry === undefined || head === undefined ? undefined : placeOf(context.title, context.signer.publicKey, head, entry);
   if (head === undefined || place === undefined) return { head, resumed: undefined };
   const found = await readFiles(context, place);
   const edge = passOver(() => openEdge(head.size, new Map(found.map(({ path, entry: { value } }) => [path, value]))));
@@ -80,18 +80,34 @@ export async function findTreeStart(context: RunContext, origin: string): Promis
 }
 
 /** Undefined for what the run's key did not sign: it says nothing of the run. */
-function headOf({ signer }: RunContext, origin: string, entry: LogEntry): SignedHead | undefined {
+function headOf(publicKey: Uint8Array, origin: string, entry: LogEntry): SignedHead | undefined {
   return passOver(() => {
-    const { size, root } = openCheckpoint(entry.value, { key: noteKey(origin, signer.publicKey), origin });
+    const { size, root } = openCheckpoint(entry.value, { key: noteKey(origin, publicKey), origin });
     return { size: Number(size), root };
   });
 }
 
-function placeOf({ title, signer }: RunContext, head: SignedHead, entry: LogEntry): TreePlace | undefined {
+/** A head and the tasks in its tree, as the run's key signed them both. */
+export interface PlacedHead extends SignedHead {
+  readonly place: TreePlace;
+}
+
+/** What one entry of the checkpoints says; undefined where the key signed no such head, or not its place. `title`: NAME/GENERATION. */
+export function readHead(
+  entry: LogEntry,
+  run: { readonly title: string; readonly origin: string },
+  publicKey: Uint8Array,
+): PlacedHead | undefined {
+  const head = headOf(publicKey, run.origin, entry);
+  const place = head === undefined ? undefined : placeOf(run.title, publicKey, head, entry);
+  return head === undefined || place === undefined ? undefined : { ...head, place };
+}
+
+function placeOf(title: string, publicKey: Uint8Array, head: SignedHead, entry: LogEntry): TreePlace | undefined {
   return passOver(() => {
     const { body: json, signature } = decodeEnvelope(utf8(entry.headers[PLACE_HEADER] ?? ''));
     const { success, data: body } = PLACE.safeParse(json);
-    if (!success || !verifySigned('mizu-tree-place-v1', title, { body, signature }, signer.publicKey)) return undefined;
+    if (!success || !verifySigned('mizu-tree-place-v1', title, { body, signature }, publicKey)) return undefined;
     if (body.size !== head.size || body.root !== toHex(head.root)) return undefined;
     const files = body.files.map(([path, from]) => [path, offset(from)] as const);
     return { tasks: body.tasks, control: offset(body.control), proofs: body.proofs.map(offset), files };

@@ -8,6 +8,7 @@ import { leafHash, rootOf } from '../proof/merkle.ts';
 import { equalBytes, sha256 } from '../proof/sha256.ts';
 import type { CheckedGroup } from './check-leaves.ts';
 import { placeOf } from './check-leaves.ts';
+import type { OutKind } from './kept-tasks.ts';
 import type { Report } from './report.ts';
 import type { PublishedTask } from './topic-merge.ts';
 
@@ -99,6 +100,28 @@ export function checkEachOnce(k: number, candidates: number, parts: readonly Pub
   }
   const missing = seen.indexOf(0);
   if (missing !== -1) report(`task 0/${k}`, `candidate ${missing} is neither published nor dropped`);
+}
+
+/** How many entries of each kind a task has in the published topics, as its leaves count them. */
+export function outCounts(groups: readonly CheckedGroup[]): Record<OutKind, number> {
+  const out = { verified: 0, rejected: 0, failed: 0, duplicate: 0 };
+  for (const { leaves } of groups) {
+    for (const { step, counts } of leaves) {
+      if (step === 'publish') out.verified += counts.kept;
+      out.rejected += counts.rejected;
+      out.failed += counts.failed;
+      out.duplicate += counts.duplicates;
+    }
+  }
+  return out;
+}
+
+/** How many entries of a kind stand on the log. */
+export function entriesOf(parts: readonly PublishedTask[], kind: OutKind): number {
+  return parts.reduce(
+    (sum, { records, drops }) => sum + (kind === 'verified' ? records.length : drops.filter((drop) => drop.kind === kind).length),
+    0,
+  );
 }
 
 /** What the leaves of a task count as dropped is what was dropped, step by step. */

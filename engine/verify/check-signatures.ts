@@ -4,6 +4,7 @@
  * member with, attestations by the run's key or by a member that control appointed gateway.
  */
 import { MizuError, messageOf } from '../contract/errors.ts';
+import { offset } from '../contract/ids.ts';
 import type { Log } from '../contract/log.ts';
 import type { ControlBody, RequestBody, ResultBody, SignedEntry } from '../dispatch/control-entry.ts';
 import { decodeControl, decodeRequest, decodeResult, verifySigned } from '../dispatch/control-entry.ts';
@@ -16,6 +17,7 @@ import { equalBytes, fromHex, sha256, toBase64, toHex } from '../proof/sha256.ts
 import { readAll } from '../runtime/log-cursor.ts';
 import type { RunTopics } from '../runtime/topics.ts';
 import { NODE_LIMIT } from '../runtime/topics.ts';
+import type { Moment } from './moment.ts';
 import type { Report } from './report.ts';
 
 export interface SignatureFacts {
@@ -25,6 +27,8 @@ export interface SignatureFacts {
   readonly firstKey: string;
   /** Task → SHA-256 over the batch of leaves that its accepted result signs, hexadecimal. */
   readonly leaves: ReadonlyMap<number, string>;
+  /** Task → the accepted result that is not on the log, as task/attempt/node. */
+  readonly missing: ReadonlyMap<number, string>;
 }
 
 export interface SignatureOptions {
@@ -35,6 +39,7 @@ export interface SignatureOptions {
   /** Public key that the reader trusts; absent: that of the first orchestrator. */
   readonly trusted: Uint8Array | undefined;
   readonly report: Report;
+  readonly moment: Moment;
 }
 
 /** @throws CHECK_FAILED when nobody ever ran it. */
@@ -49,7 +54,7 @@ export async function checkSignatures(options: SignatureOptions): Promise<Signat
   const results = await checkResults(options, control.members, control.accepted);
   const attestations = await checkAttestations(options, control.own.gateways);
   const requests = await checkRequests(options, control.keys);
-  return { count: control.count + results.count + attestations + requests, firstKey, leaves: results.leaves };
+  return { count: control.count + results.count + attestations + requests, firstKey, leaves: results.leaves, missing: results.missing };
 }
 
 /** One entry has one form: what is signed and what is stored are the same bytes. */
@@ -68,7 +73,7 @@ interface ControlFacts {
   readonly accepted: Map<string, string>;
 }
 
-async function checkControl({ log, topics, title, trusted, report }: SignatureOptions): Promise<ControlFacts> {
+async function checkControl({ log, topics, title, trusted, report, moment }: SignatureOptions): Promise<ControlFacts> {
   const keys: string[] = [];
   const members = new MemberKeys();
   const own = new MemberKeys();
@@ -77,7 +82,7 @@ async function checkControl({ log, topics, title, trusted, report }: SignatureOp
   let key: Uint8Array | undefined;
   let isOwn = false;
   let count = 0;
-  for await (const entry of readAll(log, topics.control, 0)) {
+  for await (const entry of readAll(log, topics.control, 0, offset(0), moment.control)) {
     const where = `${topics.control}, offset ${entry.offset}`;
     try {
       const signed = decodeControl(entry.value);
@@ -108,14 +113,14 @@ async function checkControl({ log, topics, title, trusted, report }: SignatureOp
 }
 
 async function checkResults(
-  { log, topics, title, report }: SignatureOptions,
+  { log, topics, title, report, moment }: SignatureOptions,
   members: MemberKeys,
   accepted: Map<string, string>,
-): Promise<{ readonly count: number; readonly leaves: Map<number, string> }> {
+): Promise<{ readonly count: number; readonly leaves: Map<number, string>; readonly missing: Map<number, string> }> {
   let count = 0;
   const leaves = new Map<number, string>();
   for (let node = 0; node < NODE_LIMIT; node++) {
-    for await (const entry of readAll(log, topics.results, node)) {
+    for await (const entry of readAll(log, topics.results, node, offset(0), moment.results[node])) {
       const where = `${topics.results}, partition ${node}, offset ${entry.offset}`;
       count++;
       try {
@@ -136,9 +141,8 @@ async function checkResults(
       }
     }
   }
-  for (const name of accepted.keys())
-    report(topics.results, `control accepted result ${name} (task/attempt/node), which is not on the log`);
-  return { count, leaves };
+  const missing = new Map([...accepted.keys()].map((name) => [Number(name.split('/')[0]), name]));
+  return { count, leaves, missing };
 }
 
 /** A member asks under its own key, which its first request names; an operator under the run's. */
@@ -164,9 +168,9 @@ async function checkRequests({ log, topics, title, report }: SignatureOptions, r
   return count;
 }
 
-async function checkAttestations({ log, topics, report }: SignatureOptions, keys: readonly Uint8Array[]): Promise<number> {
+async function checkAttestations({ log, topics, report, moment }: SignatureOptions, keys: readonly Uint8Array[]): Promise<number> {
   let count = 0;
-  for await (const entry of readAll(log, topics.attestations, 0)) {
+  for await (const entry of readAll(log, topics.attestations, 0, offset(0), moment.attestations)) {
     const where = `${topics.attestations}, offset ${entry.offset}`;
     count++;
     try {

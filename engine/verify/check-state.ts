@@ -3,11 +3,12 @@
  * A snapshot must begin and end with the states of the leaves; its deltas must lead from one to the other. Whole states are for `replay` to compare.
  */
 import { MizuError } from '../contract/errors.ts';
-import type { Log } from '../contract/log.ts';
+import type { Log, LogEntry } from '../contract/log.ts';
 import { chainState, STATE_START } from '../datavm/step-machine.ts';
+import type { Leaf } from '../proof/leaf.ts';
 import { equalBytes } from '../proof/sha256.ts';
 import { SnapshotCursor } from '../runtime/keyed-recovery.ts';
-import { LogCursor } from '../runtime/log-cursor.ts';
+import { beginOf, LogCursor } from '../runtime/log-cursor.ts';
 import type { Snapshot } from '../runtime/snapshot.ts';
 import { decodeStateEntry } from '../runtime/state-entry.ts';
 import type { RunTopics } from '../runtime/topics.ts';
@@ -19,6 +20,8 @@ import { readAt } from './report.ts';
 interface Chain {
   readonly cursor: LogCursor;
   readonly snapshots: SnapshotCursor;
+  /** Read, and of a later step than the one that was asked for. */
+  ahead: LogEntry | undefined;
   states: Uint8Array[];
   /** States before the first step of the snapshot that stands next. */
   before: Uint8Array[];
@@ -35,18 +38,38 @@ export class StateCheck {
     this.topics = topics;
   }
 
-  /** @throws LOG_CORRUPT when the deltas of the step are not there. */
-  async step(group: CheckedGroup, k: number, report: Report): Promise<void> {
+  /**
+   * @param isKept whether the log had the deltas of the step when it was looked at.
+   * @returns whether they were compared. @throws LOG_CORRUPT when they should be there, and are not.
+   */
+  async step(group: CheckedGroup, k: number, isKept: boolean, report: Report): Promise<boolean> {
     const chain = this.chainOf(group);
-    const { cursor } = chain;
-    const where = `${cursor.topic}, partition ${cursor.partition}`;
-    const entry = await cursor.take();
-    if (entry === undefined) throw new MizuError('LOG_CORRUPT', `unavailable: ${where}, task ${k}`);
-    const { k: stored, deltas, states } = readAt(`${where}, offset ${entry.offset}`, () => decodeStateEntry(entry.value));
-    if (stored !== k) report(`${where}, offset ${entry.offset}`, `the deltas are of task ${stored}, those of task ${k} were expected`);
     const keyed = group.leaves.filter((leaf) => leaf.state !== undefined);
     const placed = await chain.snapshots.peek(k);
     if (placed?.snapshot.first === k) chain.before = chain.states;
+    const compared = isKept && (await this.deltas(chain, keyed, k, report));
+    if (!compared) chain.states = keyed.map((leaf) => leaf.state ?? STATE_START);
+    if (placed === undefined || placed.snapshot.next !== k + 1) return compared;
+    const place = `${chain.snapshots.topic}, partition ${group.partition}, offset ${placed.at}`;
+    for (const message of wrongWith(placed.snapshot, chain.before, chain.states)) report(place, message);
+    return compared;
+  }
+
+  private async deltas(chain: Chain, keyed: readonly Leaf[], k: number, report: Report): Promise<boolean> {
+    const { cursor } = chain;
+    const where = `${cursor.topic}, partition ${cursor.partition}`;
+    const { position } = cursor;
+    const { ahead } = chain;
+    const entry = ahead ?? (await cursor.take());
+    chain.ahead = undefined;
+    if (entry === undefined) throw new MizuError('LOG_CORRUPT', `unavailable: ${where}, task ${k}`);
+    const { k: stored, deltas, states } = readAt(`${where}, offset ${entry.offset}`, () => decodeStateEntry(entry.value));
+    // A run that is alive goes on forgetting.
+    if (stored > k && (ahead !== undefined || (await beginOf(this.log, cursor.topic, cursor.partition)) > position)) {
+      chain.ahead = entry;
+      return false;
+    }
+    if (stored !== k) report(`${where}, offset ${entry.offset}`, `the deltas are of task ${stored}, those of task ${k} were expected`);
     if (keyed.length !== deltas.length)
       report(`${where}, offset ${entry.offset}`, `${deltas.length} deltas, the step has ${keyed.length} keyed ops`);
     chain.states = keyed.map((leaf, n) => {
@@ -57,9 +80,7 @@ export class StateCheck {
     });
     if (!states.every((state, n) => equalBytes(state, chain.states[n] ?? STATE_START)))
       report(`${where}, offset ${entry.offset}`, `it says that task ${k} came to another state than the one that the leaf commits to`);
-    if (placed === undefined || placed.snapshot.next !== k + 1) return;
-    const place = `${chain.snapshots.topic}, partition ${group.partition}, offset ${placed.at}`;
-    for (const message of wrongWith(placed.snapshot, chain.before, chain.states)) report(place, message);
+    return true;
   }
 
   private chainOf({ stage, partition }: CheckedGroup): Chain {
@@ -69,6 +90,7 @@ export class StateCheck {
     const chain: Chain = {
       cursor: new LogCursor(this.log, this.topics.state(stage), partition),
       snapshots: new SnapshotCursor(this.log, this.topics.snapshots(stage), partition),
+      ahead: undefined,
       states: [],
       before: [],
     };

@@ -3,6 +3,7 @@ import { messageOf } from '../contract/errors.ts';
 import type { Log } from '../contract/log.ts';
 import { type Program, topicSource } from '../contract/program.ts';
 import { OVER_COUNT } from '../datavm/accept-op.ts';
+import type { FinishReason } from '../dispatch/control-entry.ts';
 import { decodeControl } from '../dispatch/control-entry.ts';
 import { canonicalJson } from '../proof/jcs.ts';
 import { candidateLimit } from '../runtime/run-context.ts';
@@ -11,8 +12,10 @@ import { readSummary } from '../runtime/summary.ts';
 import type { RunTopics } from '../runtime/topics.ts';
 import type { CheckedGroup } from './check-leaves.ts';
 import type { Report } from './report.ts';
-import type { RunFacts } from './run-reader.ts';
 import type { PublishedTask } from './topic-merge.ts';
+
+/** Step id of the exact count in leaves: no author's step may have it. */
+const ACCEPT_STEP = 'accept';
 
 export class Tally {
   candidates = 0;
@@ -23,7 +26,24 @@ export class Tally {
   gas = 0;
   frames = 0;
 
-  add(groups: readonly CheckedGroup[], parts: readonly PublishedTask[]): void {
+  /** A task whose published records are not all there: what its leaves count. */
+  addLeaves(groups: readonly CheckedGroup[]): void {
+    for (const { leaves } of groups) {
+      for (const { step, counts, gas } of leaves) {
+        this.gas += gas;
+        if (step === 'source') this.candidates += counts.in;
+        if (step === 'publish') this.accepted += counts.kept;
+        this.duplicates += counts.duplicates;
+        this.failed += counts.failed;
+        const name = step === ACCEPT_STEP ? OVER_COUNT : step;
+        if (counts.rejected > 0) this.rejected[name] = (this.rejected[name] ?? 0) + counts.rejected;
+      }
+    }
+  }
+
+  /** `candidates`: as they were cut. */
+  add(candidates: number, groups: readonly CheckedGroup[], parts: readonly PublishedTask[]): void {
+    this.candidates += candidates;
     for (const { leaves } of groups) for (const leaf of leaves) this.gas += leaf.gas;
     for (const { records, drops } of parts) {
       this.accepted += records.length;
@@ -39,7 +59,8 @@ export class Tally {
   }
 }
 
-export function checkEnd(program: Program, facts: RunFacts, tally: Tally, report: Report): void {
+/** `reason`: why the run ended; undefined while it goes on. */
+export function checkEnd(program: Program, reason: FinishReason | undefined, tally: Tally, report: Report): void {
   const rejected = Object.values(tally.rejected).reduce((sum, count) => sum + count, 0);
   if (tally.candidates !== tally.accepted + rejected + tally.duplicates + tally.failed) {
     report(
@@ -49,13 +70,13 @@ export function checkEnd(program: Program, facts: RunFacts, tally: Tally, report
   }
   const limit = candidateLimit(program);
   const wanted = program.accept;
-  if (facts.reason === 'accepted' && tally.accepted !== wanted) {
+  if (reason === 'accepted' && tally.accepted !== wanted) {
     report('counts', `the run says that it reached the exact count of ${wanted ?? '(none)'}, and ${tally.accepted} records are published`);
   }
-  if (facts.reason === 'exhausted' && topicSource(program) === undefined && tally.candidates !== limit) {
+  if (reason === 'exhausted' && topicSource(program) === undefined && tally.candidates !== limit) {
     report('counts', `the run says that it used up its ${limit} candidates, and ${tally.candidates} are in the tree`);
   }
-  if (facts.reason === 'exhausted' && wanted !== undefined && tally.accepted >= wanted) {
+  if (reason === 'exhausted' && wanted !== undefined && tally.accepted >= wanted) {
     report('counts', `the run says that it used up its candidates, but it reached the exact count of ${wanted}`);
   }
 }

@@ -4,6 +4,7 @@
  */
 import { messageOf } from '../contract/errors.ts';
 import type { Offset } from '../contract/ids.ts';
+import { offset } from '../contract/ids.ts';
 import type { Log } from '../contract/log.ts';
 import type { Checkpoint } from '../proof/checkpoint.ts';
 import { openCheckpoint, parseCheckpoint } from '../proof/checkpoint.ts';
@@ -14,7 +15,7 @@ import type { NoteKey } from '../proof/note.ts';
 import { parseNote } from '../proof/note.ts';
 import { equalBytes, fromUtf8, sha256, toHex } from '../proof/sha256.ts';
 import type { TileFile } from '../proof/tiles.ts';
-import { decodeBundle, parseTilePath, TILE_WIDTH, TileBuilder } from '../proof/tiles.ts';
+import { decodeBundle, leavesUpTo, parseTilePath, TILE_WIDTH, TileBuilder } from '../proof/tiles.ts';
 import { readAll } from '../runtime/log-cursor.ts';
 import type { RunTopics } from '../runtime/topics.ts';
 import { placeOf } from './check-leaves.ts';
@@ -38,6 +39,8 @@ export interface TreeCheckOptions {
   readonly origin: string;
   readonly key: NoteKey;
   readonly report: Report;
+  /** Heads from this offset on, and what stands under them, came after the moment that is looked at; undefined: the run has ended. */
+  readonly until: number | undefined;
 }
 
 export class TreeCheck {
@@ -91,8 +94,15 @@ export class TreeCheck {
     else if (size !== BigInt(this.size)) {
       report(this.newest?.where ?? 'checkpoint', `the newest checkpoint signs ${size} leaves, the log has ${this.size}`);
     } else {
-      for (const [path, file] of this.stored) if (!file.seen) report(path, 'the tile file is of no signed tree of this run');
+      for (const [path, file] of this.stored)
+        if (!file.seen && !this.isBeyond(path)) report(path, 'the tile file is of no signed tree of this run');
     }
+  }
+
+  /** Tiles of a tree that still grows: they are committed with their head, or before it. */
+  private isBeyond(path: string): boolean {
+    const tile = this.options.until === undefined ? undefined : parseTilePath(path);
+    return tile !== undefined && leavesUpTo(tile) > this.size;
   }
 
   private compareHeads(): void {
@@ -143,9 +153,9 @@ export class TreeCheck {
   }
 }
 
-async function readHeads({ log, topics, origin, key, report }: TreeCheckOptions): Promise<Head[]> {
+async function readHeads({ log, topics, origin, key, report, until }: TreeCheckOptions): Promise<Head[]> {
   const heads: Head[] = [];
-  for await (const entry of readAll(log, topics.checkpoints, 0)) {
+  for await (const entry of readAll(log, topics.checkpoints, 0, offset(0), until)) {
     const where = `${topics.checkpoints}, offset ${entry.offset}`;
     try {
       const claimed = parseCheckpoint(parseNote(entry.value).text).origin;

@@ -9,6 +9,7 @@ import type { Drop, DropKind } from '../proof/effect.ts';
 import { recordCodec } from '../proof/value-codec.ts';
 import type { DeployedRun } from '../runtime/read-run.ts';
 import { RunTopics } from '../runtime/topics.ts';
+import type { TaskRange } from './task-range.ts';
 import type { PublishedTask } from './topic-merge.ts';
 import { PublishedReader } from './topic-merge.ts';
 
@@ -55,9 +56,12 @@ async function* tasksOf(log: Log, run: DeployedRun): AsyncGenerator<{ readonly k
   }
 }
 
-export async function* publishedRecords(log: Log, run: DeployedRun): AsyncGenerator<PublishedRow> {
+/** `range`: tasks whose records are given; default: all that there are. */
+export async function* publishedRecords(log: Log, run: DeployedRun, range?: TaskRange): AsyncGenerator<PublishedRow> {
   const codec = recordCodec(run.program.published);
   for await (const { k, parts } of tasksOf(log, run)) {
+    if (k > (range?.to ?? k)) return;
+    if (k < (range?.from ?? k)) continue;
     const records = parts.flatMap((part) => part.records).sort((a, b) => a.i - b.i);
     for (const { i, record } of records) {
       yield { id: formatRecordId({ ...run.run, k, i }), k, i, record, row: codec.decode(new ByteReader(record)) as Row };

@@ -1,7 +1,8 @@
 /**
  * `mizu replay NAME`: executes the run again from the log's inputs alone (program, data, source, cuts, recorded answers) and compares
  * every leaf and every published record (law 3). Trusts no node: keyed stages take the frames that this replay made. The first
- * difference is named by task, op and, where bytes tell, record.
+ * difference is named by task, op and, where bytes tell, record. Of a run that goes on it replays what is under its newest signed head; of one with a
+ * retention what the log still has the inputs of.
  */
 import { invariant, messageOf, MizuError } from '../contract/errors.ts';
 import { formatRecordId } from '../contract/ids.ts';
@@ -22,19 +23,23 @@ import { decodeLeaf } from '../proof/leaf.ts';
 import { equalBytes } from '../proof/sha256.ts';
 import type { DeployedRun } from '../runtime/read-run.ts';
 import type { LeafGroup } from '../runtime/leaf-stream.ts';
-import { LogCursor } from '../runtime/log-cursor.ts';
 import { loadContext } from '../runtime/run-context.ts';
-import { decodeStateEntry } from '../runtime/state-entry.ts';
 import { readSummary } from '../runtime/summary.ts';
 import type { TaskSource } from '../runtime/task-source.ts';
 import { openTaskSource, taskInput } from '../runtime/task-source.ts';
 import type { TaskExecutor } from '../runtime/worker-pool.ts';
 import { WorkerPool } from '../runtime/worker-pool.ts';
+import { entriesOf } from './check-frames.ts';
 import { placeOf } from './check-leaves.ts';
+import type { KeptTasks } from './kept-tasks.ts';
+import { OUT_KINDS } from './kept-tasks.ts';
 import type { Fates } from './replay-diff.ts';
 import { fatesInFrames, fatesPublished, firstDifference } from './replay-diff.ts';
-import { readAt } from './report.ts';
+import type { ReplayStart } from './replay-start.ts';
+import { firstReplayable, machineAt, stateMismatch } from './replay-start.ts';
 import { RunReader } from './run-reader.ts';
+import type { TaskRange } from './task-range.ts';
+import type { PublishedTask } from './topic-merge.ts';
 import { SnapshotReplay } from './replay-snapshots.ts';
 
 export interface ReplayOptions {
@@ -47,8 +52,8 @@ export interface ReplayOptions {
   readonly workers: number;
   /** Executes tasks in place of worker threads; `workers` then only sets how many tasks are in flight. Closed at the end. */
   readonly executor?: TaskExecutor | undefined;
-  /** Tasks from … to, both included; default: all. */
-  readonly tasks?: { readonly from: number; readonly to: number } | undefined;
+  /** Default: all whose inputs are on the log. */
+  readonly tasks?: TaskRange | undefined;
   /** Answers from recorded attestations; needed for programs with external ops. */
   readonly gateway?: Gateway | undefined;
   /** Opens the topic of a program that reads one by reference. */
@@ -69,6 +74,16 @@ export interface Mismatch {
 
 export interface ReplayReport {
   readonly ok: boolean;
+  /** Whether the run is closed: otherwise it goes on, and what came after its newest signed head was not looked at. */
+  readonly closed: boolean;
+  /** What was asked for: with a mismatch, it ended in there. Undefined if there was nothing. */
+  readonly range: TaskRange | undefined;
+  /** Tasks 0 … last are those that there are. */
+  readonly last: number;
+  /** Topics that forgot what tasks before the range are executed from, if the caller named no range. */
+  readonly forgotten: readonly string[];
+  /** Tasks of the range whose published records the log forgot, in part or all: of them the leaves were compared, which commit to these records. */
+  readonly unpublished: number;
   readonly tasks: number;
   readonly leaves: number;
   /** Candidates executed again. */
@@ -78,13 +93,19 @@ export interface ReplayReport {
   readonly mismatch?: Mismatch;
 }
 
+type Compared = Omit<ReplayReport, 'closed' | 'range' | 'last' | 'forgotten'>;
+
 /** Tasks executed ahead of the one compared, per worker. */
 const AHEAD_PER_WORKER = 2;
 
-/** @throws CHECK_FAILED for an unfinished run, USAGE for a range outside it, NOT_FOUND for ops this installation lacks. */
+/**
+ * @throws CHECK_FAILED for a run of which nothing is signed yet, USAGE for a range outside it, SOURCE_UNAVAILABLE for one whose inputs the log forgot, NOT_FOUND for
+ * ops this installation lacks.
+ */
 export async function replayRun(options: ReplayOptions): Promise<ReplayReport> {
   const reader = await RunReader.open(options.log, options.run);
-  const range = rangeOf(options, reader.facts.last);
+  const start = await firstReplayable(options.log, reader);
+  const range = rangeOf(options, reader, start);
   const pool =
     options.executor ??
     new WorkerPool({
@@ -94,7 +115,10 @@ export async function replayRun(options: ReplayOptions): Promise<ReplayReport> {
       ask: (questions) => Promise.all(questions.map((question) => recorded(options).ask(question, options.signal))),
     });
   try {
-    return await new Replay(options, reader, pool).compare(range.from, range.to);
+    const compared = await new Replay(options, reader, pool).compare(range.from, range.to);
+    const { last, facts } = reader;
+    const forgotten = options.tasks === undefined ? start.forgotten : [];
+    return { ...compared, closed: facts.closed, range: range.from > range.to ? undefined : range, last, forgotten };
   } finally {
     await pool.close();
   }
@@ -105,16 +129,30 @@ function recorded(options: ReplayOptions): Gateway {
   throw new MizuError('USAGE', 'The program asks a model; its replay needs the recorded answers');
 }
 
-function rangeOf(options: ReplayOptions, last: number): { readonly from: number; readonly to: number } {
-  const { from, to } = options.tasks ?? { from: 0, to: last };
-  const whole = options.tasks === undefined;
-  const inRange = Number.isSafeInteger(from) && Number.isSafeInteger(to) && from >= 0 && to <= last && (whole || from <= to);
-  if (!inRange) {
+function rangeOf(options: ReplayOptions, { last, ended }: RunReader, start: ReplayStart): TaskRange {
+  if (options.tasks === undefined) {
+    if (start.from > last && last >= 0) throw forgotten(`The run can't be replayed`, start, last);
+    return { from: start.from, to: last };
+  }
+  const { from, to } = options.tasks;
+  if (!Number.isSafeInteger(from) || !Number.isSafeInteger(to) || from < 0 || to > last || from > to) {
+    const goesOn = ended ? '' : ' so far: those under its newest signed head';
     throw new MizuError('USAGE', `Tasks ${from}..${to} are not in the run`, {
-      hint: last < 0 ? 'The run has no tasks.' : `The run's tasks are 0..${last}.`,
+      hint: last < 0 ? 'The run has no tasks.' : `The run's tasks are 0..${last}${goesOn}.`,
     });
   }
-  return { from, to };
+  if (from < start.from) throw forgotten(`Tasks ${from}..${to} can't be replayed`, start, last);
+  return options.tasks;
+}
+
+function forgotten(what: string, { from, forgotten: topics }: ReplayStart, last: number): MizuError {
+  return new MizuError('SOURCE_UNAVAILABLE', `${what}: the log forgot what they are executed from (${topics.join(', ')})`, {
+    component: topics[0] ?? '',
+    hint:
+      from <= last
+        ? `From task ${from} on everything is there: --tasks ${from}..${last}.`
+        : `Of no task up to ${last} everything is there any more: its \`retention\` is shorter than it takes to look.`,
+  });
 }
 
 class Replay {
@@ -123,10 +161,12 @@ class Replay {
   private readonly pool: TaskExecutor;
   private readonly source: TaskSource;
   private readonly snapshots: SnapshotReplay;
-  private machines: StepMachine[][] = [];
+  /** By stage and partition. */
+  private readonly machines: StepMachine[][] = [];
   private leaves = 0;
   private candidates = 0;
   private records = 0;
+  private readonly unpublishedTasks = new Set<number>();
 
   constructor(options: ReplayOptions, reader: RunReader, pool: TaskExecutor) {
     this.options = options;
@@ -136,13 +176,14 @@ class Replay {
     this.snapshots = new SnapshotReplay(options.log, reader.topics);
   }
 
-  async compare(from: number, to: number): Promise<ReplayReport> {
-    this.machines = await this.openMachines(from);
+  async compare(from: number, to: number): Promise<Compared> {
     await this.reader.skipPublished(from);
     const ahead: { readonly output: Promise<TaskOutput | Error> }[] = [];
     let next = from;
     let done = 0;
     try {
+      const wrongState = await this.openMachines(from);
+      if (wrongState !== undefined) return { ...this.figures(done), ok: false, mismatch: wrongState };
       for (let k = from; k <= to; k++) {
         if (this.options.signal.aborted) throw new MizuError('INTERRUPTED', 'The replay was interrupted');
         while (next <= to && ahead.length < this.options.workers * AHEAD_PER_WORKER) ahead.push(await this.start(next++));
@@ -154,7 +195,7 @@ class Replay {
         if (mismatch !== undefined) return { ...this.figures(done), ok: false, mismatch };
         this.options.onProgress?.(done, to - from + 1);
       }
-      const mismatch = to === this.reader.facts.last ? this.compareReports() : undefined;
+      const mismatch = to === this.reader.last ? this.compareReports() : undefined;
       if (mismatch !== undefined) return { ...this.figures(done), ok: false, mismatch };
     } finally {
       for (const stage of this.machines) for (const machine of stage) machine.close();
@@ -163,8 +204,9 @@ class Replay {
     return { ...this.figures(done), ok: true };
   }
 
-  private figures(tasks: number): Omit<ReplayReport, 'ok'> {
-    return { tasks, leaves: this.leaves, candidates: this.candidates, records: this.records };
+  private figures(tasks: number): Omit<Compared, 'ok' | 'mismatch'> {
+    const { leaves, candidates, records, unpublishedTasks } = this;
+    return { tasks, leaves, candidates, records, unpublished: unpublishedTasks.size };
   }
 
   /** Reads the task's source range, then executes it; a failure is a value, so that none goes unhandled. */
@@ -278,7 +320,12 @@ class Replay {
   }
 
   private async comparePublished(stage: StageSpec, partition: number, step: StepOutput): Promise<Mismatch | undefined> {
-    const { records, drops } = await this.reader.published(partition, step.k);
+    const logged = await this.reader.published(partition, step.k);
+    if (await this.isForgotten(logged, step)) {
+      this.unpublishedTasks.add(step.k);
+      return undefined;
+    }
+    const { records, drops } = logged;
     this.records += step.published.length;
     const i = firstDifference(fatesPublished(step.published, step.drops), fatesPublished(records, drops));
     const whole = records.length === step.published.length && drops.length === step.drops.length;
@@ -291,6 +338,14 @@ class Replay {
       message:
         i === undefined ? 'a record stands on the log twice' : 'the record on the log, published or dropped, is not the one that was made',
     };
+  }
+
+  /** Whether the log forgot records that the step published or dropped. */
+  private async isForgotten(logged: PublishedTask, step: StepOutput): Promise<boolean> {
+    const made = [{ records: step.published, drops: step.drops, entries: [] }];
+    const short = OUT_KINDS.filter((kind) => entriesOf([logged], kind) < entriesOf(made, kind));
+    const isGone = (kept: KeptTasks): boolean => short.some((kind) => kept.doubtful(step.k).includes(kind));
+    return short.length > 0 && (isGone(this.reader.retained) || isGone(await this.reader.lookAgain()));
   }
 
   /** What aggregates report at the end is what the run's summary says. */
@@ -307,22 +362,23 @@ class Replay {
     return undefined;
   }
 
-  /** Keyed stages start from the state that the log says they had before the range; their leaves chain it, so a wrong one shows. */
-  private async openMachines(from: number): Promise<StepMachine[][]> {
+  /** Keyed stages start from the state that the log says they had before the range. Which of them it is not that of the leaves, if any. */
+  private async openMachines(from: number): Promise<Mismatch | undefined> {
     const { log, run } = this.options;
     const context = loadContext({ program: run.program, registry: this.options.registry, local: this.options.local, data: run.data });
-    const machines: StepMachine[][] = [];
-    for (const stage of run.program.stages) {
+    const before = from === 0 ? undefined : await this.reader.leaves(from - 1);
+    for (const { kind, index: stage, partitions } of run.program.stages) {
       const row: StepMachine[] = [];
-      for (let partition = 0; stage.kind !== 'source' && partition < stage.partitions; partition++) {
-        const machine = await StepMachine.open(context, run.digest, stage.index, partition);
-        const cursor = new LogCursor(log, this.reader.topics.state(stage.index), partition);
-        while (machine.next < from) await restoreNext(machine, cursor);
+      this.machines.push(row);
+      for (let partition = 0; kind !== 'source' && partition < partitions; partition++) {
+        const open = (): Promise<StepMachine> => StepMachine.open(context, run.digest, stage, partition);
+        const machine = await machineAt(log, this.reader, { stage, partition }, from, open);
         row.push(machine);
+        const wrong = before === undefined ? undefined : stateMismatch({ stage, partition }, machine, before);
+        if (wrong !== undefined) return wrong;
       }
-      machines.push(row);
     }
-    return machines;
+    return undefined;
   }
 }
 
@@ -334,15 +390,4 @@ function frameTo(row: readonly Frame[], partition: number): Frame {
 
 function taskOf({ stage, partition, k }: Leaf): string {
   return partition === -1 ? `${stage}/${k}` : `${stage}/${partition}/${k}`;
-}
-
-async function restoreNext(machine: StepMachine, cursor: LogCursor): Promise<void> {
-  const entry = await cursor.take();
-  const where = `${cursor.topic}, partition ${cursor.partition}`;
-  if (entry === undefined) throw new MizuError('LOG_CORRUPT', `unavailable: ${where}, task ${machine.next}`);
-  const place = `${where}, offset ${entry.offset}`;
-  const state = readAt(place, () => decodeStateEntry(entry.value));
-  if (state.k !== machine.next)
-    throw new MizuError('LOG_CORRUPT', `${place}: the deltas are of task ${state.k}, those of task ${machine.next} were expected`);
-  readAt(place, () => machine.restore(state.k, state.deltas));
 }

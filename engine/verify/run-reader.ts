@@ -8,16 +8,25 @@ import type { Log } from '../contract/log.ts';
 import type { Json } from '../contract/program.ts';
 import type { ControlBody, CutEntry, FinishReason } from '../dispatch/control-entry.ts';
 import { decodeControl } from '../dispatch/control-entry.ts';
+import { parseVkey } from '../proof/note.ts';
 import type { Frame } from '../proof/frame.ts';
 import type { DeployedRun } from '../runtime/read-run.ts';
 import { FrameInbox } from '../runtime/frame-inbox.ts';
 import type { LeafGroup } from '../runtime/leaf-stream.ts';
 import { LeafStream } from '../runtime/leaf-stream.ts';
+import { originOf } from '../runtime/checkpointer.ts';
 import { readAll } from '../runtime/log-cursor.ts';
+import { WINDOW_PER_SLOT } from '../runtime/run-context.ts';
 import { RunTopics } from '../runtime/topics.ts';
+import type { PlacedHead } from '../runtime/tree-place.ts';
+import { readHead } from '../runtime/tree-place.ts';
+import { KeptTasks } from './kept-tasks.ts';
+import type { Moment } from './moment.ts';
+import { takeMoment } from './moment.ts';
 import { readableAt } from './report.ts';
 import type { PublishedTask } from './topic-merge.ts';
 import { PublishedReader } from './topic-merge.ts';
+import { verifierKeyOf } from './verifier-key.ts';
 
 export interface TaskFacts {
   readonly cut: CutEntry;
@@ -27,13 +36,13 @@ export interface TaskFacts {
   readonly poison: readonly number[];
 }
 
-/** Tasks that the run's tree holds: 0 … last. */
 export interface RunFacts {
-  readonly last: number;
   readonly tasks: ReadonlyMap<number, TaskFacts>;
-  readonly finished: boolean;
-  /** Why the run ended; undefined while it did not. */
-  readonly reason: FinishReason | undefined;
+  /** The last task that counts; undefined while the run is not finished. */
+  readonly finish: { readonly last: number; readonly reason: FinishReason } | undefined;
+  readonly closed: boolean;
+  /** Tasks that may have been in flight together. */
+  readonly window: number;
   /** Of the run's last entry; undefined while it is not closed. */
   readonly summary: Json | undefined;
 }
@@ -41,12 +50,15 @@ export interface RunFacts {
 const NEVER = AbortSignal.abort();
 
 /** Folds the control log for an auditor, who needs every task and not only those in flight. */
-export async function readFacts(log: Log, topics: RunTopics): Promise<RunFacts> {
+export async function readFacts(log: Log, topics: RunTopics, until?: number): Promise<RunFacts> {
   const tasks = new Map<number, { cut: CutEntry; attempt: number; poison: number[]; accepted: boolean }>();
   let finish: Extract<ControlBody, { type: 'finish' }> | undefined;
   let summary: Json | undefined;
-  for await (const entry of readAll(log, topics.control, 0)) {
+  let closed = false;
+  const slots = new Slots();
+  for await (const entry of readAll(log, topics.control, 0, offset(0), until)) {
     const { body } = decodeControl(entry.value);
+    slots.take(body);
     if (body.type === 'cut') tasks.set(body.k, { cut: body, attempt: 0, poison: [], accepted: false });
     const task = 'k' in body ? tasks.get(body.k) : undefined;
     if (body.type === 'accept' && task !== undefined && !task.accepted) {
@@ -55,47 +67,99 @@ export async function readFacts(log: Log, topics: RunTopics): Promise<RunFacts> 
     }
     if (body.type === 'poison') task?.poison.push(body.i);
     if (body.type === 'finish') finish ??= body;
-    if (body.type === 'close') summary = body.summary;
+    if (body.type === 'close') {
+      closed = true;
+      summary = body.summary;
+    }
   }
-  return { last: finish?.last ?? -1, tasks, finished: finish !== undefined, reason: finish?.reason, summary };
+  return { tasks, finish, closed, window: slots.most * WINDOW_PER_SLOT, summary };
+}
+
+/** Slots of all members together, at most so far. */
+class Slots {
+  private readonly members = new Map<number, number>();
+  most = 1;
+
+  take(body: ControlBody): void {
+    if (body.type === 'lost') this.members.delete(body.node);
+    if (body.type !== 'admit') return;
+    this.members.set(body.node, body.offer.slots);
+    let sum = 0;
+    for (const slots of this.members.values()) sum += slots;
+    this.most = Math.max(this.most, sum);
+  }
+}
+
+export interface ReaderOptions {
+  /** Default: now. */
+  readonly moment?: Moment;
+  /** Public key of the run, 32 bytes; default: that of its first orchestrator. */
+  readonly publicKey?: Uint8Array;
 }
 
 export class RunReader {
   readonly run: DeployedRun;
   readonly topics: RunTopics;
   readonly facts: RunFacts;
+  /** Tasks 0 … last are in the tree of the newest head. */
+  readonly last: number;
+  readonly head: PlacedHead | undefined;
+  private readonly log: Log;
+  private kept: KeptTasks;
   private readonly leafStream: LeafStream;
-  private readonly inboxes: readonly (readonly FrameInbox[])[];
+  /** By stage and partition, opened when first read. */
+  private readonly inboxes = new Map<string, Promise<FrameInbox>>();
   private readonly publishers: readonly PublishedReader[];
 
-  private constructor(log: Log, run: DeployedRun, topics: RunTopics, facts: RunFacts) {
+  private constructor(log: Log, run: DeployedRun, facts: RunFacts, { last, head }: Extent, kept: KeptTasks) {
+    this.log = log;
     this.run = run;
-    this.topics = topics;
+    this.topics = new RunTopics(run.run);
     this.facts = facts;
+    this.last = last;
+    this.head = head;
+    this.kept = kept;
     const { stages } = run.program;
-    this.leafStream = new LeafStream(log, topics.proofs, run.program);
-    this.inboxes = stages.map((stage) =>
-      stage.kind === 'source'
-        ? []
-        : Array.from({ length: stage.partitions }, (_, partition) => new FrameInbox(log, topics.frames(stage.index), partition, offset(0))),
-    );
-    const title = `${run.run.name}/${run.run.generation}`;
+    this.leafStream = new LeafStream(log, this.topics.proofs, run.program);
     this.publishers = Array.from(
       { length: stages.at(-1)?.partitions ?? 1 },
-      (_, partition) => new PublishedReader(log, topics, partition, title),
+      (_, partition) => new PublishedReader(log, this.topics, partition, titleOf(run)),
     );
   }
 
-  /** @throws CHECK_FAILED when the run is not finished, as only a finished run has a whole tree. */
-  static async open(log: Log, run: DeployedRun): Promise<RunReader> {
+  /**
+   * Of a run that is closed all tasks are read, of one that goes on those under its newest signed head.
+   * @throws CHECK_FAILED when nothing of it is signed yet, LOG_CORRUPT.
+   */
+  static async open(log: Log, run: DeployedRun, options: ReaderOptions = {}): Promise<RunReader> {
     const topics = new RunTopics(run.run);
-    const facts = await readFacts(log, topics);
-    if (!facts.finished) {
-      throw new MizuError('CHECK_FAILED', `'${run.run.name}/${run.run.generation}' is not finished, so its tree is not whole`, {
-        hint: 'Run its workflow again with the same --log: it goes on where it stopped.',
-      });
-    }
-    return new RunReader(log, run, topics, facts);
+    const moment = options.moment ?? (await takeMoment(log, topics));
+    const facts = await readFacts(log, topics, moment.control);
+    const extent = await extentOf(log, run, facts, { ...options, moment });
+    const { window, tasks } = facts;
+    const attemptOf = (k: number): number | undefined => (tasks.get(k)?.accepted === true ? tasks.get(k)?.attempt : undefined);
+    const kept = await KeptTasks.open({ log, topics, title: titleOf(run), program: run.program, attemptOf, window, last: extent.last });
+    return new RunReader(log, run, facts, extent, kept);
+  }
+
+  /** Whether there is nothing beyond the tasks that are read: the run is finished, and its whole tree signed. */
+  get ended(): boolean {
+    return this.facts.finish?.last === this.last;
+  }
+
+  get title(): string {
+    return titleOf(this.run);
+  }
+
+  /** What a retention left. */
+  get retained(): KeptTasks {
+    return this.kept;
+  }
+
+  /** Looks again at what a retention left. */
+  async lookAgain(): Promise<KeptTasks> {
+    this.kept = await this.kept.again();
+    return this.kept;
   }
 
   task(k: number): TaskFacts {
@@ -113,21 +177,28 @@ export class RunReader {
 
   /** Frames that partition of a stage took for task k, in order of upstream partition. @throws LOG_CORRUPT. */
   async frames(stage: number, partition: number, k: number): Promise<Frame[]> {
-    const inbox = this.inboxes[stage]?.[partition];
+    const inbox = await this.inbox(stage, partition);
     const upstream = stage === 1 ? 1 : (this.run.program.stages[stage - 1]?.partitions ?? 1);
     const attempt = stage === 1 ? this.task(k).attempt : 0;
     const where = `${this.topics.frames(stage)}, partition ${partition}, task ${k}`;
     const frames: Frame[] = [];
     for (let from = 0; from < upstream; from++) {
-      const frame = await readableAt(where, async () => inbox?.frame(k, attempt, from, NEVER));
+      const frame = await readableAt(where, () => inbox.frame(k, attempt, from, NEVER));
       if (frame === undefined) throw new MizuError('LOG_CORRUPT', `unavailable: ${where}`);
       if (frame.k !== k || frame.from !== from || frame.to !== partition) {
         throw new MizuError('LOG_CORRUPT', `${where}: the frame says that it is of task ${frame.k}, from ${frame.from} to ${frame.to}`);
       }
       frames.push(frame);
     }
-    inbox?.release(k);
+    inbox.release(k);
     return frames;
+  }
+
+  private inbox(stage: number, partition: number): Promise<FrameInbox> {
+    const name = `${stage}/${partition}`;
+    const inbox = this.inboxes.get(name) ?? FrameInbox.openLeft(this.log, this.topics.frames(stage), partition);
+    this.inboxes.set(name, inbox);
+    return inbox;
   }
 
   /** Goes on at task k, passing over what was published before it. */
@@ -149,4 +220,39 @@ export class RunReader {
     }
     return undefined;
   }
+}
+
+function titleOf({ run }: DeployedRun): string {
+  return `${run.name}/${run.generation}`;
+}
+
+interface Extent {
+  readonly last: number;
+  readonly head: PlacedHead | undefined;
+}
+
+async function extentOf(
+  log: Log,
+  run: DeployedRun,
+  { finish, closed }: RunFacts,
+  { moment, publicKey }: ReaderOptions & { readonly moment: Moment },
+): Promise<Extent> {
+  const topics = new RunTopics(run.run);
+  if (closed && finish === undefined) throw new MizuError('LOG_CORRUPT', `${topics.control}: the run is closed, and was never finished`);
+  const key = publicKey ?? parseVkey(await verifierKeyOf(log, run)).publicKey;
+  const names = { title: titleOf(run), origin: originOf(log.network, run.run) };
+  const head = moment.head === undefined ? undefined : readHead(moment.head, names, key);
+  if (closed && finish !== undefined) return { last: finish.last, head };
+  if (moment.head === undefined) {
+    throw new MizuError('CHECK_FAILED', `'${names.title}' goes on, and nothing of it is signed yet`, {
+      hint: 'While it runs, a head is signed after 64 tasks or 10 seconds: try again then. If nobody runs it, run its workflow again with the same --log: it goes on where it stopped.',
+    });
+  }
+  if (head === undefined) {
+    throw new MizuError(
+      'LOG_CORRUPT',
+      `${topics.checkpoints}, offset ${moment.head.offset}: the key of the run did not sign this head, or not the tasks that are in its tree`,
+    );
+  }
+  return { last: head.place.tasks - 1, head };
 }

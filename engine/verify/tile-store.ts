@@ -6,7 +6,7 @@ import { parseNote } from '../proof/note.ts';
 import { fromUtf8 } from '../proof/sha256.ts';
 import type { ReadTile } from '../proof/tile-reader.ts';
 import type { TileFile, TileId } from '../proof/tiles.ts';
-import { parseTilePath, TILE_WIDTH } from '../proof/tiles.ts';
+import { leavesUpTo, parseTilePath, TILE_WIDTH } from '../proof/tiles.ts';
 import type { DeployedRun } from '../runtime/read-run.ts';
 import { readAll } from '../runtime/log-cursor.ts';
 import { RunTopics } from '../runtime/topics.ts';
@@ -35,7 +35,7 @@ type LogPlace = Parameters<Log['read']>[2];
 
 /**
  * Every file of the run's tree at its newest checkpoint (c2sp.org/tlog-tiles): `checkpoint`, `tile/…`, `tile/entries/…`. Partial
- * tiles of earlier checkpoints are left out.
+ * tiles of earlier checkpoints are left out, and tiles that were committed since.
  */
 export async function* tileFiles(log: Log, run: DeployedRun): AsyncGenerator<TileFile> {
   const topics = new RunTopics(run.run);
@@ -52,7 +52,7 @@ export async function* tileFiles(log: Log, run: DeployedRun): AsyncGenerator<Til
 
 /** Whether a tile is full, or the last and partial one of its level in a tree of `size` leaves. */
 function isOfTree(tile: TileId, size: number): boolean {
-  if (tile.width === TILE_WIDTH) return true;
+  if (tile.width === TILE_WIDTH) return leavesUpTo(tile) <= size;
   const atLevel = Math.floor(size / TILE_WIDTH ** (tile.level === 'entries' ? 0 : tile.level));
   return tile.width === atLevel % TILE_WIDTH && tile.index === Math.floor(atLevel / TILE_WIDTH);
 }

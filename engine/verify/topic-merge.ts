@@ -52,7 +52,7 @@ class Peeked {
   async peek(): Promise<Numbered | undefined> {
     if (this.head === undefined) {
       const entry = await this.cursor.take();
-      if (entry !== undefined) this.head = { ...parseKey(entry, this.title, this.cursor), entry };
+      if (entry !== undefined) this.head = { ...keyOfRecord(entry, this.title, this.cursor.topic, this.cursor.partition), entry };
     }
     return this.head;
   }
@@ -66,13 +66,14 @@ class Peeked {
   }
 }
 
-function parseKey(entry: LogEntry, title: string, cursor: LogCursor): { readonly k: number; readonly i: number } {
+/** Task and candidate of a published entry. `title`: NAME/GENERATION. @throws LOG_CORRUPT. */
+export function keyOfRecord(entry: LogEntry, title: string, topic: string, partition: number): { readonly k: number; readonly i: number } {
   const key = fromUtf8(entry.key ?? new Uint8Array(0));
   const match = /^(\d{1,15})\.(\d{1,10})$/.exec(key.startsWith(`${title}/`) ? key.slice(title.length + 1) : '');
   if (match === null) {
     throw new MizuError(
       'LOG_CORRUPT',
-      `${cursor.topic}, partition ${cursor.partition}, offset ${entry.offset}: key '${key.slice(0, 80)}' is no record of ${title}`,
+      `${topic}, partition ${partition}, offset ${entry.offset}: key '${key.slice(0, 80)}' is no record of ${title}`,
     );
   }
   return { k: Number(match[1]), i: Number(match[2]) };

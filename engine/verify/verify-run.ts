@@ -1,12 +1,14 @@
 /**
  * `mizu verify NAME`: without executing anything, checks that signatures hold, that the leaves make the signed tree, that each
  * leaf follows from the one before, that sources, frames, states and published records are those the leaves commit to, and that no
- * record vanished (laws 2, 5). Trusts nothing but the verifier key.
+ * record vanished (laws 2, 5). Trusts nothing but the verifier key. A run that goes on is checked up to its newest signed head. Signatures, tree and leaves stay on
+ * the log and are checked from the first task on; of what a retention took it says that it could not be looked at.
  */
 import { messageOf } from '../contract/errors.ts';
 import type { Log } from '../contract/log.ts';
 import { topicSource } from '../contract/program.ts';
 import type { OpenExternal } from '../contract/source.ts';
+import type { Frame } from '../proof/frame.ts';
 import { formatVkey, noteKey, parseVkey } from '../proof/note.ts';
 import { fromHex, sha256, toHex } from '../proof/sha256.ts';
 import { originOf } from '../runtime/checkpointer.ts';
@@ -17,7 +19,7 @@ import { openTaskSource } from '../runtime/task-source.ts';
 import { RunTopics } from '../runtime/topics.ts';
 import { publishedSchemaId } from '../runtime/step-runner.ts';
 import type { TakenFrames } from './check-frames.ts';
-import { checkDropCounts, checkEachOnce, checkFrames, checkPublished } from './check-frames.ts';
+import { checkDropCounts, checkEachOnce, checkFrames, checkPublished, entriesOf, outCounts } from './check-frames.ts';
 import type { CheckedGroup } from './check-leaves.ts';
 import { LeafCheck } from './check-leaves.ts';
 import type { SignatureFacts } from './check-signatures.ts';
@@ -26,13 +28,26 @@ import { candidatesOf, checkCopy, checkSource, CutCheck } from './check-source.t
 import { StateCheck } from './check-state.ts';
 import { checkEnd, checkSummary, Tally } from './check-totals.ts';
 import { TreeCheck } from './check-tree.ts';
+import type { KeptTasks, OutKind } from './kept-tasks.ts';
+import { OUT_KINDS, topicOf } from './kept-tasks.ts';
+import { takeMoment } from './moment.ts';
 import type { VerifyProblem } from './report.ts';
 import { ProblemList } from './report.ts';
+import type { ReaderOptions } from './run-reader.ts';
 import { RunReader } from './run-reader.ts';
+import type { TaskRange } from './task-range.ts';
 import type { PublishedTask } from './topic-merge.ts';
 
 export interface VerifyReport {
   readonly ok: boolean;
+  /** Whether the run is closed: otherwise it goes on, and what came after its newest signed head was not looked at. */
+  readonly closed: boolean;
+  /** Tasks in the tree: 0 … tasks − 1. Their signatures and leaves were checked. */
+  readonly tasks: number;
+  /** Tasks of which everything was checked that their leaves commit to; undefined if there are none. */
+  readonly range: TaskRange | undefined;
+  /** Topics that forgot something of a task before the range. Of these tasks, what is left was checked. */
+  readonly forgotten: readonly string[];
   readonly checks: readonly { readonly name: string; readonly count: number; readonly detail: string }[];
   /** At most PROBLEM_LIMIT; `ok` is false when there is one. */
   readonly problems: readonly VerifyProblem[];
@@ -51,7 +66,7 @@ export interface VerifyOptions {
   readonly external?: OpenExternal | undefined;
 }
 
-/** @throws CHECK_FAILED for a run that is not finished, KEY_INVALID for a verifier key that can't be read, LOG_CORRUPT for damage that the log itself finds. */
+/** @throws CHECK_FAILED for a run of which nothing is signed yet, KEY_INVALID for a verifier key that can't be read, LOG_CORRUPT for damage that the log itself finds. */
 export async function verifyRun(log: Log, run: DeployedRun, options: VerifyOptions = {}): Promise<VerifyReport> {
   const given = options.verifierKey === undefined ? undefined : parseVkey(options.verifierKey);
   const list = new ProblemList();
@@ -61,10 +76,15 @@ export async function verifyRun(log: Log, run: DeployedRun, options: VerifyOptio
   if (given !== undefined && given.name !== origin)
     list.report('verifier key', `it is the key of '${given.name}'; the checkpoints of this run are of '${origin}'`);
   checkData(run, list);
-  const signatures = await checkSignatures({ log, topics, title, trusted: given?.publicKey, report: list.report });
+  const moment = await takeMoment(log, topics);
+  const signatures = await checkSignatures({ log, topics, title, trusted: given?.publicKey, report: list.report, moment });
   const key = given ?? noteKey(origin, fromHex(signatures.firstKey));
-  const reader = await openReader(log, run, list);
-  const tree = await TreeCheck.open({ log, topics, origin, key, report: list.report });
+  const reader = await openReader(log, run, { moment, publicKey: key.publicKey }, list);
+  for (const [k, name] of signatures.missing)
+    if (reader === undefined || reader.ended || k <= reader.last)
+      list.report(topics.results, `control accepted result ${name} (task/attempt/node), which is not on the log`);
+  const until = reader === undefined || reader.ended ? undefined : (moment.head?.offset ?? 0) + 1;
+  const tree = await TreeCheck.open({ log, topics, origin, key, report: list.report, until });
   const verification = new Verification(log, run, list, signatures, tree, options.external);
   try {
     if (reader !== undefined) await verification.run(reader);
@@ -73,6 +93,8 @@ export async function verifyRun(log: Log, run: DeployedRun, options: VerifyOptio
   }
   return {
     ok: list.problems.length === 0,
+    closed: reader?.facts.closed === true,
+    ...verification.extent(),
     checks: verification.checks(),
     problems: list.problems,
     treeSize: tree.size,
@@ -83,9 +105,9 @@ export async function verifyRun(log: Log, run: DeployedRun, options: VerifyOptio
 }
 
 /** A control log that was changed may no longer tell where the run ends; then the change is the finding. */
-async function openReader(log: Log, run: DeployedRun, list: ProblemList): Promise<RunReader | undefined> {
+async function openReader(log: Log, run: DeployedRun, options: ReaderOptions, list: ProblemList): Promise<RunReader | undefined> {
   try {
-    return await RunReader.open(log, run);
+    return await RunReader.open(log, run, options);
   } catch (error) {
     if (list.problems.length === 0) throw error;
     list.report('control', messageOf(error));
@@ -115,6 +137,11 @@ class Verification {
   private readonly cuts: CutCheck;
   private readonly tally = new Tally();
   private sourceRecords = 0;
+  /** Tasks looked at. */
+  private tasks = 0;
+  /** The last task of which the log forgot something. */
+  private lastForgotten = -1;
+  private readonly forgotten = new Set<string>();
 
   constructor(
     log: Log,
@@ -155,9 +182,15 @@ class Verification {
     return this.source.close();
   }
 
+  extent(): Pick<VerifyReport, 'tasks' | 'range' | 'forgotten'> {
+    const { tasks, lastForgotten, forgotten } = this;
+    const range = lastForgotten + 1 < tasks ? { from: lastForgotten + 1, to: tasks - 1 } : undefined;
+    return { tasks, range, forgotten: [...forgotten].sort() };
+  }
+
   async run(reader: RunReader): Promise<void> {
     const { report } = this.list;
-    for (let k = 0; k <= reader.facts.last; k++) {
+    for (let k = 0; k <= reader.last; k++) {
       try {
         await this.task(reader, k);
       } catch (error) {
@@ -165,17 +198,19 @@ class Verification {
         report(`task ${k}`, messageOf(error));
         return;
       }
+      this.tasks++;
     }
     await this.tree.finish();
-    if (this.list.problems.length === 0) await this.leftover(reader);
+    if (reader.ended && this.list.problems.length === 0) await this.leftover(reader);
+    const reason = reader.ended ? reader.facts.finish?.reason : undefined;
     await this.attempt('source', async () => {
       const { program, source } = this.deployed;
       const copy = await checkCopy(this.log, this.topics, program, source, report);
       this.sourceRecords += copy.records;
-      this.cuts.end(reader.facts.reason, copy.end, report);
+      this.cuts.end(reason, copy.end, report);
     });
-    checkEnd(this.deployed.program, reader.facts, this.tally, report);
-    await checkSummary(this.log, this.topics, this.tally, this.tree, report);
+    checkEnd(this.deployed.program, reason, this.tally, report);
+    if (reader.ended) await checkSummary(this.log, this.topics, this.tally, this.tree, report);
   }
 
   private async leftover(reader: RunReader): Promise<void> {
@@ -200,27 +235,84 @@ class Verification {
     const facts = reader.task(k);
     const { cut } = facts;
     this.cuts.check(k, facts, report);
-    const records = await this.source.records(cut);
+    const source = await this.whatIsKept(
+      reader,
+      k,
+      this.topics.source,
+      (kept) => kept.source(cut),
+      () => this.source.records(cut),
+    );
+    const records = source?.value;
     const count = candidatesOf(facts, records);
     if (topicSource(program)?.ingest === 'reference') this.sourceRecords += count;
     const logged = await reader.leaves(k);
     for (const group of logged) for (const leaf of group.leaves) this.tree.append(leaf);
     const groups = logged.map((group) => this.leaves.group(group, k, count, report));
     for (const group of logged) if (group.stage === 0) this.checkResult(k, group.leaves);
-    this.tally.candidates += count;
-    for (const group of groups) if (group.stage === 0) checkSource(program, this.digest, facts, records, group.leaves, report);
+    for (const group of groups)
+      if (group.stage === 0 && source !== undefined) checkSource(program, this.digest, facts, records, group.leaves, report);
     await this.frames(reader, k, groups);
-    for (const group of groups) if (group.stage > 0) await this.states.step(group, k, report);
-    const parts: PublishedTask[] = [];
-    for (const group of groups) {
-      if (group.stage !== program.stages.length - 1) continue;
-      const part = await reader.published(group.partition, k);
-      checkPublished(group, part, publishedSchemaId(this.deployed.deployment), report);
-      parts.push(part);
+    for (const group of groups) if (group.stage > 0) await this.state(reader, k, group);
+    await this.published(reader, k, count, groups);
+  }
+
+  /** Reads what a retention may take. Undefined, and said in the report, if it did; a run that is alive goes on forgetting while this reads. */
+  private async whatIsKept<T>(
+    reader: RunReader,
+    k: number,
+    topic: string,
+    isThere: (kept: KeptTasks) => boolean,
+    read: () => Promise<T>,
+  ): Promise<{ readonly value: T } | undefined> {
+    if (isThere(reader.retained)) {
+      try {
+        return { value: await read() };
+      } catch (error) {
+        if (isThere(await reader.lookAgain())) throw error;
+      }
     }
+    this.forget(k, topic);
+    return undefined;
+  }
+
+  private forget(k: number, topic: string): void {
+    this.forgotten.add(topic);
+    this.lastForgotten = k;
+  }
+
+  private async state(reader: RunReader, k: number, group: CheckedGroup): Promise<void> {
+    const isKept = reader.retained.state(group.stage, group.partition, k);
+    if (!(await this.states.step(group, k, isKept, this.list.report))) this.forget(k, this.topics.state(group.stage));
+  }
+
+  private async published(reader: RunReader, k: number, count: number, groups: readonly CheckedGroup[]): Promise<void> {
+    const { report } = this.list;
+    const last = groups.filter(({ stage }) => stage === this.deployed.program.stages.length - 1);
+    const parts: PublishedTask[] = [];
+    for (const { partition } of last) parts.push(await reader.published(partition, k));
+    const gone = await this.gone(reader, k, groups, parts);
+    if (gone.length > 0) {
+      for (const kind of gone) this.forget(k, topicOf(this.topics, kind));
+      this.tally.addLeaves(groups);
+      return;
+    }
+    last.forEach((group, n) => {
+      const part = parts[n];
+      if (part !== undefined) checkPublished(group, part, publishedSchemaId(this.deployed.deployment), report);
+    });
     checkEachOnce(k, count, parts, report);
     checkDropCounts(k, groups, parts, report);
-    this.tally.add(groups, parts);
+    this.tally.add(count, groups, parts);
+  }
+
+  /** Kinds of published entries of which the leaves count more than a log that forgets has left. */
+  private async gone(reader: RunReader, k: number, groups: readonly CheckedGroup[], parts: readonly PublishedTask[]): Promise<OutKind[]> {
+    const counted = outCounts(groups);
+    const short = OUT_KINDS.filter((kind) => entriesOf(parts, kind) < counted[kind]);
+    if (short.length === 0) return [];
+    const isGone = (kept: KeptTasks): OutKind[] => short.filter((kind) => kept.doubtful(k).includes(kind));
+    const known = isGone(reader.retained);
+    return known.length > 0 ? known : isGone(await reader.lookAgain());
   }
 
   /** The leaves are those that the node signed for. */
@@ -237,10 +329,14 @@ class Verification {
       const taken: TakenFrames[] = [];
       for (const group of groups) {
         if (group.stage !== stage) continue;
-        const frames = await reader.frames(stage, group.partition, k);
-        this.tally.frames += frames.length;
-        taken.push({ group, frames });
+        const place = this.topics.frames(stage);
+        const read = (): Promise<Frame[]> => reader.frames(stage, group.partition, k);
+        const frames = await this.whatIsKept(reader, k, place, (kept) => kept.frames(stage, k), read);
+        if (frames === undefined) break;
+        this.tally.frames += frames.value.length;
+        taken.push({ group, frames: frames.value });
       }
+      if (taken.length < (stages[stage]?.partitions ?? 0)) continue;
       checkFrames(
         groups.filter((group) => group.stage === stage - 1),
         taken,

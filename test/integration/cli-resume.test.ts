@@ -126,8 +126,6 @@ describe('a run', () => {
     const status = lastObject(await mizu(['status', 'dice', '--log', join(dir, 'killed'), '--json']));
     expect(status).toMatchObject({ state: 'unfinished', wanted: 1500 });
     expect(Number(status['accepted'])).toBeGreaterThan(0);
-    const refused = await mizu(['export', 'dice', '--log', join(dir, 'killed'), '--out', join(dir, 'early')]);
-    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining("'dice/1' is not finished")]);
     const result = await run('killed', 1);
     expect(result.code, result.stderr).toBe(0);
     expect(lastObject(result)).toMatchObject({

@@ -1,10 +1,14 @@
 /** The commands as a user meets them: help, exit codes, errors, and one small workflow from `init` to a checked proof (laws 3, 5, 10). */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { decodeControl } from '../../engine/dispatch/control-entry.ts';
 import { lastObject, mizu } from '../support/cli.ts';
 import { scratchFolder } from '../support/scratch.ts';
+import { Tamper } from '../support/tamper.ts';
 
+/** Far beyond what some processes at once take, on a machine with other work. */
+const LIMIT_MS = 240_000;
 const COMMANDS = [
   'init',
   'check',
@@ -177,10 +181,51 @@ describe('a small workflow', () => {
       on('list'),
     ]);
     expect([verified, replayed, status, list].map(({ code }) => code)).toEqual([0, 0, 0, 0]);
-    expect(lastObject(verified)).toMatchObject({ ok: true, root: run['root'], treeSize: run['treeSize'], keyGiven: true });
+    expect(lastObject(verified)).toMatchObject({ ok: true, closed: true, root: run['root'], treeSize: run['treeSize'], keyGiven: true });
+    expect(lastObject(verified)).toMatchObject({ range: lastObject(replayed)['range'], forgotten: [] });
     expect(lastObject(replayed)).toMatchObject({ ok: true, leaves: run['treeSize'], records: 40 });
     expect(lastObject(status)).toMatchObject({ state: 'finished', root: run['root'], accepted: 40 });
     expect(lastObject(list)).toMatchObject({ runs: [{ name: 'small', generation: 1, state: 'finished', accepted: 40 }] });
+  });
+
+  it('replays the tasks that are asked for, and says which they were (--tasks A..B)', { timeout: LIMIT_MS }, async () => {
+    const [some, beyond, wrong] = await Promise.all([
+      mizu(['replay', 'small', '--tasks', '1..2', '--log', log]),
+      on('replay', 'small', '--tasks', '1..999'),
+      on('replay', 'small', '--tasks', '2..1'),
+    ]);
+    expect([some.code, some.stdout]).toEqual([0, expect.stringContaining('small/1 (tasks 1..2) replays exactly: 2 tasks, ')]);
+    expect([beyond.code, beyond.stderr]).toEqual([
+      2,
+      expect.stringMatching(/Tasks 1\.\.999 are not in the run\n {2}try: The run's tasks are 0\.\.\d+\./),
+    ]);
+    expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('Expected A..B with A at most B')]);
+  });
+
+  it('is verified, replayed and exported as a run that goes on while its log does not say that it ended', {
+    timeout: LIMIT_MS,
+  }, async () => {
+    const copy = join(dir, 'copy');
+    cpSync(log, copy, { recursive: true });
+    const tamper = new Tamper(copy);
+    tamper.change({ topic: 'small.1.control', partition: 0 }, (entries) =>
+      entries.slice(
+        0,
+        entries.findIndex(({ value }) => decodeControl(value).body.type === 'finish'),
+      ),
+    );
+    tamper.close();
+    const [verified, replayed, exported] = await Promise.all([
+      mizu(['verify', 'small', '--log', copy]),
+      mizu(['replay', 'small', '--log', copy, '--json']),
+      mizu(['export', 'small', '--log', copy, '--out', join(dir, 'so-far'), '--json']),
+    ]);
+    const again = lastObject(replayed);
+    const range = { from: 0, to: Number(again['last']) };
+    expect(verified.stdout).toContain(`small/1 (tasks 0..${range.to} of a run that goes on) verifies`);
+    expect(verified.stdout).toContain('The run goes on: what came after its newest signed head was not looked at.');
+    expect(again).toMatchObject({ ok: true, closed: false, range, leaves: run['treeSize'], forgotten: [] });
+    expect(lastObject(exported)).toMatchObject({ ok: true, closed: false, range, records: 40, root: run['root'] });
   });
 
   it('does not verify under a key that did not sign it', async () => {
