@@ -75,6 +75,11 @@ export class Tamper {
     }));
   }
 
+  /** Which entry is the first one of task k, by its header: frames stand in the order in which they came. */
+  firstOf(place: Place, k: number): number {
+    return this.read(place).findIndex(({ headers }) => headers['k'] === String(k));
+  }
+
   /** Puts these entries in place of all that a partition held. */
   write(place: Place, entries: readonly StoredEntry[]): void {
     const first = this.first(place);
