@@ -1,6 +1,6 @@
 /**
  * A full disk under the local storage of one process of a network (laws 4, 10): it says DISK_FULL and gives back the partitions that it holds; others do them, or it does
- * itself once there is room. Nothing is lost, and the root is that of an undisturbed run.
+ * itself once there is room. Nothing is lost, and the root is that of an undisturbed run. A real disk that is full: test/fault/network-kafka.test.ts.
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { type LocalStorage, MizuError, ROLES, type ServeEvent } from '#engine';

@@ -5,6 +5,7 @@ import { openKafkaLog } from '#connectors/kafka';
 import type { Log } from '#engine';
 import { appendsOf, countOf, expectTruth, keepWriting, makeTopics, readPlaces } from '../support/kafka-log-history.ts';
 import { describeKafka } from '../support/kafka-broker.ts';
+import { apiKeyOf, endedTransaction, PRODUCE } from '../support/kafka-requests.ts';
 import { committedOffsets, note, readTexts } from '../support/log-tools.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 
@@ -71,7 +72,7 @@ describeKafka(`a Kafka log behind a bad network (seed ${SEED})`, (broker) => {
     await makeTopics(log);
     const writer = await log.openWriter('w');
     proxy.watch = (data) => {
-      if (apiKeyOf(data) !== END_TRANSACTION) return;
+      if (endedTransaction(data) === undefined) return;
       proxy.muted = true;
       // The connection ends, as it does when the client stops waiting; the next attempt gets no answer either.
       setImmediate(() => proxy.cut());
@@ -124,15 +125,6 @@ describeKafka(`a Kafka log behind a bad network (seed ${SEED})`, (broker) => {
     expect(await readTexts(log, 't', 0)).toEqual(['behind silence']);
   });
 });
-
-/** Keys of requests in the protocol. */
-const PRODUCE = 0;
-const END_TRANSACTION = 26;
-
-/** Of the request that begins a piece: requests here are small enough to be sent in one. */
-function apiKeyOf(data: Buffer): number {
-  return data.length < 6 ? -1 : data.readInt16BE(4);
-}
 
 /** Numbers from 0 to 2^31 − 1 that a seed decides (a linear congruence with the constants of C's old `rand`). */
 function randomNumbers(seed: number): () => number {

@@ -9,10 +9,10 @@ export interface ProxyTarget {
 export class TcpProxy {
   readonly host = '127.0.0.1';
   readonly port: number;
-  /** Every piece of data is late by this, in both directions. Order is kept. */
+  /** Every piece of data is late by this, in both directions. Order is kept, also when it changes. */
   delayMs = 0;
-  /** Sees each piece that a client sends, before it is passed on. */
-  watch: (data: Buffer) => void = () => undefined;
+  /** Sees each piece that a client sends, before it is passed on; `reset` ends that connection at once, so that it is not. */
+  watch: (data: Buffer, reset: () => void) => void = () => undefined;
   /** Answers of the server are swallowed, what clients send is passed on. */
   muted = false;
   /** Connections that were ever made to it. */
@@ -74,8 +74,8 @@ export class TcpProxy {
     this.#pairs.add(pair);
     for (const socket of pair) socket.setNoDelay(true);
     this.#pass(client, server, pair, (data) => {
-      this.watch(data);
-      return true;
+      this.watch(data, () => client.resetAndDestroy());
+      return !client.destroyed;
     });
     this.#pass(server, client, pair, () => !this.muted);
     if (this.#paused) for (const socket of pair) socket.pause();
@@ -88,10 +88,23 @@ export class TcpProxy {
     };
     from.on('error', over);
     from.on('close', over);
+    const late: { readonly data: Buffer; readonly dueMs: number }[] = [];
+    const forwardDue = (): void => {
+      for (let first = late[0]; first !== undefined; first = late[0]) {
+        const restMs = first.dueMs - performance.now();
+        if (restMs > 0) {
+          setTimeout(forwardDue, restMs);
+          return;
+        }
+        late.shift();
+        this.#forward(first.data, to);
+      }
+    };
     from.on('data', (data) => {
       if (!isPassedOn(data)) return;
-      if (this.delayMs > 0) setTimeout(() => this.#forward(data, to), this.delayMs);
-      else this.#forward(data, to);
+      // What is on its way goes first, however short the delay has become.
+      late.push({ data, dueMs: performance.now() + this.delayMs });
+      if (late.length === 1) forwardDue();
     });
   }
 

@@ -1,6 +1,6 @@
 /** One process of the network, `mizu up`, which the runner kills, stops and starts again under the same name. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { appendFileSync, closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -32,6 +32,9 @@ export class Actor {
   deaths: string[] = [];
   private child: ChildProcess | undefined;
   private ended: Promise<void> = Promise.resolve();
+  private readonly holders = new Set<object>();
+  /** Characters told by its earlier lives. */
+  private toldBefore = 0;
 
   constructor(options: ActorOptions) {
     this.options = options;
@@ -67,12 +70,15 @@ export class Actor {
         ? [process.execPath, args]
         : ['sh', ['-c', `ulimit -f ${fileBlocks}; exec "$0" "$@"`, process.execPath, ...args]];
     const { MIZU_LOG: _log, ...inherited } = process.env;
+    this.toldBefore = this.told().length;
     const told = openSync(this.file, 'a');
     const child = spawn(command, words, {
-      stdio: ['ignore', 'ignore', fileBlocks === undefined ? told : 'ignore'],
+      // The bound of its files is not one of what it tells.
+      stdio: ['ignore', 'ignore', fileBlocks === undefined ? told : 'pipe'],
       env: { ...inherited, ...env },
     });
     closeSync(told);
+    child.stderr?.on('data', (data: Buffer) => appendFileSync(this.file, data));
     this.child = child;
     living.add(child);
     this.ended = new Promise((resolve) => {
@@ -117,17 +123,29 @@ export class Actor {
     this.deaths = [];
   }
 
-  freeze(): void {
+  /** Stands still until everybody who wanted that lets it go. */
+  freeze(by: object): void {
+    this.holders.add(by);
     this.child?.kill('SIGSTOP');
   }
 
-  thaw(): void {
-    this.child?.kill('SIGCONT');
+  thaw(by: object): void {
+    this.holders.delete(by);
+    if (this.holders.size === 0) this.child?.kill('SIGCONT');
+  }
+
+  /** Whether it told something of that since it was started last. */
+  hasTold(word: string): boolean {
+    return this.told().slice(this.toldBefore).includes(word);
   }
 
   /** The end of what it told. */
   tail(): string {
-    return readFileSync(this.file, 'utf8').trimEnd().split('\n').slice(-TAIL_LINES).join('\n');
+    return this.told().trimEnd().split('\n').slice(-TAIL_LINES).join('\n');
+  }
+
+  private told(): string {
+    return existsSync(this.file) ? readFileSync(this.file, 'utf8') : '';
   }
 
   private get file(): string {

@@ -1,12 +1,15 @@
-/** Workflows of the runner: some thousand small tasks, so that every fault meets many commits, with drops of every kind on the way. */
+/** Workflows of the runner: so many small tasks that a run lasts longer than its faults and each meets many commits, with drops of every kind on the way. */
 import type { OutsideRecord } from '../../support/kafka-producer.ts';
-import type { FlowKind } from './plan.ts';
+import { type Plan, plannedMs } from './plan.ts';
 
 export const RUN_NAME = 'faults';
 
-/** Candidates of a run: enough for it to be alive while all faults come. */
-export const CANDIDATES: Readonly<Record<FlowKind, number>> = { counted: 24_000, filed: 12_000, topic: 6_000 };
+/** Tasks of a run for each second that its faults take: more than a slow machine gets through while it is disturbed. A fast one is held back (pace.ts). */
+const TASKS_PER_SECOND = 25;
+const TASKS_LEAST = 400;
 const TASK_SIZE = 8;
+/** Of the candidates of a counted run, some less than come to be accepted. */
+const ACCEPTED_SHARE = 0.7;
 export const PARTITIONS = 3;
 export const SOURCE_PARTITIONS = 2;
 
@@ -18,17 +21,26 @@ publish: { fields: [body] }
 `;
 
 const head = (seed: number, rest: string): string =>
-  `mizu: 1\nname: ${RUN_NAME}\nseed: ${seed}\npartitions: ${PARTITIONS}\nnodes: 4\ntask: { size: ${TASK_SIZE}, deadline: 5s }\n${rest}`;
+  `mizu: 1\nname: ${RUN_NAME}\nseed: ${seed}\npartitions: ${PARTITIONS}\nnodes: 4\ntask: { size: ${TASK_SIZE}, deadline: 20s }\n${rest}`;
 
 export interface FlowFiles {
   readonly [name: string]: string;
 }
 
+/** Tasks of a run, roughly for one with an exact count. */
+export function tasksOf({ faults }: Pick<Plan, 'faults'>): number {
+  return Math.max(TASKS_LEAST, Math.ceil((plannedMs(faults) / 1000) * TASKS_PER_SECOND));
+}
+
+export const candidatesOf = (plan: Plan): number => tasksOf(plan) * TASK_SIZE;
+
 /** @param topic address and name of the topic, for a flow that reads one. */
-export function flowFiles(kind: FlowKind, seed: number, topic?: { readonly url: string; readonly name: string }): FlowFiles {
-  if (kind === 'counted') {
-    const budget = CANDIDATES.counted;
-    const text = head(seed, `accept: ${Math.floor(budget / 4)}\nbudget: { candidates: ${budget} }\ndata: { words: { list: words.txt } }\n`);
+export function flowFiles(plan: Plan, topic?: { readonly url: string; readonly name: string }): FlowFiles {
+  const { flow, seed } = plan;
+  const candidates = candidatesOf(plan);
+  if (flow === 'counted') {
+    const bounds = `accept: ${Math.floor(candidates * ACCEPTED_SHARE)}\nbudget: { candidates: ${2 * candidates} }\n`;
+    const text = head(seed, `${bounds}data: { words: { list: words.txt } }\n`);
     const generate = `generate:
   - select: { from: words, as: word }
   - random: { as: n, integer: [0, 20000] }
@@ -36,8 +48,8 @@ export function flowFiles(kind: FlowKind, seed: number, topic?: { readonly url: 
 `;
     return { 'workflow.yaml': `${text}${generate}${VERIFY}`, 'words.txt': 'kettle\nlamp\nchair\nclock\na\n' };
   }
-  if (kind === 'filed') {
-    const lines = Array.from({ length: CANDIDATES.filed }, (_, n) => (isPoison(n) ? '{"body":' : JSON.stringify({ body: bodyOf(n) })));
+  if (flow === 'filed') {
+    const lines = Array.from({ length: candidates }, (_, n) => (isPoison(n) ? '{"body":' : JSON.stringify({ body: bodyOf(n) })));
     return {
       'workflow.yaml': `${head(seed, '')}generate:\n  - read: { path: source.jsonl, fields: { body: string } }\n${VERIFY}`,
       'source.jsonl': `${lines.join('\n')}\n`,

@@ -1,7 +1,9 @@
 /** Makes one fault happen, and undoes it: every process that was there before is there afterwards, under its old name. */
+import { endedTransaction } from '../../support/kafka-requests.ts';
 import type { Actor } from './actor.ts';
+import type { ControlWatch } from './control-watch.ts';
 import type { ActorName, Fault } from './plan.ts';
-import { sleep } from './readers.ts';
+import { sleep, until } from './readers.ts';
 import type { Stage } from './stage.ts';
 
 /** Longest file of a process whose disk is full, in blocks of 512 bytes: enough to start, too little for a database. */
@@ -9,18 +11,23 @@ const FULL_DISK_BLOCKS = 4;
 /** A process that is killed twice has so long between. */
 const BETWEEN_KILLS_MS = 700;
 const BETWEEN_CUTS_MS = 150;
+/** What a fault waits for comes within this: a process has to be given a part of the work first. */
+const MOMENT_MS = 90_000;
 
-export async function inject(stage: Stage, fault: Fault): Promise<void> {
+/** @returns what went wrong with the fault itself: it could not be played, or a process did not say what it must. */
+export async function inject(stage: Stage, control: ControlWatch, fault: Fault): Promise<string[]> {
   switch (fault.type) {
     case 'kill':
       await Promise.all(fault.who.map((name) => killed(actorOf(stage, name), fault.downMs, fault.twice)));
-      return;
+      return [];
+    case 'kill-inside':
+      return killedInside(stage, control, fault);
     case 'freeze':
       await frozen(actorOf(stage, fault.who), fault.ms);
-      return;
+      return [];
     case 'double':
       await beside(stage.double(fault.who), fault.ms);
-      return;
+      return [];
     case 'rivals':
       // Whichever of the two is at work stands still; the other, and two more, want to take over.
       await Promise.all([
@@ -28,12 +35,12 @@ export async function inject(stage: Stage, fault: Fault): Promise<void> {
         beside(stage.double('o1'), fault.ms),
         beside(stage.double('o2'), fault.ms),
       ]);
-      return;
+      return [];
     case 'disk':
-      await withFullDisk(actorOf(stage, fault.who), fault.ms);
-      return;
+      return withFullDisk(stage, actorOf(stage, fault.who), fault.ms);
     default:
       await injectNetwork(stage, fault);
+      return [];
   }
 }
 
@@ -74,9 +81,10 @@ async function killed(actor: Actor, downMs: number, twice: boolean): Promise<voi
 }
 
 async function frozen(actor: Actor, ms: number): Promise<void> {
-  actor.freeze();
+  const holder = {};
+  actor.freeze(holder);
   await sleep(ms);
-  actor.thaw();
+  actor.thaw(holder);
 }
 
 /** Runs for a while, and is killed. */
@@ -86,14 +94,45 @@ async function beside(actor: Actor, ms: number): Promise<void> {
   await actor.kill();
 }
 
-async function withFullDisk(actor: Actor, ms: number): Promise<void> {
+/** The broker has the entries of a commit of this process; the request to commit them is the moment of its death, and never arrives. */
+async function killedInside(stage: Stage, control: ControlWatch, fault: Fault & { readonly type: 'kill-inside' }): Promise<string[]> {
+  const proxy = stage.cluster?.proxy;
+  if (proxy === undefined) return [];
+  const actor = actorOf(stage, fault.who);
+  let dying: Promise<void> | undefined;
+  proxy.watch = (piece, reset) => {
+    const owner = dying === undefined ? endedTransaction(piece) : undefined;
+    const holder = owner === undefined ? undefined : control.holderOf(owner);
+    if (holder?.name !== fault.who || holder.writer !== fault.writer) return;
+    dying = actor.kill();
+    reset();
+  };
+  const came = await control.until(() => dying !== undefined, MOMENT_MS);
+  proxy.watch = () => undefined;
+  if (!came)
+    return [`${fault.who} committed nothing as a ${fault.writer} within ${MOMENT_MS / 1000} s, so it was not killed inside a commit`];
+  await dying;
+  await sleep(fault.downMs);
+  actor.start();
+  return [];
+}
+
+async function withFullDisk({ cluster }: Stage, actor: Actor, ms: number): Promise<string[]> {
   await actor.kill();
   actor.start(FULL_DISK_BLOCKS);
+  if (cluster === undefined) {
+    await sleep(ms);
+    // It may have given up by itself: without a log there is nothing to go on with.
+    await actor.kill();
+    actor.forgive();
+    actor.start();
+    return [];
+  }
+  const came = await until(() => actor.hasTold('DISK_FULL'), MOMENT_MS);
   await sleep(ms);
-  // It may have given up by itself: with a full disk that is no fault of its own.
   await actor.kill();
-  actor.forgive();
   actor.start();
+  return came ? [] : [`${actor.name} did not say within ${MOMENT_MS / 1000} s that its disk is full\n${actor.tail()}`];
 }
 
 function actorOf(stage: Stage, name: ActorName): Actor {

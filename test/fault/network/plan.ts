@@ -14,13 +14,15 @@ export type ActorName = (typeof ACTORS)[number];
 export type Fault =
   /** kill -9, and the same process again after `downMs`; `twice`: once more as soon as it is up again. */
   | { readonly type: 'kill'; readonly who: readonly ActorName[]; readonly downMs: number; readonly twice: boolean }
+  /** kill -9 inside a transaction: the entries are with the broker, the request to commit them, as a node or as owner of a keyed partition, never comes. */
+  | { readonly type: 'kill-inside'; readonly who: ActorName; readonly writer: 'node' | 'step'; readonly downMs: number }
   /** SIGSTOP for longer than a lease lasts, then SIGCONT: a zombie wakes up. */
   | { readonly type: 'freeze'; readonly who: ActorName; readonly ms: number }
   /** A second process under the same name, which is killed later. */
   | { readonly type: 'double'; readonly who: ActorName; readonly ms: number }
   /** More orchestrators at once, while the one at work stands still. */
   | { readonly type: 'rivals'; readonly ms: number }
-  /** The process may write no file longer than some blocks: a full disk under its local storage (and, where that is a folder, under its log). */
+  /** The process may write no file longer than some blocks: a full disk under its local storage (and, where that is a folder, under its log). On Kafka it must tell so. */
   | { readonly type: 'disk'; readonly who: ActorName; readonly ms: number }
   | { readonly type: 'broker'; readonly how: 'kill' | 'stop'; readonly downMs: number }
   /** Connections are reset in the middle of what they pass on. */
@@ -45,6 +47,9 @@ export interface Plan {
 /** A zombie sleeps at least so long: it was declared lost, and its leases moved. */
 const ZOMBIE_MS = (LOST_TICKS + 3) * TICK_MS;
 const OLD_ENTRIES = 10_000;
+/** Roughly what the return of a broker takes, and a process until it has a part of the work that a fault is about. */
+const BROKER_START_MS = 3_000;
+const MOMENT_MS = 5_000;
 const FAULTS_LEAST = 4;
 const FAULTS_MOST = 7;
 
@@ -66,13 +71,15 @@ function faultOf(random: Random, log: LogKind, actors: readonly [ActorName, ...A
   const ms = random.whole(1_000, 4_000);
   const kinds =
     log === 'kafka'
-      ? (['kill', 'kill', 'freeze', 'double', 'rivals', 'disk', 'broker', 'cut', 'slow', 'silence'] as const)
+      ? (['kill', 'kill', 'kill-inside', 'freeze', 'double', 'rivals', 'disk', 'broker', 'cut', 'slow', 'silence'] as const)
       : (['kill', 'kill', 'kill', 'freeze', 'freeze', 'double', 'rivals', 'disk'] as const);
   switch (random.pick(kinds)) {
     case 'kill': {
       const all = random.chance(15) ? actors : random.chance(25) ? ([who, random.pick(actors)] as const) : ([who] as const);
       return { type: 'kill', who: [...new Set(all)], downMs: random.whole(0, 3_000), twice: random.chance(35) };
     }
+    case 'kill-inside':
+      return { type: 'kill-inside', who: node, writer: random.pick(['node', 'step']), downMs: random.whole(0, 2_000) };
     case 'freeze':
       return { type: 'freeze', who, ms: ZOMBIE_MS + random.whole(0, 2_000) };
     case 'double':
@@ -89,6 +96,47 @@ function faultOf(random: Random, log: LogKind, actors: readonly [ActorName, ...A
       return { type: 'slow', delayMs: random.whole(20, 300), ms };
     case 'silence':
       return { type: 'silence', ms };
+  }
+}
+
+/** What the faults of a plan are, in one word each; for a test that says which kinds its seeds hold. */
+export function kindsOf({ flow, oldEntries, registryDown, faults }: Plan): readonly string[] {
+  const kinds = faults.flatMap(({ fault }) => {
+    if (fault.type === 'kill') return [...fault.who.map((who) => `kill ${KIND_OF_ACTOR[who]}`), ...(fault.twice ? ['kill twice'] : [])];
+    if (fault.type === 'kill-inside') return [`kill-inside ${fault.writer}`];
+    return [fault.type === 'broker' ? `broker ${fault.how}` : fault.type];
+  });
+  return [...kinds, flow, ...(oldEntries > 0 ? ['old control'] : []), ...(registryDown ? ['registry down'] : [])];
+}
+
+const KIND_OF_ACTOR: Readonly<Record<ActorName, string>> = {
+  o1: 'orchestrator',
+  o2: 'orchestrator',
+  cp: 'checkpointer',
+  n1: 'node',
+  n2: 'node',
+  n3: 'node',
+};
+
+/** How long faults take, one after the other, if nothing comes between. */
+export function plannedMs(faults: Plan['faults']): number {
+  return faults.reduce((sum, { afterMs, fault }) => sum + afterMs + durationMs(fault), 0);
+}
+
+function durationMs(fault: Fault): number {
+  switch (fault.type) {
+    case 'kill':
+      return fault.downMs;
+    case 'kill-inside':
+      return MOMENT_MS + fault.downMs;
+    case 'disk':
+      return MOMENT_MS + fault.ms;
+    case 'broker':
+      return fault.downMs + BROKER_START_MS;
+    case 'cut':
+      return 0;
+    default:
+      return fault.ms;
   }
 }
 

@@ -5,21 +5,21 @@
 import { rmSync } from 'node:fs';
 import { openEmbeddedLog } from '#connectors/embedded';
 import type { RunSummary } from '#engine';
-import { auditRun, offset, readRun, readSummary, RunTopics, verifyRun } from '#engine';
+import { auditRun, readRun, RunTopics, verifyRun } from '#engine';
 import { compileFile, openExternal, runWorkflow } from '#topologies';
-import { decodeControl } from '../../../engine/dispatch/control-entry.ts';
 import { quickFolder } from '../../support/run-support.ts';
-import { PARTITIONS } from './flows.ts';
+import { ControlWatch } from './control-watch.ts';
+import { PARTITIONS, tasksOf } from './flows.ts';
 import { inject } from './inject.ts';
-import { type Plan, planText } from './plan.ts';
+import { Pace } from './pace.ts';
+import { type Plan, plannedMs, planText } from './plan.ts';
 import { type Consumer, consumeKafka, consumeLog, readSeen, type Seen, sleep } from './readers.ts';
 import { openStage, type Stage } from './stage.ts';
 
 /** After the last fault the run has so long to close. */
-const CLOSE_MS = 180_000;
+const CLOSE_MS = 240_000;
 /** A consumer is behind the run by so much at most, once it is closed. */
 const BEHIND_MS = 30_000;
-const LOOK_MS = 200;
 /** Faults begin when the run is at work: so many tasks are cut. */
 const AT_WORK_TASKS = 20;
 
@@ -41,6 +41,7 @@ export async function play(plan: Plan, note: (text: string) => void): Promise<Pl
   const problems: string[] = [];
   let met = 0;
   let records = 0;
+  let pace: Pace | undefined;
   try {
     const undisturbed = await runUndisturbed(stage);
     stamped('the undisturbed run is done');
@@ -48,22 +49,29 @@ export async function play(plan: Plan, note: (text: string) => void): Promise<Pl
     for (const actor of stage.actors.values()) actor.start();
     const control = new ControlWatch(stage);
     if (!(await control.until(() => control.cut >= AT_WORK_TASKS, CLOSE_MS))) problems.push('the run did not begin');
+    pace = new Pace(stage, control, tasksOf(plan), plannedMs(plan.faults));
     for (const { afterMs, fault } of plan.faults) {
+      pace.begin(plannedMs([{ afterMs, fault }]));
       await sleep(afterMs);
       await control.look();
-      if (control.summary !== undefined) break;
+      if (control.summary !== undefined) {
+        problems.push(`the run was over before ${fault.type} came, fault ${met + 1} of ${plan.faults.length}`);
+        break;
+      }
       stamped(`${fault.type} at task ${control.cut}`);
       met++;
-      await inject(stage, fault);
+      problems.push(...(await inject(stage, control, fault)));
     }
-    stamped('no more faults');
+    await pace.end();
+    stamped(`no more faults at task ${control.cut}`);
     if (!(await control.until(() => control.summary !== undefined, CLOSE_MS)))
       problems.push(`the run did not close within ${CLOSE_MS / 1000} s; ${control.cut} tasks are cut\n${tails(stage)}`);
-    else stamped('the run is closed');
+    else stamped(`the run is closed at task ${control.cut}`);
     problems.push(...(await endAll(stage)));
     records = undisturbed.seen.flat().length;
     problems.push(...(await judge(stage, control.summary, undisturbed, consumers)));
   } finally {
+    await pace?.end();
     for (const actor of stage.actors.values()) await actor.kill();
     await stage.close();
   }
@@ -98,46 +106,6 @@ async function openConsumers({ log, topics, cluster, run, plan }: Stage): Promis
   if (cluster === undefined) return [own];
   const topic = `net${plan.seed}.${topics.verified}`;
   return [own, ['a Kafka consumer', await consumeKafka(`127.0.0.1:${cluster.proxy.port}`, topic, partitions)]];
-}
-
-/** What control says, read as it grows. */
-class ControlWatch {
-  cut = 0;
-  summary: RunSummary | undefined;
-  private position = 0;
-  private readonly stage: Stage;
-
-  constructor(stage: Stage) {
-    this.stage = stage;
-  }
-
-  /** Reads what is new; while the log can't be reached, nothing is. */
-  async look(): Promise<void> {
-    const { log, topics } = this.stage;
-    try {
-      for (;;) {
-        const { entries, next } = await log.read(topics.control, 0, offset(this.position));
-        if (entries.length === 0) return;
-        for (const { value } of entries) {
-          const { body } = decodeControl(value);
-          if (body.type === 'cut') this.cut = Math.max(this.cut, body.k + 1);
-          if (body.type === 'close') this.summary = readSummary(body.summary);
-        }
-        this.position = next;
-      }
-    } catch {
-      // The broker is away.
-    }
-  }
-
-  async until(condition: () => boolean, limitMs: number): Promise<boolean> {
-    const limit = Date.now() + limitMs;
-    for (await this.look(); !condition(); await this.look()) {
-      if (Date.now() > limit) return false;
-      await sleep(LOOK_MS);
-    }
-    return true;
-  }
 }
 
 async function endAll({ actors }: Stage): Promise<string[]> {

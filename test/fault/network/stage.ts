@@ -13,7 +13,7 @@ import { type StartedBroker, startBroker } from '../../support/parts/jvm-broker.
 import { quickFolder } from '../../support/run-support.ts';
 import { TcpProxy } from '../../support/tcp-proxy.ts';
 import { Actor } from './actor.ts';
-import { CANDIDATES, flowFiles, RUN_NAME, SOURCE_PARTITIONS, topicRecords } from './flows.ts';
+import { candidatesOf, flowFiles, RUN_NAME, SOURCE_PARTITIONS, topicRecords } from './flows.ts';
 import { ACTORS, type ActorName, type Plan } from './plan.ts';
 
 const ROLES: Readonly<Record<ActorName, string>> = {
@@ -24,6 +24,8 @@ const ROLES: Readonly<Record<ActorName, string>> = {
   n2: 'node',
   n3: 'node',
 };
+/** Keys of dedup go to disk almost at once. */
+const INDEX_MEMORY = '0B';
 /** Old entries of one commit. */
 const ENTRIES_PER_COMMIT = 1_000;
 /** Records that somebody else writes to the topic at once; every other piece is a transaction, and some are given up. */
@@ -68,7 +70,11 @@ export async function openStage(plan: Plan, note: (text: string) => void): Promi
   try {
     const cluster = plan.log === 'kafka' ? await openCluster(closers) : undefined;
     const address = cluster === undefined ? join(folder, 'log') : `kafka://127.0.0.1:${cluster.proxy.port}/net${plan.seed}`;
-    const env: Record<string, string> = { MIZU_HOME: join(folder, 'home'), KAFKAJS_NO_PARTITIONER_WARNING: '1' };
+    const env: Record<string, string> = {
+      MIZU_HOME: join(folder, 'home'),
+      MIZU_INDEX_MEMORY: INDEX_MEMORY,
+      KAFKAJS_NO_PARTITIONER_WARNING: '1',
+    };
     const log = await openLog(address, { readOnly: false });
     closers.push(() => log.close());
     const key = join(folder, 'run.pem');
@@ -119,13 +125,17 @@ async function writeFlow(plan: Plan, folder: string, cluster: Cluster | undefine
   if (plan.flow === 'topic') {
     const outside = await openOutside(brokers, '');
     await outside.topic(name, SOURCE_PARTITIONS);
-    for (let from = 0, piece = 0; from < CANDIDATES.topic; from += PIECE_RECORDS, piece++) {
+    for (let from = 0, piece = 0; from < candidatesOf(plan); from += PIECE_RECORDS, piece++) {
       if (piece % 3 === 2) await outside.send(name, topicRecords(from, 20), 'abort');
-      await outside.send(name, topicRecords(from, PIECE_RECORDS), piece % 2 === 0 ? 'plain' : 'commit');
+      await outside.send(
+        name,
+        topicRecords(from, Math.min(PIECE_RECORDS, candidatesOf(plan) - from)),
+        piece % 2 === 0 ? 'plain' : 'commit',
+      );
     }
     // It is not closed: that would take its topics away, and the broker is thrown away with them.
   }
-  const files = flowFiles(plan.flow, plan.seed, { url: `kafka://${brokers}`, name });
+  const files = flowFiles(plan, { url: `kafka://${brokers}`, name });
   for (const [file, text] of Object.entries(files)) writeFileSync(join(folder, file), text);
   return join(folder, 'workflow.yaml');
 }
