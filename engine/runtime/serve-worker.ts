@@ -59,6 +59,10 @@ export function serveWorker(registry: Registry): void {
   };
 
   port.on('message', (request: WorkerRequest) => {
+    if (request.type === 'end') {
+      port.close();
+      return;
+    }
     if (request.type === 'execute') {
       void execute(request.id, request.input);
       return;

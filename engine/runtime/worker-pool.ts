@@ -9,11 +9,13 @@ import { timer } from 'rxjs';
 import { MizuError, messageOf } from '../contract/errors.ts';
 import type { Answer, Question } from '../contract/inference.ts';
 import type { TaskInput, TaskOutput } from '../datavm/task-machine.ts';
-import type { WorkerReply, WorkerRequest, WorkerSetup } from './worker-protocol.ts';
+import type { JobRequest, WorkerReply, WorkerRequest, WorkerSetup } from './worker-protocol.ts';
 import { exactAnswer, packInput, unpackOutput } from './worker-protocol.ts';
 
 /** Threads that may end one after the other before any of them could work; then the pool gives up. */
 export const START_FAILURE_LIMIT = 3;
+/** A thread that was asked to end and computes nothing has this long before it is ended. It may still be loading its code. */
+const DISMISS_LIMIT_MS = 10_000;
 /** Longest time that a timer of Node can be set to, milliseconds. */
 const TIMER_LIMIT_MS = 2 ** 31 - 1;
 
@@ -64,6 +66,7 @@ interface Thread {
   /** Why it ends, where that is known before it does. */
   reason: string | undefined;
   watchdog: Subscription | undefined;
+  readonly exited: Promise<unknown>;
 }
 
 export class WorkerPool implements TaskExecutor {
@@ -104,12 +107,21 @@ export class WorkerPool implements TaskExecutor {
   private async end(why: (input: TaskInput) => MizuError): Promise<void> {
     this.over = why;
     for (const job of [...this.queue.splice(0), ...this.aloneQueue.splice(0)]) job.reject(why(job.input));
-    await Promise.all([...this.threads].map((thread) => this.terminate(thread)));
+    await Promise.all([...this.threads].map((thread) => this.dismiss(thread)));
   }
 
   private start(alone: boolean): Thread {
     const worker = new Worker(this.options.url, { workerData: this.options.setup });
-    const thread: Thread = { worker, alone, jobs: new Map(), computing: new Set(), ready: false, reason: undefined, watchdog: undefined };
+    const thread: Thread = {
+      worker,
+      alone,
+      jobs: new Map(),
+      computing: new Set(),
+      ready: false,
+      reason: undefined,
+      watchdog: undefined,
+      exited: new Promise((resolve) => worker.once('exit', resolve)),
+    };
     this.threads.add(thread);
     worker.on('message', (reply: WorkerReply) => this.receive(thread, reply));
     // What a thread said before it died comes before `exit`, but not always before `error`.
@@ -123,6 +135,20 @@ export class WorkerPool implements TaskExecutor {
   private terminate(thread: Thread): Promise<number> {
     thread.watchdog?.unsubscribe();
     return thread.worker.terminate();
+  }
+
+  /** Lets a thread end by itself, unless it computes: one that is torn down while it loads its code can take the process with it. */
+  private async dismiss(thread: Thread): Promise<void> {
+    if (thread.computing.size > 0) {
+      await this.terminate(thread);
+      return;
+    }
+    thread.watchdog?.unsubscribe();
+    const request: WorkerRequest = { type: 'end' };
+    thread.worker.postMessage(request);
+    const late = timer(DISMISS_LIMIT_MS).subscribe(() => void this.terminate(thread));
+    await thread.exited;
+    late.unsubscribe();
   }
 
   private bury(thread: Thread, reason: string): void {
@@ -179,7 +205,7 @@ export class WorkerPool implements TaskExecutor {
   }
 
   /** From here on the job computes. */
-  private post(thread: Thread, request: WorkerRequest, transfer: readonly ArrayBuffer[] = []): void {
+  private post(thread: Thread, request: JobRequest, transfer: readonly ArrayBuffer[] = []): void {
     thread.computing.add(request.id);
     thread.worker.postMessage(request, transfer);
     this.watch(thread);
@@ -213,13 +239,13 @@ export class WorkerPool implements TaskExecutor {
       thread.jobs.delete(reply.id);
       if (reply.type === 'done') job.resolve(unpackOutput(reply.output));
       else job.reject(new MizuError(reply.code, reply.message, { ...(reply.hint === undefined ? {} : { hint: reply.hint }) }));
-      if (thread.alone) void this.terminate(thread);
+      if (thread.alone) void this.dismiss(thread);
     }
     this.dispatch();
   }
 
   private async answer(thread: Thread, job: Job, ask: number, questions: readonly Question[]): Promise<void> {
-    let request: WorkerRequest;
+    let request: JobRequest;
     try {
       const answers = await this.options.ask(questions);
       request = { type: 'answers', id: job.id, ask, answers: answers.map(exactAnswer) };

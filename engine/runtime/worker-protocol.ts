@@ -22,10 +22,14 @@ export type PackedOutput = Omit<TaskOutput, 'frames' | 'leaves'> & {
   readonly parts: PackedBytes;
 };
 
-export type WorkerRequest =
+/** About one job. */
+export type JobRequest =
   | { readonly type: 'execute'; readonly id: number; readonly input: PackedInput }
   | { readonly type: 'answers'; readonly id: number; readonly ask: number; readonly answers: readonly Answer[] }
   | { readonly type: 'unanswered'; readonly id: number; readonly ask: number; readonly code: ErrorCode; readonly message: string };
+
+/** `end`: nothing more comes, and what still waits for answers is of no use. */
+export type WorkerRequest = JobRequest | { readonly type: 'end' };
 
 export type WorkerReply =
   /** The program is loaded, or refused; in either case the thread can answer for itself. */

@@ -1,4 +1,7 @@
 /** A dead or silent thread fails the attempts that it computed and no others (P9, law 11), and threads that can't start end the run. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { NEVER, Observable, of } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import type { Answer } from '#engine';
@@ -20,6 +23,7 @@ const done = (id, k, text) => {
 };
 const asking = new Map();
 parentPort.on('message', (request) => {
+  if (request.type === 'end') return parentPort.close();
   if (request.type === 'answers') return done(request.id, 1, new TextDecoder().decode(request.answers[0].response));
   if (request.type === 'unanswered') return parentPort.postMessage({ type: 'failed', id: request.id, code: request.code, message: request.message });
   const { k } = request.input;
@@ -147,6 +151,20 @@ describe('a task that is to be alone', () => {
 });
 
 describe('a closed pool', () => {
+  it('lets a thread that computes nothing end by itself, also one that is still loading', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mizu-pool-'));
+    const ended = join(folder, 'ended');
+    try {
+      const source = `import { writeFileSync } from 'node:fs';
+process.on('exit', (code) => writeFileSync(${JSON.stringify(ended)}, 'with ' + code));
+${OBEDIENT}`;
+      await new WorkerPool({ url: moduleOf(source), size: 1, setup: SETUP, ask: async () => [] }).close();
+      expect(readFileSync(ended, 'utf8')).toBe('with 0');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   it('refuses what runs, what waits, and what comes', async () => {
     const pool = new WorkerPool({ url: moduleOf(OBEDIENT), size: 1, setup: SETUP, ask: async () => [] });
     const all = [task(3), task(7), task(8)].map((input) => rejection(pool.execute(input)));
