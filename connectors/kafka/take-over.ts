@@ -28,7 +28,7 @@ export async function waitSettled({ cluster, topics, waiters }: TakeOverContext,
   const heldUp = places.filter((place) => (stable.get(keyOf(place)) ?? 0) < (ends.get(keyOf(place)) ?? 0));
   if (heldUp.length === 0) return;
   const written = await retrying(TAKEOVER_DEADLINE_MS, () => writtenBy(producerIds, cluster, heldUp));
-  await Promise.all(written.map((place) => waiters.wait(place, (ends.get(keyOf(place)) ?? 0) - 1)));
+  await Promise.all(written.map((place) => waiters.passed(place, (ends.get(keyOf(place)) ?? 0) - 1)));
 }
 
 /** The offsets after the last replicated entries, or after the last decided ones. */

@@ -21,6 +21,8 @@ import {
 
 interface Waiter {
   readonly position: number;
+  /** It reads on from its position once that is passed. */
+  readonly reads: boolean;
   /** Fetches ask from here: the position, or the end where that lies before it. */
   askFrom: number;
   readonly resolve: (reached: boolean) => void;
@@ -49,7 +51,7 @@ interface Channel {
 export interface WaitersContext {
   readonly cluster: Cluster;
   readonly end: (place: PartitionAddress) => Promise<number>;
-  /** Takes what a fetch brought along. */
+  /** Takes what a fetch brought along for a reader that waits where the fetch began. What nobody is about to read would only be held. */
   readonly offer: (place: PartitionAddress, from: number, fetched: Fetched) => void;
 }
 
@@ -68,8 +70,17 @@ export class Waiters {
     this.#context = context;
   }
 
-  /** Resolves with true once the last stable offset has passed the position, with false when the signal aborts. */
-  wait({ topic, partition }: PartitionAddress, position: number, signal?: AbortSignal): Promise<boolean> {
+  /** For a reader: resolves with true once the last stable offset has passed the position, with false when the signal aborts. */
+  wait(place: PartitionAddress, position: number, signal: AbortSignal): Promise<boolean> {
+    return this.#wait(place, position, signal);
+  }
+
+  /** For whoever reads nothing there, such as the writer of what is at the position: resolves once the last stable offset has passed it. */
+  async passed(place: PartitionAddress, position: number): Promise<void> {
+    await this.#wait(place, position, undefined);
+  }
+
+  #wait({ topic, partition }: PartitionAddress, position: number, signal: AbortSignal | undefined): Promise<boolean> {
     if (signal?.aborted) return Promise.resolve(false);
     if (this.#closed) return Promise.reject(closed());
     return new Promise((resolve, reject) => {
@@ -81,6 +92,7 @@ export class Waiters {
       };
       const waiter: Waiter = {
         position,
+        reads: signal !== undefined,
         askFrom: position,
         resolve: (reached) => {
           over();
@@ -254,8 +266,10 @@ export class Waiters {
     } catch (error) {
       return this.#failed(place, error);
     }
+    const wanted = [...place.waiters].some(({ reads, position }) => reads && position === from);
     this.#wake(place, fetched.lastStable);
-    this.#context.offer(place, from, fetched);
+    if (wanted) this.#context.offer(place, from, fetched);
+    else if (fetched.records.length > 0) fetched.memory.letGo();
   }
 
   /** Before the first entry that is left, or beyond the end. */

@@ -91,7 +91,7 @@ export class KafkaWriter implements LogWriter {
 
   async waitVisible(): Promise<void> {
     const places = [...this.#unseen];
-    await Promise.all(places.map(([, place]) => this.#context.waiters.wait(place, place.position)));
+    await Promise.all(places.map(([, place]) => this.#context.waiters.passed(place, place.position)));
     for (const [key, place] of places) if (this.#unseen.get(key) === place) this.#unseen.delete(key);
   }
 

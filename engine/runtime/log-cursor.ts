@@ -40,7 +40,6 @@ export class LogCursor {
   async takeArrived(): Promise<LogEntry | undefined> {
     if (this.at >= this.chunk.length) {
       if (!this.news) return undefined;
-      this.news = false;
       await this.read();
     }
     return this.chunk[this.at++];
@@ -55,6 +54,7 @@ export class LogCursor {
   }
 
   private async read(): Promise<void> {
+    this.news = false;
     this.free?.();
     this.free = undefined;
     const { entries, next, free } = await this.log.read(this.topic, this.partition, this.nextRead, this.options);
@@ -69,9 +69,12 @@ export class LogCursor {
     return this.chunk[this.at]?.offset ?? this.nextRead;
   }
 
-  /** Waits for entries beyond what was read; false when the signal aborts. One that aborted before asks what is there already. */
+  /**
+   * Waits for entries beyond what was read; false when the signal aborts. One that aborted before asks what is there already. Who is to read anyway
+   * waits for nothing: the log would fetch those entries once more, and keep them for a read that never comes.
+   */
   async wait(signal: AbortSignal): Promise<boolean> {
-    if (this.at < this.chunk.length) return true;
+    if (this.at < this.chunk.length || this.news) return true;
     if (signal.aborted) {
       await this.read();
       return this.chunk.length > 0;

@@ -103,7 +103,7 @@ async function main(): Promise<number> {
 try {
   process.exitCode = await main();
 } catch (error) {
-  const usage = error instanceof UsageError || (error as { readonly code?: string }).code?.startsWith('ERR_PARSE_ARGS') === true;
+  const usage = error instanceof UsageError || String((error as { readonly code?: unknown }).code).startsWith('ERR_PARSE_ARGS');
   process.stderr.write(usage ? `${(error as Error).message}\n${HELP}` : `${(error as Error).stack}\n`);
   process.exitCode = usage ? 2 : 1;
 }

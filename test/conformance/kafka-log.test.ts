@@ -4,6 +4,9 @@ import { ConfigResourceTypes, Kafka, logLevel } from 'kafkajs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type KafkaLogOptions, openKafkaLog } from '#connectors/kafka';
 import { type Log, offset, type Retention, type TopicSpec } from '#engine';
+import { parseKafkaAddress } from '../../connectors/kafka/address.ts';
+import { Cluster } from '../../connectors/kafka/cluster.ts';
+import { Waiters } from '../../connectors/kafka/waiters.ts';
 import { describeKafka } from '../support/kafka-broker.ts';
 import { bytes, commitVisibly, note, readAll, readTexts, rejection, START, text } from '../support/log-tools.ts';
 import { describeLog } from './log-laws.ts';
@@ -54,6 +57,28 @@ describeKafka('the log on Kafka', (broker) => {
         const { entries, next } = await log.read('t', 0, from, { maxEntries: 1 });
         expect(entries.map(({ value }) => text(value))).toEqual([`${n}`]);
         from = next;
+      }
+    });
+
+    it('what a fetch brought is kept for the reader who waits for it, and for nobody else', async () => {
+      const address = newAddress();
+      const log = await openAt(address);
+      await log.createTopic({ name: 't', partitions: 1, cleanup: 'keep' });
+      const { brokers, network } = parseKafkaAddress(address);
+      const cluster = new Cluster(brokers, { clientId: 'waits', tls: undefined, sasl: undefined, dial: (at) => at });
+      const offered: number[] = [];
+      const waiters = new Waiters({ cluster, end: () => log.end('t', 0), offer: (_, from) => void offered.push(from) });
+      const place = { topic: `${network}.t`, partition: 0 };
+      try {
+        const writer = await log.openWriter('w');
+        const offsets = await commitVisibly(writer, [note('t', 0, 'a'), note('t', 0, 'b')]);
+        await waiters.passed(place, offsets[0] ?? 0);
+        expect(offered).toEqual([]);
+        expect(await waiters.wait(place, offsets[0] ?? 0, new AbortController().signal)).toBe(true);
+        expect(offered).toEqual([offsets[0]]);
+      } finally {
+        waiters.close();
+        cluster.close();
       }
     });
 
