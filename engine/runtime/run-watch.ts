@@ -1,6 +1,6 @@
 /**
- * Follows a run by reading its control log and what its members report, as anyone can from any machine; writes nothing. Control is read once; results only from the newest mark on, which holds the totals
- * of all that came before (P14), so a long run is looked at as fast as a short one. Memory is bounded by the tasks that are not complete (law 6).
+ * Follows a run by reading its control log and what its members report, as anyone can from any machine; writes nothing. Control is read once, from its begin: what each member did and lost stands
+ * there alone. Results are read from the newest mark on only, which holds the totals of all that came before (P14). Memory is bounded by the tasks that are not complete (law 6).
  */
 import { offset } from '../contract/ids.ts';
 import type { Log } from '../contract/log.ts';

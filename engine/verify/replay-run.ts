@@ -177,6 +177,7 @@ class Replay {
   }
 
   async compare(from: number, to: number): Promise<Compared> {
+    await this.reader.startAt(from - 1);
     await this.reader.skipPublished(from);
     const ahead: { readonly output: Promise<TaskOutput | Error> }[] = [];
     let next = from;

@@ -4,7 +4,7 @@
  */
 import { MizuError } from '../contract/errors.ts';
 import { offset } from '../contract/ids.ts';
-import type { Log } from '../contract/log.ts';
+import type { Log, LogEntry } from '../contract/log.ts';
 import type { Json } from '../contract/program.ts';
 import type { ControlBody, CutEntry, FinishReason } from '../dispatch/control-entry.ts';
 import { decodeControl } from '../dispatch/control-entry.ts';
@@ -17,6 +17,7 @@ import { LeafStream } from '../runtime/leaf-stream.ts';
 import { originOf } from '../runtime/checkpointer.ts';
 import { readAll } from '../runtime/log-cursor.ts';
 import { WINDOW_PER_SLOT } from '../runtime/run-context.ts';
+import { seekEntry } from '../runtime/seek-entry.ts';
 import { RunTopics } from '../runtime/topics.ts';
 import type { PlacedHead } from '../runtime/tree-place.ts';
 import { readHead } from '../runtime/tree-place.ts';
@@ -105,13 +106,15 @@ export class RunReader {
   readonly last: number;
   readonly head: PlacedHead | undefined;
   private readonly log: Log;
+  private readonly publicKey: Uint8Array;
   private kept: KeptTasks;
-  private readonly leafStream: LeafStream;
+  private leafStream: LeafStream;
   /** By stage and partition, opened when first read. */
   private readonly inboxes = new Map<string, Promise<FrameInbox>>();
   private readonly publishers: readonly PublishedReader[];
 
-  private constructor(log: Log, run: DeployedRun, facts: RunFacts, { last, head }: Extent, kept: KeptTasks) {
+  private constructor(log: Log, run: DeployedRun, facts: RunFacts, { last, head, publicKey }: Extent, kept: KeptTasks) {
+    this.publicKey = publicKey;
     this.log = log;
     this.run = run;
     this.topics = new RunTopics(run.run);
@@ -201,7 +204,15 @@ export class RunReader {
     return inbox;
   }
 
-  /** Goes on at task k, passing over what was published before it. */
+  /** Begins at task k: leaves are read from where the newest head at or below it says, published records are looked for. */
+  async startAt(k: number): Promise<void> {
+    const { log, topics, run } = this;
+    if (k <= 0) return;
+    const head = await headBelow(log, run, k, this.publicKey);
+    this.leafStream = new LeafStream(log, topics.proofs, run.program, head?.place.proofs);
+  }
+
+  /** Passes over what was published before task k. */
   async skipPublished(k: number): Promise<void> {
     for (const reader of this.publishers) await reader.skipTo(k);
   }
@@ -229,6 +240,22 @@ function titleOf({ run }: DeployedRun): string {
 interface Extent {
   readonly last: number;
   readonly head: PlacedHead | undefined;
+  readonly publicKey: Uint8Array;
+}
+
+/** The newest head that the run's key signed with at most k tasks in its tree: it says where the leaves of later ones are found. */
+async function headBelow(log: Log, run: DeployedRun, k: number, publicKey: Uint8Array): Promise<PlacedHead | undefined> {
+  const { checkpoints } = new RunTopics(run.run);
+  const names = { title: titleOf(run), origin: originOf(log.network, run.run) };
+  const isBelow = (entry: LogEntry): boolean => Number(entry.headers['tasks']) <= k;
+  const from = Math.max(0, (await seekEntry(log, checkpoints, 0, isBelow)) - 1);
+  let newest: LogEntry | undefined;
+  for await (const entry of readAll(log, checkpoints, 0, offset(from))) {
+    if (!isBelow(entry)) break;
+    newest = entry;
+  }
+  const head = newest === undefined ? undefined : readHead(newest, names, publicKey);
+  return head !== undefined && head.place.tasks <= k ? head : undefined;
 }
 
 async function extentOf(
@@ -240,9 +267,10 @@ async function extentOf(
   const topics = new RunTopics(run.run);
   if (closed && finish === undefined) throw new MizuError('LOG_CORRUPT', `${topics.control}: the run is closed, and was never finished`);
   const key = publicKey ?? parseVkey(await verifierKeyOf(log, run)).publicKey;
+  const extent = (last: number): Extent => ({ last, head, publicKey: key });
   const names = { title: titleOf(run), origin: originOf(log.network, run.run) };
   const head = moment.head === undefined ? undefined : readHead(moment.head, names, key);
-  if (closed && finish !== undefined) return { last: finish.last, head };
+  if (closed && finish !== undefined) return extent(finish.last);
   if (moment.head === undefined) {
     throw new MizuError('CHECK_FAILED', `'${names.title}' goes on, and nothing of it is signed yet`, {
       hint: 'While it runs, a head is signed after 64 tasks or 10 seconds: try again then. If nobody runs it, run its workflow again with the same --log: it goes on where it stopped.',
@@ -254,5 +282,5 @@ async function extentOf(
       `${topics.checkpoints}, offset ${moment.head.offset}: the key of the run did not sign this head, or not the tasks that are in its tree`,
     );
   }
-  return { last: head.place.tasks - 1, head };
+  return extent(head.place.tasks - 1);
 }

@@ -6,6 +6,7 @@ import { decodeDrop } from '../proof/effect.ts';
 import { readConfluentFrame } from '../proof/framing.ts';
 import { fromUtf8 } from '../proof/sha256.ts';
 import { LogCursor } from '../runtime/log-cursor.ts';
+import { seekEntry } from '../runtime/seek-entry.ts';
 import type { RunTopics } from '../runtime/topics.ts';
 import { readAt } from './report.ts';
 
@@ -40,13 +41,25 @@ interface Numbered {
 
 /** One cursor that can be looked at before it is taken. */
 class Peeked {
-  private readonly cursor: LogCursor;
+  private readonly log: Log;
+  private cursor: LogCursor;
   private readonly title: string;
   private head: Numbered | undefined;
 
   constructor(log: Log, topic: string, partition: number, title: string) {
+    this.log = log;
     this.cursor = new LogCursor(log, topic, partition);
     this.title = title;
+  }
+
+  /** Goes on at the first entry of task k or a later one. */
+  async skipTo(k: number): Promise<void> {
+    const { topic, partition } = this.cursor;
+    if (this.head === undefined && this.cursor.position === 0) {
+      const from = await seekEntry(this.log, topic, partition, (entry) => keyOfRecord(entry, this.title, topic, partition).k < k);
+      this.cursor = new LogCursor(this.log, topic, partition, from);
+    }
+    for (let head = await this.peek(); head !== undefined && head.k < k; head = await this.peek()) this.take();
   }
 
   async peek(): Promise<Numbered | undefined> {
@@ -104,9 +117,7 @@ export class PublishedReader {
 
   /** Passes over the entries of tasks before k. */
   async skipTo(k: number): Promise<void> {
-    for (const source of this.sources()) {
-      for (let head = await source.peek(); head !== undefined && head.k < k; head = await source.peek()) source.take();
-    }
+    for (const source of this.sources()) await source.skipTo(k);
   }
 
   /** Everything of task k, if it stands next. */

@@ -211,11 +211,13 @@ describe('replay', () => {
     );
   });
 
-  test('of a late range reads the newest snapshot before it and the deltas after that, not those before', {
+  test('of a late range reads the newest snapshot before it, the deltas after that, and the leaves after a head', {
     timeout: LIMIT_MS,
   }, async () => {
     await withForgotten(0, async (log, run) => {
       expect(await replayed(log, run, { tasks: { from: snapshot + 2, to: snapshot + 3 } })).toMatchObject({ ok: true, tasks: 2 });
+      // Of leaves, one of a task and two of its steps; a head is signed after 64 tasks.
+      expect(log.reads.get(topics.proofs) ?? 0).toBeLessThan(3 * (TASKS - 3 * 64));
       expect(log.reads.get(topics.state(1)) ?? 0).toBeLessThanOrEqual(2 * (TASKS - SNAPSHOT_STEPS + 1));
     });
   });
