@@ -1,6 +1,10 @@
 /** What the engine tells, as a line of the log: level, text, and the run, role, task or step that it concerns. */
 import type { RunEvent, ServeEvent } from '#engine';
-import { loggedError } from './logger.ts';
+import { shortened } from './format.ts';
+import { loggedError, loggedText } from './logger.ts';
+
+/** Longest message of a failed attempt. */
+const MESSAGE_LIMIT = 500;
 
 export interface EventLine {
   readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error';
@@ -43,13 +47,15 @@ function runLine(event: RunEvent): EventLine {
     case 'failed':
       return line('warn', 'failed, goes on', { ...placeOf(event.name), error: loggedError(event.error) });
     case 'attempt': {
-      const { k, attempt, state, code, seconds } = event;
+      const { k, attempt, state, code, step, message, seconds } = event;
       const fields = {
         role: 'node',
         task: `0/${k}`,
         attempt,
         ...(state === 'started' ? {} : { seconds }),
         ...(code === undefined ? {} : { code }),
+        ...(step === undefined ? {} : { step }),
+        ...(message === undefined ? {} : { error: shortened(loggedText(message), MESSAGE_LIMIT) }),
       };
       return line(state === 'failed' ? 'warn' : 'debug', `attempt ${state}`, fields);
     }

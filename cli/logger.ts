@@ -19,9 +19,14 @@ export async function openLogger(level: string, bindings: Readonly<Record<string
 /** Addresses may hold a user and a password. */
 const USER_INFO = /(:\/\/)[^/@\s]+@/g;
 
+/** Without what an address may hold of an account. */
+export function loggedText(text: string): string {
+  return text.replaceAll(USER_INFO, '$1***@');
+}
+
 /** An error as a line shows it. */
 export function loggedError(error: unknown): Readonly<Record<string, string>> {
-  const message = messageOf(error).replaceAll(USER_INFO, '$1***@');
+  const message = loggedText(messageOf(error));
   if (!(error instanceof MizuError))
     return { code: 'INTERNAL', message, ...(error instanceof Error && error.stack !== undefined ? { stack: error.stack } : {}) };
   return {

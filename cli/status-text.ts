@@ -210,8 +210,8 @@ function troubleLines({ losses, failures }: RunStatus): string[] {
   const reasons = { silent: 'was silent for too long', left: 'left', replaced: 'was replaced by another process of that name' };
   const lost = losses.map(({ node, name, reason, ago }) => `  node ${node} (${name}) ${reasons[reason]}, ${ticksText(ago)} ago`);
   const failed = failures.map(
-    ({ k, attempt, node, code, message }) =>
-      `  task 0/${k}, attempt ${attempt} on node ${node}: ${code}, ${oneLine(shortened(message, MESSAGE_LIMIT))}`,
+    ({ k, attempt, node, code, step, message }) =>
+      `  task 0/${k}, attempt ${attempt} on node ${node}${step === null ? '' : `, step ${step}`}: ${code}, ${oneLine(shortened(message, MESSAGE_LIMIT))}`,
   );
   return [
     ...(lost.length === 0 ? [] : ['', 'Members that are gone:', ...lost]),

@@ -64,7 +64,7 @@ export async function runOp(op: LoadedOp, block: Block, ask: AskAll): Promise<Op
     else if ('question' in op.executor) await answerAll(op.executor, block, recorder, ask);
     else throw new MizuError('INTERNAL', `step '${op.spec.id}' is keyed and can't run on a block`);
   } catch (error) {
-    if (error instanceof MizuError) throw error;
+    if (error instanceof MizuError) throw ofStep(error, op.spec.id);
     throw new MizuError('INTERNAL', `Step '${op.spec.id}' (${op.spec.op}) failed as a whole: ${messageOf(error)}`, {
       cause: error,
       component: op.spec.id,
@@ -74,6 +74,13 @@ export async function runOp(op: LoadedOp, block: Block, ask: AskAll): Promise<Op
   const applied = recorder.apply();
   if (op.spec.reads.includes(SOURCE_FIELD.name) && block.has(SOURCE_FIELD.name)) block.remove(SOURCE_FIELD.name);
   return { effectHash: hashEffect(applied.effect), applied, drops: applied.drops, gas: gas + applied.effect.charge, in: live };
+}
+
+/** The same error, which names the step if it named nothing. */
+function ofStep(error: MizuError, step: string): MizuError {
+  if (error.component !== undefined) return error;
+  const { code, message, hint, problems } = error;
+  return new MizuError(code, message, { cause: error, component: step, problems, ...(hint === undefined ? {} : { hint }) });
 }
 
 async function answerAll(

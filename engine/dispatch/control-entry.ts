@@ -204,6 +204,8 @@ export interface FailedAttempt {
   readonly attempt: number;
   readonly node: number;
   readonly code: string;
+  /** Id of the step in which, where it was one. */
+  readonly step?: string | undefined;
   readonly message: string;
 }
 

@@ -42,6 +42,8 @@ export interface Failure {
   readonly attempt: number;
   readonly node: number;
   readonly code: string;
+  /** Id of the step in which; null where it was none. */
+  readonly step: string | null;
   readonly message: string;
 }
 
@@ -115,8 +117,8 @@ export class MemberTally {
     if (fresh) tally.heard = this.fold.tick;
     if (body.type === 'heartbeat') tally.memory = body.memory;
     if (body.type !== 'failed-attempt') return;
-    const { k, attempt, node, code, message } = body;
-    keepNewest(this.failures, { k, attempt, node, code, message });
+    const { k, attempt, node, code, step = null, message } = body;
+    keepNewest(this.failures, { k, attempt, node, code, step, message });
   }
 
   get losses(): readonly Loss[] {

@@ -37,9 +37,14 @@ export interface AttemptEvent {
   readonly k: number;
   readonly attempt: number;
   readonly state: 'started' | 'committed' | 'failed' | 'dropped';
+  /** Of one that failed: why, and the step in which, where it was one. */
   readonly code?: string | undefined;
+  readonly message?: string | undefined;
+  readonly step?: string | undefined;
   readonly seconds: number;
 }
+
+type AttemptFailure = Pick<AttemptEvent, 'step'> & { readonly code: string; readonly message: string };
 
 export interface NodeOptions {
   /** The member's number. */
@@ -119,9 +124,9 @@ export class Node {
       output = await this.execute(task, [...task.poison]);
     } catch (error) {
       if (this.idle) return tell('dropped');
-      const failure = failureOf(error);
+      const failure = { ...failureOf(error), ...this.stepOf(error) };
       await this.report({ type: 'failed-attempt', k, attempt, node: this.id, ...failure });
-      return tell('failed', failure.code);
+      return tell('failed', failure);
     }
     if (this.idle) return tell('dropped');
     await this.committer.commit(this.appends(attempt, output));
@@ -139,12 +144,18 @@ export class Node {
   }
 
   /** Tells that an attempt is started; the function that it gives tells how it ended. */
-  private begin(k: number, attempt: number): (state: AttemptEvent['state'], code?: string) => void {
+  private begin(k: number, attempt: number): (state: AttemptEvent['state'], failure?: AttemptFailure) => void {
     const began = performance.now();
-    const tell = (state: AttemptEvent['state'], code?: string): void =>
-      this.onAttempt({ type: 'attempt', k, attempt, state, code, seconds: (performance.now() - began) / 1000 });
+    const tell = (state: AttemptEvent['state'], failure?: AttemptFailure): void =>
+      this.onAttempt({ type: 'attempt', k, attempt, state, ...failure, seconds: (performance.now() - began) / 1000 });
     tell('started');
     return tell;
+  }
+
+  private stepOf(error: unknown): Pick<AttemptFailure, 'step'> {
+    const step = error instanceof MizuError ? error.component : undefined;
+    const isStep = this.context.program.stages[0]?.ops.some(({ id }) => id === step) === true;
+    return step === undefined || !isStep ? {} : { step };
   }
 
   /** Executes a part of a task that died, alone, and says no more than whether it lived (P9). */

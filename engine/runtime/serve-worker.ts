@@ -51,8 +51,8 @@ export function serveWorker(registry: Registry): void {
       for (const frame of output.frames) freeBytes(frame);
       reply({ type: 'done', id, output: packed }, [packed.parts.buffer]);
     } catch (error) {
-      const known = error instanceof MizuError ? error : undefined;
-      reply({ type: 'failed', id, code: known?.code ?? 'INTERNAL', message: messageOf(error), hint: known?.hint });
+      const { code = 'INTERNAL', hint, component } = error instanceof MizuError ? error : {};
+      reply({ type: 'failed', id, code, message: messageOf(error), hint, component });
     } finally {
       if (input.records !== undefined) freeBytes(new Uint8Array(input.records.buffer));
     }

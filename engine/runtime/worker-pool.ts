@@ -238,7 +238,7 @@ export class WorkerPool implements TaskExecutor {
     else {
       thread.jobs.delete(reply.id);
       if (reply.type === 'done') job.resolve(unpackOutput(reply.output));
-      else job.reject(new MizuError(reply.code, reply.message, { ...(reply.hint === undefined ? {} : { hint: reply.hint }) }));
+      else job.reject(failedReply(reply));
       if (thread.alone) void this.dismiss(thread);
     }
     this.dispatch();
@@ -259,4 +259,8 @@ export class WorkerPool implements TaskExecutor {
 
 function closedBefore(input: TaskInput): MizuError {
   return new MizuError('WORKER_DIED', `The pool was closed before task ${input.k} was done`);
+}
+
+function failedReply({ code, message, hint, component }: Extract<WorkerReply, { readonly type: 'failed' }>): MizuError {
+  return new MizuError(code, message, { ...(hint === undefined ? {} : { hint }), ...(component === undefined ? {} : { component }) });
 }

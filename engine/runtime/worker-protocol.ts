@@ -42,6 +42,8 @@ export type WorkerReply =
       readonly code: ErrorCode;
       readonly message: string;
       readonly hint?: string | undefined;
+      /** What failed: the step, where one did. */
+      readonly component?: string | undefined;
     };
 
 export function packInput({ records, ...input }: TaskInput): PackedInput {

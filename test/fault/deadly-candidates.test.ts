@@ -43,6 +43,9 @@ async function here(
 const poisonOf = ({ read }: Ended): unknown[] => read.control.flatMap((body) => (body.type === 'poison' ? [[body.k, body.i]] : []));
 const failedOf = ({ read }: Ended): unknown[] => read.drops.flatMap((drop) => (drop.code === 'POISON' ? [drop.id] : []));
 
+/** Some twenty threads are started one after the other, each of which loads the whole program. */
+const REAL_THREADS_MS = 300_000;
+
 describe('a candidate that kills its workers', () => {
   it('is failed by control, alone, and named', async () => {
     const compiled = await compileDeadly(COUNTED, []);
@@ -102,16 +105,20 @@ describe('a candidate that kills its workers', () => {
     }
   });
 
-  it('kills real threads, and gives the same run as where deaths are only told of', async () => {
-    const compiled = await compileDeadly(COUNTED, [21]);
-    const told = await withQuickLog((log) => here(compiled, log, { kills: [21] }));
-    const real = await withQuickLog(async (log) => {
-      const summary = await runCompiled(compiled, { log, workers: 2, registry: DEADLY_REGISTRY, workerUrl: DEADLY_WORKER_URL });
-      return { summary, read: await readOutcome(log) };
-    });
-    expect(failedOf(real)).toEqual(['2.5']);
-    expect(bytesOf(real)).toEqual(bytesOf(told));
-  });
+  it(
+    'kills real threads, and gives the same run as where deaths are only told of',
+    async () => {
+      const compiled = await compileDeadly(COUNTED, [21]);
+      const told = await withQuickLog((log) => here(compiled, log, { kills: [21] }));
+      const real = await withQuickLog(async (log) => {
+        const summary = await runCompiled(compiled, { log, workers: 2, registry: DEADLY_REGISTRY, workerUrl: DEADLY_WORKER_URL });
+        return { summary, read: await readOutcome(log) };
+      });
+      expect(failedOf(real)).toEqual(['2.5']);
+      expect(bytesOf(real)).toEqual(bytesOf(told));
+    },
+    REAL_THREADS_MS,
+  );
 
   it('is not blamed for a task that dies only as a whole: the run stops, and can be gone on with once that is mended', async () => {
     const compiled = await compileDeadly(COUNTED, []);

@@ -2,7 +2,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { compileWorkflow, type Log, type RunSummary } from '#engine';
+import { compileWorkflow, type Log, readRun, readStatus, type RunSummary } from '#engine';
 import type { CompiledFile } from '#topologies';
 import { memoryHost } from '../support/memory-host.ts';
 import { rejection } from '../support/log-tools.ts';
@@ -64,6 +64,12 @@ describe('a worker thread', () => {
         const error = await rejection(run(compiled, log));
         expect(error.code).toBe('ATTEMPTS_EXHAUSTED');
         expect(error.message).toContain("Step 'fragile' (fragile) failed as a whole: a defect of this operator");
+        const { failures } = await readStatus(log, await readRun(log, 'w'));
+        expect(failures.at(-1)).toMatchObject({
+          code: 'INTERNAL',
+          step: 'fragile',
+          message: expect.stringContaining('a defect of this operator'),
+        });
         const mended = await run(compiled, log, { order: 2 });
         const spared = await spare(compiled);
         expect({ root: mended.summary.root, bytes: mended.read.bytes }).toEqual({ root: spared.summary.root, bytes: spared.read.bytes });

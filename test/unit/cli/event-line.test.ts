@@ -11,11 +11,29 @@ const fieldsOf = (event: RunEvent) => eventLine(told(event));
 describe('a line of the log', () => {
   it.each<[RunEvent, object]>([
     [
-      { type: 'attempt', k: 7, attempt: 1, state: 'failed', code: 'WORKER_DIED', seconds: 2 },
+      {
+        type: 'attempt',
+        k: 7,
+        attempt: 1,
+        state: 'failed',
+        code: 'UPSTREAM_UNREACHABLE',
+        step: 'body',
+        message: 'no answer from http://ann:s3cret@models:8080/v1',
+        seconds: 2,
+      },
       {
         level: 'warn',
         message: 'attempt failed',
-        fields: { run: 'w/1', role: 'node', task: '0/7', attempt: 1, code: 'WORKER_DIED', seconds: 2 },
+        fields: {
+          run: 'w/1',
+          role: 'node',
+          task: '0/7',
+          attempt: 1,
+          code: 'UPSTREAM_UNREACHABLE',
+          step: 'body',
+          error: 'no answer from http://***@models:8080/v1',
+          seconds: 2,
+        },
       },
     ],
     [

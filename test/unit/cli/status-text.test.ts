@@ -55,7 +55,7 @@ const STATUS: RunStatus = {
   ],
   employed: 2,
   losses: [{ node: 1, name: 'two', reason: 'silent', ago: 10 }],
-  failures: [{ k: 9, attempt: 0, node: 1, code: 'WORKER_DIED', message: 'it\nended' }],
+  failures: [{ k: 9, attempt: 0, node: 1, code: 'INTERNAL', step: 'short', message: 'it\nended' }],
   copies: { equal: 3, unequal: 0 },
   unequal: [],
   waiting: null,
@@ -83,7 +83,7 @@ describe('the standing of a run', () => {
       /1 keyed × 8 +20 +1 +5 +0 +40 +0 +70 +0 B +3\.00 kB +task 20 waits 0\.50 s/,
       /0 +one +2\/2 +26 +100\.0 % +1 +1 +4 +4,070 +7 B +3\.01 kB +0\.50 s ago +250\.0 MB +1\/0-2,5 checkpointer/,
       /node 1 \(two\) was silent for too long, 5\.00 s ago/,
-      /task 0\/9, attempt 0 on node 1: WORKER_DIED, it\\nended/,
+      /task 0\/9, attempt 0 on node 1, step short: INTERNAL, it\\nended/,
     ])
       expect(shown).toMatch(line);
     expect(shown).not.toMatch(/ $/m);
