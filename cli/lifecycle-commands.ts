@@ -60,7 +60,7 @@ export function addLifecycleCommands(program: Command, run: RunAction, tools: Li
     .runCommand(program.command('status'))
     .description('Show where a run stands: stages, members, speed, cost, failures; or what it came to')
     .option('--watch', 'show it again whenever the run moves, until it is finished or Ctrl-C')
-    .option('--explain <task>', 'why a task, such as 0/17, was given to whom')
+    .option('--explain <task>', 'why a task, such as 0/17, or a keyed partition, such as 1/0, was given to whom')
     .action((name: string, options: CommonOptions & StatusOptions) =>
       run(options, async (context) => (await import('./commands/status.ts')).status(context, name, options)),
     );

@@ -1,6 +1,6 @@
 /** `mizu status NAME`: where a run stands, or what it came to; `--watch` follows it, `--explain` recomputes who was given a task. */
 import type { DeployedRun, Json, Log, RunStatus } from '#engine';
-import { explainTask, explanationText, MizuError, readStatus, RunWatch } from '#engine';
+import { explainStep, explainTask, explanationText, leaseText, MizuError, readStatus, RunWatch } from '#engine';
 import { openExternal, openLog } from '#topologies';
 import type { Context, Outcome } from '../context.ts';
 import { bytesText } from '../format.ts';
@@ -60,11 +60,13 @@ async function watch(context: Context, log: Log, run: DeployedRun): Promise<Outc
 }
 
 async function explain(context: Context, log: Log, run: DeployedRun, text: string): Promise<Outcome> {
+  const step = /^([1-9]\d{0,3})\/(\d{1,4})(?:\/\d{1,15})?$/.exec(text);
+  if (step !== null) return explainLease(context, log, run, { stage: Number(step[1]), partition: Number(step[2]) });
   const match = /^(?:0\/)?(\d{1,15})$/.exec(text);
   if (match === null) {
-    throw new MizuError('USAGE', `--explain '${text}' names no task of the source stage`, {
+    throw new MizuError('USAGE', `--explain '${text}' names no task`, {
       component: '--explain',
-      hint: 'Give 0/K, such as 0/17. Steps of keyed stages belong to whoever holds the lease, which `mizu status` shows.',
+      hint: 'Give 0/K for a task of the source stage, such as 0/17, or STAGE/PARTITION or STAGE/PARTITION/K for steps of a keyed stage, such as 1/0.',
     });
   }
   const explanations = await explainTask(log, run, Number(match[1]));
@@ -76,6 +78,28 @@ async function explain(context: Context, log: Log, run: DeployedRun, text: strin
     });
   await context.out.text(explanations.map(explanationText).join('\n\n'));
   return { result: { task: `0/${match[1]}`, attempts: explanations.map((one): Json => JSON.parse(JSON.stringify(one)) as Json) } };
+}
+
+/** Steps are not assigned one by one: whoever holds the lease of the partition takes them, in order. */
+async function explainLease(
+  context: Context,
+  log: Log,
+  run: DeployedRun,
+  place: { readonly stage: number; readonly partition: number },
+): Promise<Outcome> {
+  const name = `${place.stage}/${place.partition}`;
+  const title = `${run.run.name}/${run.run.generation}`;
+  const found = await explainStep(log, run, place);
+  if (found === undefined || found.grants === 0)
+    throw new MizuError('NOT_FOUND', `${found === undefined ? `'${title}' has no partition` : `Nobody was ever given partition`} ${name}`, {
+      component: title,
+      hint: `\`mizu status ${title}\` shows its stages, with the partitions of each, and who has which.`,
+    });
+  const { grants, leases, held } = found;
+  const more = grants > leases.length ? [`${grants} grants so far; the newest:`] : [];
+  const gone = held ? [] : ['Its holder is gone, and nobody has it now.'];
+  await context.out.text([...more, ...leases.map(leaseText), ...gone].join('\n\n'));
+  return { result: { partition: name, grants, held, leases: leases.map((one): Json => JSON.parse(JSON.stringify(one)) as Json) } };
 }
 
 function readOptions(context: Context, log: Log): Parameters<typeof RunWatch.open>[2] {

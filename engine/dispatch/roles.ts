@@ -64,7 +64,8 @@ interface Lease {
   readonly state: RoleState | undefined;
 }
 
-function leaseEntries(fold: ControlFold, stages: readonly KeyedStage[]): ControlBody[] {
+/** Free leases first, then moves, in the order in which they are written: each as if those before it were in control. */
+export function leaseEntries(fold: ControlFold, stages: readonly KeyedStage[]): ControlBody[] {
   const leases = stages.flatMap(({ index, partitions }) =>
     Array.from({ length: partitions }, (_, partition): Lease => {
       return { stage: index, partition, state: fold.leases.get(`${index}/${partition}`) };

@@ -39,41 +39,52 @@ async function run(compiled: CompiledFile, log: Log, how: { order?: number } = {
 /** In this process, where nothing may die: the mark is there. */
 const spare = (compiled: CompiledFile) => withQuickLog((log) => run(compiled, log, { order: 1 }));
 
-describe('a worker thread', () => {
-  it('is replaced when it dies, and the run ends as if it had not', async () => {
-    for (const how of ['exit', 'uncaught'] as const) {
-      await withFragile(how, async (compiled, mark) => {
-        const struck = await withQuickLog((log) => run(compiled, log));
-        const dead = struck.read.control.filter((body) => body.type === 'dead');
-        expect(
-          dead.map((body) => body.reason),
-          how,
-        ).toContain('WORKER_DIED');
-        expect(struck.read.drops.filter((drop) => drop.code === 'POISON')).toEqual([]);
-        writeFileSync(mark, 'beforehand');
-        const spared = await spare(compiled);
-        expect(spared.read.control.filter((body) => body.type === 'dead')).toEqual([]);
-        expect({ root: struck.summary.root, bytes: struck.read.bytes }).toEqual({ root: spared.summary.root, bytes: spared.read.bytes });
-      });
-    }
-  }, 30_000);
+/** Every thread loads the whole program when it starts, and others may want the machine meanwhile. */
+const THREADS_MS = 300_000;
 
-  it('that meets a defect of an operator ends the run with the step named, and the run goes on once it is mended', async () => {
-    await withFragile('defect', async (compiled) => {
-      await withQuickLog(async (log) => {
-        const error = await rejection(run(compiled, log));
-        expect(error.code).toBe('ATTEMPTS_EXHAUSTED');
-        expect(error.message).toContain("Step 'fragile' (fragile) failed as a whole: a defect of this operator");
-        const { failures } = await readStatus(log, await readRun(log, 'w'));
-        expect(failures.at(-1)).toMatchObject({
-          code: 'INTERNAL',
-          step: 'fragile',
-          message: expect.stringContaining('a defect of this operator'),
+describe('a worker thread', () => {
+  it(
+    'is replaced when it dies, and the run ends as if it had not',
+    async () => {
+      for (const how of ['exit', 'uncaught'] as const) {
+        await withFragile(how, async (compiled, mark) => {
+          const struck = await withQuickLog((log) => run(compiled, log));
+          const dead = struck.read.control.filter((body) => body.type === 'dead');
+          expect(
+            dead.map((body) => body.reason),
+            how,
+          ).toContain('WORKER_DIED');
+          expect(struck.read.drops.filter((drop) => drop.code === 'POISON')).toEqual([]);
+          writeFileSync(mark, 'beforehand');
+          const spared = await spare(compiled);
+          expect(spared.read.control.filter((body) => body.type === 'dead')).toEqual([]);
+          expect({ root: struck.summary.root, bytes: struck.read.bytes }).toEqual({ root: spared.summary.root, bytes: spared.read.bytes });
         });
-        const mended = await run(compiled, log, { order: 2 });
-        const spared = await spare(compiled);
-        expect({ root: mended.summary.root, bytes: mended.read.bytes }).toEqual({ root: spared.summary.root, bytes: spared.read.bytes });
+      }
+    },
+    THREADS_MS,
+  );
+
+  it(
+    'that meets a defect of an operator ends the run with the step named, and the run goes on once it is mended',
+    async () => {
+      await withFragile('defect', async (compiled) => {
+        await withQuickLog(async (log) => {
+          const error = await rejection(run(compiled, log));
+          expect(error.code).toBe('ATTEMPTS_EXHAUSTED');
+          expect(error.message).toContain("Step 'fragile' (fragile) failed as a whole: a defect of this operator");
+          const { failures } = await readStatus(log, await readRun(log, 'w'));
+          expect(failures.at(-1)).toMatchObject({
+            code: 'INTERNAL',
+            step: 'fragile',
+            message: expect.stringContaining('a defect of this operator'),
+          });
+          const mended = await run(compiled, log, { order: 2 });
+          const spared = await spare(compiled);
+          expect({ root: mended.summary.root, bytes: mended.read.bytes }).toEqual({ root: spared.summary.root, bytes: spared.read.bytes });
+        });
       });
-    });
-  }, 30_000);
+    },
+    THREADS_MS,
+  );
 });

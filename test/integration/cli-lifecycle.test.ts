@@ -103,7 +103,19 @@ describe('a run that is deployed and steered by commands', { timeout: STUCK_MS }
   it('explains by the log who was given a task', async () => {
     const { code, stdout } = await on('status', 'dice', '--explain', '0/1');
     expect([code, stdout]).toEqual([0, expect.stringMatching(/Task 0\/1, attempt 0: node 0 \(one\).*The log says the same\./s)]);
-    expect((await on('status', 'dice', '--explain', '1/0/1')).code).toBe(2);
+    const lease = await on('status', 'dice', '--explain', '1/0/1');
+    expect([lease.code, lease.stdout]).toEqual([
+      0,
+      expect.stringMatching(/^Partition 1\/0, epoch 0: node 0 \(one\), .*nobody had it before.*The log says the same\.$/ms),
+    ]);
+    expect(await onJson('status', 'dice', '--explain', '1/0')).toMatchObject({
+      partition: '1/0',
+      grants: 1,
+      held: true,
+      leases: [{ equal: true }],
+    });
+    expect((await on('status', 'dice', '--explain', '1/99')).code).toBe(2);
+    expect((await on('status', 'dice', '--explain', 'x/1')).code).toBe(2);
     expect((await on('status', 'dice', '--explain', '0/999999999')).code).toBe(2);
   });
 
