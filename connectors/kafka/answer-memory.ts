@@ -5,6 +5,21 @@
  */
 import { freeBytes } from '#engine';
 
+/** Fewer bytes are copied out of an answer: readers of little entries, such as those of control, keep them, and would keep all that came with them. */
+const COPIED_BYTES = 64 * 1024;
+
+/** The records of a partition, and what is held for them, if anything is. */
+export function takeRecords({ records, memory }: { readonly records: Buffer; readonly memory: AnswerMemory }): {
+  readonly records: Buffer;
+  readonly memory: AnswerMemory | undefined;
+} {
+  if (records.length >= COPIED_BYTES) return { records, memory };
+  if (records.length === 0) return { records, memory: undefined };
+  const copied = Buffer.from(records);
+  memory.letGo();
+  return { records: copied, memory: undefined };
+}
+
 export class AnswerMemory {
   readonly #bytes: Buffer;
   #holders = 0;

@@ -1,7 +1,7 @@
 /** Reads committed entries of partitions, and says where they end. What a fetch brought beyond a read waits for the next one. */
 import { setImmediate as othersTurn } from 'node:timers/promises';
 import { type LogEntry, MizuError, type Offset, offset, type ReadOptions, type ReadResult } from '#engine';
-import type { AnswerMemory } from './answer-memory.ts';
+import { type AnswerMemory, takeRecords } from './answer-memory.ts';
 import type { PartitionAddress } from './api.ts';
 import { EARLIEST, type Fetched, fetch, LATEST, listOffsets } from './api-data.ts';
 import type { Cluster, Links } from './cluster.ts';
@@ -165,8 +165,8 @@ export async function askOffset(link: Link, place: PartitionAddress, timestamp: 
 }
 
 function chunkOf(place: PartitionAddress, fetched: Fetched, from: number): Chunk {
-  const { records, aborted, lastStable, memory } = fetched;
-  return { records: new FetchedRecords(name(place), records, aborted, from), memory: records.length > 0 ? memory : undefined, lastStable };
+  const { records, memory } = takeRecords(fetched);
+  return { records: new FetchedRecords(name(place), records, fetched.aborted, from), memory, lastStable: fetched.lastStable };
 }
 
 /** Entries until a bound is reached; the one that passes the byte bound is the last. */

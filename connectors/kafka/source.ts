@@ -13,7 +13,7 @@ import {
   offset,
 } from '#engine';
 import { parseBrokers } from './address.ts';
-import type { AnswerMemory } from './answer-memory.ts';
+import { type AnswerMemory, takeRecords } from './answer-memory.ts';
 import type { BrokerAddress } from './api-cluster.ts';
 import { EARLIEST, type Fetched, fetch, LATEST } from './api-data.ts';
 import { Cluster, type Links } from './cluster.ts';
@@ -195,9 +195,10 @@ class KafkaTopic implements ExternalTopic {
     this.#ahead.set(partition, ahead);
   }
 
-  #aheadOf(partition: number, position: number, { records, aborted, lastStable, memory }: Fetched): Ahead {
-    const found = new FetchedRecords(`${this.name}/${partition}`, records, aborted, position);
-    return { position, records: found, memory: records.length > 0 ? memory : undefined, lastStable, held: undefined };
+  #aheadOf(partition: number, position: number, fetched: Fetched): Ahead {
+    const { records, memory } = takeRecords(fetched);
+    const found = new FetchedRecords(`${this.name}/${partition}`, records, fetched.aborted, position);
+    return { position, records: found, memory, lastStable: fetched.lastStable, held: undefined };
   }
 
   async #fetch(partition: number, from: number, bytes: number): Promise<Ahead> {
