@@ -49,7 +49,7 @@ export function parseRecordId(text: string): RecordId {
   const match = /^([^/]+)\/(\d{1,15})\/(\d{1,15})\.(\d{1,10})$/.exec(text);
   if (match?.[1] === undefined) {
     throw new MizuError('USAGE', `'${text}' is not a record id`, {
-      hint: 'A record id reads NAME/GENERATION/k.i, for example falling-stacks/1/3.17; `mizu export` writes one beside each record.',
+      hint: 'A record id reads NAME/GENERATION/k.i, for example falling-stacks/1/3.17: `mizu export` writes one beside each record, and on Kafka it is the key of the record.',
     });
   }
   return { name: match[1], generation: Number(match[2]), k: Number(match[3]), i: Number(match[4]) };

@@ -2,9 +2,9 @@
  * The least rights of each role, as documents/kafka.md says them: a network of four processes' parts, each a user of its own with the rights of its row, comes to
  * the end of a run; what a row grants is used, and what it doesn't is refused.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type AclEntry, AclOperationTypes, AclPermissionTypes, AclResourceTypes, Kafka, logLevel, ResourcePatternTypes } from 'kafkajs';
+import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openKafkaLog } from '#connectors/kafka';
 import {
@@ -24,10 +24,10 @@ import {
 import { compileFile, serveNetwork } from '#topologies';
 import { summaryAtEnd } from '../support/asking-workflow.ts';
 import { describeKafka } from '../support/kafka-broker.ts';
+import { aclsOf, rightsTable } from '../support/kafka-rights.ts';
 import { good, type ModelPeer, openModelPeer } from '../support/model-peer.ts';
 import { scratchFolder } from '../support/scratch.ts';
 
-const DOCUMENT = join(import.meta.dirname, '../../documents/kafka.md');
 const NETWORK = 'rights';
 const RUN = { name: 'tickets', generation: 1 };
 const GROUP = 'rights-consumer';
@@ -42,55 +42,6 @@ const NO_OCCASION = [
   'id operator',
   'topic requests of deployer',
 ];
-
-interface Rights {
-  readonly user: string;
-  /** As the table says them; `*` at the end is a prefix. */
-  readonly topics: readonly string[];
-  readonly ids: readonly string[];
-}
-
-function rightsTable(): Rights[] {
-  const lines = readFileSync(DOCUMENT, 'utf8').split('\n');
-  const head = lines.findIndex((line) => line.startsWith('| user | WRITE on topics |'));
-  const rows: Rights[] = [];
-  for (let n = head + 2; lines[n]?.startsWith('|'); n++) {
-    const [user = [], topics = [], ids = []] = (lines[n] ?? '')
-      .split('|')
-      .slice(1)
-      .map((cell) => [...cell.matchAll(/`([^`]+)`/g)].map((found) => found[1] ?? ''));
-    rows.push({ user: user[0] ?? '', topics, ids });
-  }
-  return rows;
-}
-
-function allow(user: string, resourceType: AclResourceTypes, name: string, operation: AclOperationTypes): AclEntry {
-  const prefixed = name.endsWith('*');
-  return {
-    principal: `User:${user}`,
-    host: '*',
-    permissionType: AclPermissionTypes.ALLOW,
-    resourceType,
-    resourceName: prefixed ? name.slice(0, -1) : name,
-    resourcePatternType: prefixed ? ResourcePatternTypes.PREFIXED : ResourcePatternTypes.LITERAL,
-    operation,
-  };
-}
-
-function aclsOf({ user, topics, ids }: Rights): AclEntry[] {
-  const { TOPIC, TRANSACTIONAL_ID, GROUP: CONSUMER_GROUP, CLUSTER } = AclResourceTypes;
-  const { READ, WRITE, CREATE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS } = AclOperationTypes;
-  const run = `${NETWORK}.${RUN.name}.${RUN.generation}.`;
-  const acls = [
-    ...topics.map((topic) => allow(user, TOPIC, `${run}${topic}`, WRITE)),
-    ...ids.map((id) => allow(user, TRANSACTIONAL_ID, `${NETWORK}.${RUN.name}/${RUN.generation}/${id}`, WRITE)),
-  ];
-  if (user === 'consumer') return [allow(user, TOPIC, `${run}verified`, READ), allow(user, CONSUMER_GROUP, GROUP, READ)];
-  acls.push(...[READ, DESCRIBE_CONFIGS].map((operation) => allow(user, TOPIC, `${NETWORK}.*`, operation)));
-  if (user === 'deployer') acls.push(...[CREATE, ALTER_CONFIGS].map((operation) => allow(user, TOPIC, `${NETWORK}.*`, operation)));
-  if (user === 'reader') acls.push(allow(user, CLUSTER, 'kafka-cluster', DESCRIBE));
-  return acls;
-}
 
 /** A log that notes to which topics and as whom it wrote, in the words of the table. */
 function noting(log: Log, notes: Set<string>): Log {
@@ -174,7 +125,7 @@ describeKafka(
       peer.always((response, call) => good(response, call, call.body.seed));
       const admin = clientOf('admin').admin();
       await admin.connect();
-      await admin.createAcls({ acl: rights.flatMap(aclsOf) });
+      await admin.createAcls({ acl: rights.flatMap((row) => aclsOf(row, NETWORK, RUN, GROUP)) });
       await admin.disconnect();
     });
     afterAll(async () => {
