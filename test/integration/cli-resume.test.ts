@@ -110,7 +110,7 @@ describe('a run', () => {
     ]);
   });
 
-  it('killed again and again ends with the same root and the same files', async () => {
+  it('killed again and again ends with the same root and the same files', { timeout: 240_000 }, async () => {
     let done = 0;
     for (const kill of [3, 20]) {
       const killed = await run(
