@@ -100,7 +100,8 @@ export class TileBuilder {
       hash = undefined;
       if (tile.length === TILE_WIDTH) {
         files.push({ path: tilePath(level, this.count / perTile - 1), bytes: Buffer.concat(tile) });
-        hash = rootOf(tile);
+        // With memory of its own: it stays for long, and a view would hold all of Node's pool (64 KiB) that it was cut from.
+        hash = new Uint8Array(rootOf(tile));
         this.levels[level] = [];
       }
     }

@@ -51,9 +51,9 @@ export class SnapshotWriter {
     this.limits = limits;
   }
 
-  /** What a step added, in order of k. */
+  /** What a step added, in order of k. Kept as copies: a small delta is a view, which would hold all of Node's pool (64 KiB) that it was cut from. */
   add(deltas: readonly Uint8Array[]): void {
-    this.steps.push(deltas);
+    this.steps.push(deltas.map((delta) => new Uint8Array(delta)));
     for (const delta of deltas) this.bytes += delta.length;
   }
 
