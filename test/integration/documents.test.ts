@@ -170,7 +170,7 @@ describe('README.md', () => {
     const shown = blocks(textOf('README.md'), 'text demo').flatMap((block) => block.split('\n'));
     expect(shown.length).toBeGreaterThan(15);
     expect(shown.filter((line) => !printed.some((one) => matches(withoutTime(line), one)))).toEqual([]);
-  }, 120_000);
+  }, 300_000);
 
   /** Seconds and rates are those of one machine. */
   function withoutTime(line: string): string {
