@@ -12,6 +12,9 @@ import { freeBytes } from '../proof/free-bytes.ts';
 import { PartJoiner } from './frame-parts.ts';
 import { beginOf, LogCursor } from './log-cursor.ts';
 
+/** A frame that is asked for was committed, so it is readable at once, or as soon as the commits beside it are, milliseconds. */
+const FORGOTTEN_GRACE_MS = 2_000;
+
 interface Held {
   readonly offset: Offset;
   readonly k: number;
@@ -70,20 +73,25 @@ export class FrameInbox {
         this.hold(entry, k);
         continue;
       }
-      this.refuseForgotten(k, from);
-      if (!(await this.cursor.wait(signal))) return undefined;
+      const suspect = this.isForgotten(k, from);
+      const last = suspect ? AbortSignal.any([signal, AbortSignal.timeout(FORGOTTEN_GRACE_MS)]) : signal;
+      if (await this.cursor.wait(last)) continue;
+      if (suspect && !signal.aborted) throw this.gone(k);
+      return undefined;
     }
   }
 
-  /** Frames of one upstream come in order, those of tasks within a window: one of a later task says that this one was there. */
-  private refuseForgotten(k: number, from: number): void {
-    if (this.forgotten === undefined) return;
-    const later = [...this.held].some(([name, held]) => held.k > k && name.endsWith(`/${from}`));
-    if (!later) return;
+  /** Of what the log forgot, perhaps: a frame of a later task is here. Those of tasks come within a window, in any order, so it may still come. */
+  private isForgotten(k: number, from: number): boolean {
+    return this.forgotten !== undefined && [...this.held].some(([name, held]) => held.k > k && name.endsWith(`/${from}`));
+  }
+
+  private gone(k: number): MizuError {
     const { topic, partition } = this.cursor;
-    throw new MizuError(
+    const { from, to } = this.forgotten ?? { from: 0, to: 0 };
+    return new MizuError(
       'SOURCE_UNAVAILABLE',
-      `unavailable: ${topic}, partition ${partition}, frame of task ${k}: the log forgot offsets ${this.forgotten.from} to ${this.forgotten.to - 1}`,
+      `unavailable: ${topic}, partition ${partition}, frame of task ${k}: the log forgot offsets ${from} to ${to - 1}`,
       { component: topic, hint: 'The run fell behind its `retention`: give it a longer one, and start a new generation.' },
     );
   }

@@ -131,4 +131,26 @@ describe('an inbox of frames', () => {
       expect(await inbox.frame(2, 1, 0, NEVER)).toMatchObject({ k: 2 });
     });
   });
+
+  it('does not take a frame for forgotten that comes after one of a later task', async () => {
+    await withQuickLog(async (real) => {
+      const log = new LimitedLog(real);
+      const topic = await send(log, all.slice(0, 4));
+      log.forget(topic, 0, 2);
+      const inbox = await FrameInbox.open(log, topic, 0, offset(0));
+      const writer = await log.openWriter('test');
+      const sent = (k: number) => ({
+        topic,
+        partition: 0,
+        value: encodeFrame(frameOf({ k, attempt: 0, from: 0 })),
+        headers: { k: String(k), attempt: '0', from: '0' },
+      });
+      await commitVisibly(writer, [sent(8)]);
+      const asked = inbox.frame(7, 0, 0, NEVER);
+      await expect.poll(() => inbox.has(8, 0, 0)).toBe(true);
+      await commitVisibly(writer, [sent(7)]);
+      expect(await asked).toMatchObject({ k: 7 });
+      await writer.close();
+    });
+  });
 });
