@@ -45,7 +45,9 @@ export function parseTilePath(path: string): TileId | undefined {
 
 /** Leaves of the smallest tree that has the tile: the number after the last leaf under it. */
 export function leavesUpTo({ level, index, width }: TileId): number {
-  return (index * TILE_WIDTH + width) * TILE_WIDTH ** (level === 'entries' ? 0 : level);
+  let leaves = index * TILE_WIDTH + width;
+  for (let below = level === 'entries' ? 0 : level; below > 0; below--) leaves *= TILE_WIDTH;
+  return leaves;
 }
 
 export interface TileFile {
