@@ -335,7 +335,8 @@ export class Orchestrator {
   private async waitForNews(): Promise<void> {
     const { signal } = this.context;
     for (const cursor of [...this.results, this.requests]) this.bell.arm(`${cursor.topic}/${cursor.partition}`, () => cursor.wait(signal));
-    if (this.fold.finish === undefined) this.bell.arm('cuts', () => this.options.planner.wait(signal));
+    // In any other mode nothing is cut, and records that are there already would ring again and again.
+    if (this.fold.finish === undefined && this.fold.mode === 'running') this.bell.arm('cuts', () => this.options.planner.wait(signal));
     await this.bell.heard();
   }
 }
