@@ -15,7 +15,7 @@ const CLI = join(import.meta.dirname, '../../../cli/main.ts');
 /** Candidates of a task where there is no hurry: each costs a commit, a result, a step in every partition. */
 const TASK_SIZE = 8192;
 /** A live source is cut by time. */
-const CUT_EVERY = '50ms';
+const CUT_EVERY = '100ms';
 const DISCOVERY_MS = 100;
 const DISCOVERY_LIMIT_MS = 30_000;
 
