@@ -102,14 +102,15 @@ function faultOf(random: Random, log: LogKind, actors: readonly [ActorName, ...A
 /** What the faults of a plan are, in one word each; for a test that says which kinds its seeds hold. */
 export function kindsOf({ flow, oldEntries, registryDown, faults }: Plan): readonly string[] {
   const kinds = faults.flatMap(({ fault }) => {
-    if (fault.type === 'kill') return [...fault.who.map((who) => `kill ${KIND_OF_ACTOR[who]}`), ...(fault.twice ? ['kill twice'] : [])];
+    if (fault.type === 'kill') return [...fault.who.map((who) => `kill ${ROLE_OF[who]}`), ...(fault.twice ? ['kill twice'] : [])];
     if (fault.type === 'kill-inside') return [`kill-inside ${fault.writer}`];
     return [fault.type === 'broker' ? `broker ${fault.how}` : fault.type];
   });
   return [...kinds, flow, ...(oldEntries > 0 ? ['old control'] : []), ...(registryDown ? ['registry down'] : [])];
 }
 
-const KIND_OF_ACTOR: Readonly<Record<ActorName, string>> = {
+/** The role that each plays. */
+export const ROLE_OF: Readonly<Record<ActorName, string>> = {
   o1: 'orchestrator',
   o2: 'orchestrator',
   cp: 'checkpointer',

@@ -14,16 +14,8 @@ import { quickFolder } from '../../support/run-support.ts';
 import { TcpProxy } from '../../support/tcp-proxy.ts';
 import { Actor } from './actor.ts';
 import { candidatesOf, flowFiles, RUN_NAME, SOURCE_PARTITIONS, topicRecords } from './flows.ts';
-import { ACTORS, type ActorName, type Plan } from './plan.ts';
+import { ACTORS, type ActorName, type Plan, ROLE_OF } from './plan.ts';
 
-const ROLES: Readonly<Record<ActorName, string>> = {
-  o1: 'orchestrator',
-  o2: 'orchestrator',
-  cp: 'checkpointer',
-  n1: 'node',
-  n2: 'node',
-  n3: 'node',
-};
 /** Keys of dedup go to disk almost at once. */
 const INDEX_MEMORY = '0B';
 /** Old entries of one commit. */
@@ -91,7 +83,14 @@ export async function openStage(plan: Plan, note: (text: string) => void): Promi
       const isNode = name.startsWith('n');
       const home = join(folder, `${name}${suffix}`);
       mkdirSync(home);
-      return new Actor({ name, roles: ROLES[name], log: address, keyFile: isNode ? join(folder, `${name}.pem`) : key, folder: home, env });
+      return new Actor({
+        name,
+        roles: ROLE_OF[name],
+        log: address,
+        keyFile: isNode ? join(folder, `${name}.pem`) : key,
+        folder: home,
+        env,
+      });
     };
     const actors = new Map(ACTORS.slice(0, 3 + plan.nodes).map((name) => [name, make(name)]));
     let doubles = 0;
