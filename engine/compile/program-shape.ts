@@ -55,7 +55,13 @@ const PROGRAM = z.strictObject({
   published: schema,
 });
 
-const MODEL = z.strictObject({ url: z.string(), model: z.string().optional(), keyEnv: z.string().optional() });
+const MODEL = z.strictObject({
+  url: z.string(),
+  model: z.string().optional(),
+  keyEnv: z.string().optional(),
+  calls: whole.optional(),
+  timeoutMs: whole.optional(),
+});
 
 const SOURCE = z.strictObject({
   url: z.string().optional(),

@@ -6,6 +6,13 @@
 /** Largest request of a question: question and answer fit into one entry of every log (1 MB on a broker with default settings). */
 export const REQUEST_LIMIT_BYTES = 128 * 1024;
 
+/**
+ * What is called below the base address of a server: POST of the request. The first is the OpenAI API's chat completions, the second its embeddings,
+ * the third a run of a hosted simulator (documents/simulators.md).
+ */
+export const INFERENCE_APIS = ['chat/completions', 'embeddings', 'simulations'] as const;
+export type InferenceApi = (typeof INFERENCE_APIS)[number];
+
 export interface Question {
   readonly step: string;
   readonly opDigest: Uint8Array;
@@ -16,6 +23,8 @@ export interface Question {
   readonly model: string;
   /** Canonical JSON of the request body, exact bytes as signed. */
   readonly request: Uint8Array;
+  /** Default: chat completions. An op asks one only, so its digest binds it. */
+  readonly api?: InferenceApi | undefined;
 }
 
 /** A failure is an input too (P9): final, signed, and the same on replay. */

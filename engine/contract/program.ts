@@ -165,4 +165,8 @@ export interface ModelAddress {
   readonly url: string;
   readonly model?: string;
   readonly keyEnv?: string;
+  /** Most calls to it at once; below that the gateway finds the right number itself. Absent: the gateway's own ceiling. */
+  readonly calls?: number;
+  /** One whole call may take so long, milliseconds. Absent: the gateway's own limit. */
+  readonly timeoutMs?: number;
 }

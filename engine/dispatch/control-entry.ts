@@ -4,6 +4,7 @@
  * Results are written by nodes in the same form.
  */
 import { MizuError, messageOf } from '../contract/errors.ts';
+import type { InferenceApi } from '../contract/inference.ts';
 import type { LogEntry } from '../contract/log.ts';
 import type { Json } from '../contract/program.ts';
 import type { Signer } from '../contract/signer.ts';
@@ -291,6 +292,8 @@ export type QuestionBody =
       readonly model: string;
       /** Exact bytes, base64. */
       readonly request: string;
+      /** Absent: chat completions. */
+      readonly api?: InferenceApi | undefined;
     }
   /** Questions below these offsets, by number of the member, are settled: a gateway that takes over begins there. */
   | { readonly type: 'settled'; readonly node: number; readonly positions: readonly number[] };

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { MizuError } from '../contract/errors.ts';
-import type { Question } from '../contract/inference.ts';
+import { INFERENCE_APIS, type Question } from '../contract/inference.ts';
 import type { Json } from '../contract/program.ts';
 import { canonicalJson } from '../proof/jcs.ts';
 import { fromBase64, fromHex, toBase64, toHex } from '../proof/sha256.ts';
@@ -23,6 +23,7 @@ const QUESTION = z.discriminatedUnion('type', [
     draw: whole,
     model: z.string().min(1),
     request: z.base64(),
+    api: z.enum(INFERENCE_APIS).optional(),
   }),
   z.strictObject({ type: z.literal('settled'), node: whole, positions: z.array(whole) }),
 ]);
@@ -39,11 +40,12 @@ export function decodeQuestion(bytes: Uint8Array): SignedEntry<QuestionBody> {
 }
 
 export function questionBody(node: number, network: string, question: Question): QuestionBody {
-  const { step, opDigest, candidate, draw, model, request } = question;
-  return { type: 'question', node, network, step, op: toHex(opDigest), candidate, draw, model, request: toBase64(request) };
+  const { step, opDigest, candidate, draw, model, request, api } = question;
+  const asked = { node, network, step, op: toHex(opDigest), candidate, draw, model, request: toBase64(request) };
+  return { type: 'question', ...asked, ...(api === undefined ? {} : { api }) };
 }
 
 export function questionOf(body: QuestionBody & { readonly type: 'question' }): Question {
-  const { step, op, candidate, draw, model, request } = body;
-  return { step, opDigest: fromHex(op), candidate, draw, model, request: fromBase64(request) };
+  const { step, op, candidate, draw, model, request, api } = body;
+  return { step, opDigest: fromHex(op), candidate, draw, model, request: fromBase64(request), ...(api === undefined ? {} : { api }) };
 }

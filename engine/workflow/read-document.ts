@@ -132,11 +132,13 @@ function dataSourceOf(source: ValueOf<typeof WORKFLOW_SECTIONS.data>): DataSourc
   return 'list' in source ? { kind: 'list', from: source.list } : { kind: 'map', from: source.map };
 }
 
-function modelOf(model: ValueOf<typeof WORKFLOW_SECTIONS.models>): ModelAddress {
+export function modelOf(model: ValueOf<typeof WORKFLOW_SECTIONS.models>): ModelAddress {
   return {
     url: model.url,
     ...(model.model === undefined ? {} : { model: model.model }),
     ...(model.keyEnv === undefined ? {} : { keyEnv: model.keyEnv }),
+    ...(model.calls === undefined ? {} : { calls: model.calls }),
+    ...(model.timeout === undefined ? {} : { timeoutMs: durationMs(model.timeout) ?? 0 }),
   };
 }
 

@@ -121,7 +121,17 @@ const dataSource = z
   ])
   .describe('A list or a map, loaded into global storage and named by its digest.');
 
-const model = z
+/** Largest `calls` of a model. */
+export const MODEL_CALLS_LIMIT = 4_096;
+/** Longest `timeout` of a model. */
+export const MODEL_TIMEOUT_LIMIT_MS = 60 * 60 * 1_000;
+
+const isCallTime = (text: string): boolean => {
+  const ms = durationMs(text);
+  return ms !== undefined && ms >= 1 && ms <= MODEL_TIMEOUT_LIMIT_MS;
+};
+
+export const modelSchema = z
   .strictObject({
     url: z
       .string()
@@ -134,6 +144,12 @@ const model = z
       .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'the name of an environment variable, never the key itself')
       .optional()
       .describe('Environment variable that holds the key.'),
+    calls: count(MODEL_CALLS_LIMIT, 'Most calls to it at once; how many are good below that is found out. Default: 64.').optional(),
+    timeout: z
+      .string('a time such as 30s or 10m')
+      .refine(isCallTime, 'not a time such as 30s or 10m, above 0 and at most 1h')
+      .optional()
+      .describe('One whole call may take so long: 30s, 10m. Default: 3m.'),
   })
   .describe('Where a model answers: a deployment setting, not part of the program.');
 
@@ -210,7 +226,7 @@ export const WORKFLOW_SECTIONS = {
     .record(z.string().regex(DATA_NAME_PATTERN, 'a name of letters, digits, _ and -, at most 64'), dataSource)
     .prefault({})
     .describe('Lists and maps by name.'),
-  models: z.record(z.string().min(1).max(128), model).prefault({}).describe('Models by the name that steps use.'),
+  models: z.record(z.string().min(1).max(128), modelSchema).prefault({}).describe('Models by the name that steps use.'),
   sources: z
     .record(z.string().regex(TOPIC_PATTERN, 'a name of letters, digits, . _ and -'), source)
     .prefault({})
