@@ -123,11 +123,14 @@ export function typeText(property: ParamsSchema): string {
 
 function exampleLines(name: string, { title, params, data, input, output, answers }: GoldenCase): string[] {
   const sets = Object.entries(data ?? {}).map(([set, value]) => `# data: ${set} is ${JSON.stringify(value)}`);
+  // Where a record is asked about more than once, answers stand in the order in which they were asked for.
+  const drawn = answers !== undefined && answers.length !== input.length;
+  const asked = drawn ? answers.map((answer) => `# answered ${JSON.stringify(answer)}`) : [];
   const rows = input.flatMap((row, n) => {
-    const answer = answers?.[n];
+    const answer = drawn ? undefined : answers?.[n];
     return [showValue(row), ...(answer === undefined ? [] : [`  answered ${JSON.stringify(answer)}`]), `  → ${outcomeText(output[n])}`];
   });
-  return [`# ${title}`, ...sets, `- ${name}: ${JSON.stringify(params)}`, ...rows];
+  return [`# ${title}`, ...sets, ...asked, `- ${name}: ${JSON.stringify(params)}`, ...rows];
 }
 
 /** What becomes of one record of an example. */

@@ -56,7 +56,7 @@ function describeOp(op: OpSpec, before: Schema, gas: GasRate | undefined): Descr
     kind: op.kind,
     reads: types.map(({ path, found }) => ('type' in found ? `${path}: ${briefType(found.type)}` : path)),
     writes: op.writes.map((field) => `${field.name}: ${briefType(field.type)}`),
-    note: op.onFail === 'flag' ? 'flags instead of dropping' : '',
+    note: op.onFail === 'flag' ? 'flags instead of dropping' : op.onFail === 'note' ? 'notes why instead of dropping' : '',
     storage: op.storage,
     gas,
     gasPerRecord: gas === undefined ? 0 : gas.perRecord + gas.per64Bytes * Math.ceil(bytes / 64),

@@ -1,5 +1,6 @@
 /** What an operator may ask while it plans: fields, data, models, names near to a mistyped one. Its problems are collected. */
-import type { PlanContext, Registry, SourceInfo, TopicInfo } from '../contract/operator.ts';
+import type { PlanContext, PlannedRule, Registry, SourceInfo, TopicInfo } from '../contract/operator.ts';
+import type { Json } from '../contract/program.ts';
 import type { DataSet } from '../contract/storage.ts';
 import type { FieldType, Schema } from '../contract/types.ts';
 import { nearest, nearestOrAll } from '../workflow/nearest.ts';
@@ -30,32 +31,52 @@ export interface Found {
   readonly missing?: string;
 }
 
-/** What a step reads from, once it was opened. */
-export interface OpenedSource {
+/** What a step reads from outside, once it was opened. */
+export interface Opened {
   readonly source?: SourceInfo;
   readonly topic?: TopicInfo;
+  /** By path; those that could not be read are missing. */
+  readonly files?: ReadonlyMap<string, Uint8Array>;
+}
+
+export interface StepPlace {
+  readonly step: string;
+  /** Fields of a record at the step. */
+  readonly fields: Schema;
+  readonly opened: Opened;
+  /** An earlier step could not be planned, so fields may be missing. */
+  readonly uncertain: boolean;
+  readonly usedData: Set<string>;
+  /** See PlanContext. */
+  readonly rule: (step: Json, at: string) => PlannedRule | undefined;
 }
 
 /** One per step: collects what the operator reports. */
 export class StepContext implements PlanContext {
+  readonly step: string;
   readonly source: SourceInfo | undefined;
   readonly topic: TopicInfo | undefined;
+  readonly rule: StepPlace['rule'];
   readonly models: readonly string[];
   readonly engines: PlanContext['engines'];
   private readonly input: PlanInput;
   private readonly fields: Schema;
   private readonly uncertain: boolean;
   private readonly usedData: Set<string>;
+  private readonly files: ReadonlyMap<string, Uint8Array>;
   private readonly reported: Found[] = [];
   private sawSchema = false;
 
-  constructor(input: PlanInput, fields: Schema, opened: OpenedSource, uncertain: boolean, usedData: Set<string>) {
+  constructor(input: PlanInput, { step, fields, opened, uncertain, usedData, rule }: StepPlace) {
     this.input = input;
+    this.step = step;
     this.fields = fields;
     this.source = opened.source;
     this.topic = opened.topic;
+    this.files = opened.files ?? new Map();
     this.uncertain = uncertain;
     this.usedData = usedData;
+    this.rule = rule;
     this.models = input.models;
     this.engines = input.registry.engines;
   }
@@ -70,7 +91,11 @@ export class StepContext implements PlanContext {
     return this.uncertain && this.sawSchema ? [] : this.reported;
   }
 
-  fieldType(path: string, at: string): FieldType | undefined {
+  file(path: string): Uint8Array | undefined {
+    return this.files.get(path);
+  }
+
+  fieldType(path: string, at: string, place?: string): FieldType | undefined {
     const found = lookUpField(this.fields, path);
     if ('type' in found) return found.type;
     if (this.uncertain) return undefined;
@@ -82,7 +107,7 @@ export class StepContext implements PlanContext {
     const missing = found.inside === undefined ? { missing: rootOf(path) } : {};
     this.reported.push({
       at,
-      message: `There is no field '${shorten(found.missing)}' ${where}`,
+      message: `There is no field '${shorten(found.missing)}' ${where}${place === undefined ? '' : ` (${place})`}`,
       details: { value: shorten(path), hint },
       ...missing,
     });

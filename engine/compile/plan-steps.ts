@@ -4,9 +4,9 @@
  */
 import type { Problem } from '../contract/errors.ts';
 import { invariant, MizuError, messageOf } from '../contract/errors.ts';
-import type { Operator, OpPlan, SourceInfo, SourceRequest, TopicInfo, TopicRequest } from '../contract/operator.ts';
+import type { Operator, OpPlan, PlannedRule, SourceInfo, SourceRequest, TopicInfo, TopicRequest } from '../contract/operator.ts';
 import { valueSubject } from '../contract/schema-registry.ts';
-import type { Json, OpSpec } from '../contract/program.ts';
+import type { Json, OnFail, OpSpec } from '../contract/program.ts';
 import type { Field, Schema } from '../contract/types.ts';
 import { sameType } from '../contract/types.ts';
 import { childPath, joinPath } from '../workflow/document-path.ts';
@@ -19,7 +19,8 @@ import { STEP_ID_PATTERN } from '../workflow/workflow-schema.ts';
 import type { GasRate } from './compile-host.ts';
 import { lookUpField } from './field-type.ts';
 import { FLAGS_FIELD, KERNEL_STEPS, SOURCE_FIELD } from './kernel-fields.ts';
-import type { OpenedSource, PlanInput } from './plan-context.ts';
+import { readStepFiles } from './step-files.ts';
+import type { Opened, PlanInput } from './plan-context.ts';
 import { StepContext } from './plan-context.ts';
 
 export interface PlannedOp {
@@ -124,15 +125,18 @@ class StepPlanner {
       );
       return false;
     }
-    const opened = await this.openSource(step, operator, parsed.data, first);
-    if (opened === 'failed') return false;
-    const plans = this.planOperator(step, operator, parsed.data, opened);
+    const source = await this.openSource(step, operator, parsed.data, first);
+    if (source === 'failed') return false;
+    const { files, problems } = await readStepFiles(operator.files?.(parsed.data) ?? [], this.input.host);
+    for (const { at, message, details } of problems) this.report(joinPath(step.path, at), message, details);
+    if (problems.length > 0) return false;
     const id =
       general.id ??
       operator
         .defaultId(parsed.data)
         .replaceAll(/[^A-Za-z0-9_.-]/g, '-')
         .slice(0, 80);
+    const plans = this.planOperator({ operator, params: parsed.data, path: step.path, id }, { ...source, files });
     for (const plan of plans) this.add(step, operator, parsed.data, plan, id, general.onFail);
     return plans.length > 0;
   }
@@ -166,7 +170,7 @@ class StepPlanner {
     return { ...general, rest, onFail: onFail === 'flag' ? 'flag' : 'drop' };
   }
 
-  private async openSource(step: StepSpec, operator: Operator, params: unknown, first: boolean): Promise<OpenedSource | 'failed'> {
+  private async openSource(step: StepSpec, operator: Operator, params: unknown, first: boolean): Promise<Opened | 'failed'> {
     const request = operator.source?.(params);
     if (request === undefined) return {};
     if (!first) {
@@ -206,8 +210,14 @@ class StepPlanner {
     return { schemas: await host.readSchemas(address?.registry, valueSubject(address?.topic ?? topic)) };
   }
 
-  private planOperator(step: StepSpec, operator: Operator, params: unknown, opened: OpenedSource): readonly OpPlan[] {
-    const context = new StepContext(this.input, this.schema, opened, this.uncertain, this.usedData);
+  /** @param path of the parameters in the document. */
+  private planOperator(
+    { operator, params, path, id }: { readonly operator: Operator; readonly params: unknown; readonly path: string; readonly id: string },
+    opened: Opened,
+  ): readonly OpPlan[] {
+    const { schema: fields, uncertain, usedData } = this;
+    const rule = (step: Json, at: string): PlannedRule | undefined => this.planRule(step, joinPath(path, at), id);
+    const context = new StepContext(this.input, { step: id, fields, opened, uncertain, usedData, rule });
     let plans: readonly OpPlan[];
     try {
       plans = operator.plan(params, context);
@@ -215,7 +225,7 @@ class StepPlanner {
       if (!(error instanceof MizuError) || error.code !== 'WORKFLOW_INVALID') {
         throw new MizuError('INTERNAL', `Operator '${operator.name}' failed to plan: ${messageOf(error)}`, {
           cause: error,
-          component: step.path,
+          component: path,
           hint: 'This is a defect of the operator, not of the workflow.',
         });
       }
@@ -224,10 +234,36 @@ class StepPlanner {
     }
     for (const found of context.found) {
       if (found.missing !== undefined) this.missing.push({ name: found.missing, index: this.problems.length });
-      const at = joinPath(step.path, found.at);
-      this.report(at, found.message, found.details);
+      this.report(joinPath(path, found.at), found.message, found.details);
     }
     return context.found.length > 0 ? [] : plans;
+  }
+
+  /** A rule that stands inside another step: its words and problems are those of a step of its own. */
+  private planRule(step: Json, path: string, id: string): PlannedRule | undefined {
+    const entries = typeof step === 'object' && step !== null && !Array.isArray(step) ? Object.entries(step) : [];
+    const rules = this.input.registry.operators.filter(({ group }) => group === 'rule');
+    const names = rules.map(({ name }) => name);
+    const [first] = entries;
+    if (first === undefined || entries.length > 1) {
+      this.report(path, 'A check is one rule with its parameters', { expected: 'such as { length: { field: body, words: [20, 200] } }' });
+      return undefined;
+    }
+    const [name, params] = first;
+    const operator = rules.find((rule) => rule.name === name);
+    const at = childPath(path, name);
+    if (operator === undefined) {
+      this.report(at, `There is no rule '${shorten(name)}'`, { hint: nearestOrAll(name, names, 'rules') }, 'key');
+      return undefined;
+    }
+    const parsed = operator.params.safeParse(params, { reportInput: true });
+    if (!parsed.success) {
+      this.problems.push(...explainIssues({ schema: operator.params, error: parsed.error, path: at, locate: this.input.locate }));
+      return undefined;
+    }
+    const plans = this.planOperator({ operator, params: parsed.data, path: at, id }, {});
+    const { field } = params as { readonly field?: unknown };
+    return plans.length === 0 ? undefined : { op: name, field: typeof field === 'string' ? field : undefined, plans };
   }
 
   private add(step: StepSpec, operator: Operator, params: unknown, plan: OpPlan, stepId: string, onFail: 'drop' | 'flag'): void {
@@ -235,11 +271,13 @@ class StepPlanner {
     invariant(executing !== undefined, `operator '${operator.name}' plans the op '${plan.op}', which is not registered`);
     const id = plan.suffix === undefined || plan.suffix === '' ? stepId : `${stepId}.${plan.suffix}`;
     this.claimId(step, id);
-    const flagging = onFail === 'flag' && executing.group === 'rule';
+    const becomes: OnFail = plan.onFail ?? (executing.group === 'rule' ? onFail : 'drop');
+    const flagging = becomes === 'flag';
     const before = this.schema;
-    const hadFlags = before.some((field) => field.name === FLAGS_FIELD.name);
-    const reads = [...new Set(flagging && hadFlags ? [...plan.reads, FLAGS_FIELD.name] : plan.reads)];
-    const writes = flagging ? [FLAGS_FIELD, ...plan.writes] : plan.writes;
+    const kept = keptField(becomes, plan);
+    const had = before.some((field) => field.name === kept?.name);
+    const reads = [...new Set(kept !== undefined && had ? [...plan.reads, kept.name] : plan.reads)];
+    const writes = kept === undefined ? plan.writes : [kept, ...plan.writes];
     this.write(step, writes, flagging);
     if (reads.includes(SOURCE_FIELD.name)) this.schema = this.schema.filter((field) => field.name !== SOURCE_FIELD.name);
     const unknown = reads.find((path) => 'missing' in lookUpField(before, path));
@@ -259,7 +297,7 @@ class StepPlanner {
         reads,
         writes,
         data: plan.data ?? [],
-        onFail: flagging ? 'flag' : 'drop',
+        onFail: becomes,
         storage: executing.kind === 'row' ? 'local' : 'global',
       },
       gas: executing.gas,
@@ -307,6 +345,12 @@ class StepPlanner {
     const place = this.input.locate(path, part);
     this.problems.push(problemAt(path, place, message, part === 'key' ? { value: '', ...details } : details));
   }
+}
+
+/** Where it stands that a kept record broke a rule. */
+function keptField(onFail: OnFail, { note }: OpPlan): Field | undefined {
+  if (onFail === 'flag') return FLAGS_FIELD;
+  return onFail === 'note' && note !== undefined ? { name: note, type: { optional: 'string' } } : undefined;
 }
 
 const REPORTED_CODES: readonly string[] = [

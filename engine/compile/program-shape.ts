@@ -19,7 +19,7 @@ const OP = z.strictObject({
   reads: z.array(z.string()),
   writes: schema,
   data: z.array(digest),
-  onFail: z.enum(['drop', 'flag']),
+  onFail: z.enum(['drop', 'flag', 'note']),
   storage: z.enum(['local', 'global']),
 });
 

@@ -12,7 +12,7 @@ import type { DataEngine } from './data-engine.ts';
 import type { Answer, Question } from './inference.ts';
 import type { DataSet, GlobalStorage, Winner, LocalStorage } from './storage.ts';
 import type { DigestHex } from './ids.ts';
-import type { Json, OpKind, OpSpec, SourceSpec, TopicSource } from './program.ts';
+import type { Json, OnFail, OpKind, OpSpec, SourceSpec, TopicSource } from './program.ts';
 import type { SchemaVersion } from './schema-registry.ts';
 import type { FieldType, Row, Schema, Value } from './types.ts';
 
@@ -27,7 +27,9 @@ export interface GoldenCase {
   readonly schema?: Schema;
   /** Data sets by author's name, as lists or maps. */
   readonly data?: Readonly<Record<string, readonly Value[] | { readonly [key: string]: Value }>>;
-  /** For an external op: the models there are, and what came back for each question in order of rows. */
+  /** Files beside the workflow, by path. */
+  readonly files?: Readonly<Record<string, string>>;
+  /** For external ops: the models there are, and what came back for each question in the order in which they are asked. */
   readonly models?: readonly string[];
   readonly answers?: readonly ({ readonly response: Json } | { readonly failure: string; readonly message: string })[];
   /** One per input row: the row afterwards, or why it was dropped. */
@@ -41,12 +43,18 @@ export interface GoldenCase {
 
 /** What the compiler tells an operator about the place it stands in. */
 export interface PlanContext {
+  /** Id of the step: hidden fields between its ops are named after it. */
+  readonly step: string;
   /** Fields of a record at this step. */
   readonly schema: Schema;
-  /** Type of a field at this step, dotted paths reach into records (`persona.voice`); reports a problem with a hint and returns undefined if there is none. */
-  fieldType(path: string, at: string): FieldType | undefined;
+  /** Type of a field at this step, dotted paths reach into records (`persona.voice`); reports a problem with a hint and returns undefined if there is none. `where` says more of the place. */
+  fieldType(path: string, at: string, where?: string): FieldType | undefined;
   /** Data set by the author's name; reports a problem with a hint and returns undefined if there is none. */
   data(name: string, at: string): DataSet | undefined;
+  /** A file that the operator named by `files`; undefined when it could not be read, which was reported. */
+  file(path: string): Uint8Array | undefined;
+  /** Plans a rule that stands inside this step's parameters: one key, the operator's name. Undefined after reported problems. */
+  rule(step: Json, at: string): PlannedRule | undefined;
   /** The source opened for this step, when the operator has `source`. */
   readonly source: SourceInfo | undefined;
   /** The topic that the step reads, when the operator named one. */
@@ -86,6 +94,22 @@ export interface TopicInfo {
   readonly schemas: readonly SchemaVersion[];
 }
 
+/** A rule inside another step. */
+export interface PlannedRule {
+  /** Its operator. */
+  readonly op: string;
+  /** The field that it is about, if it has one. */
+  readonly field: string | undefined;
+  readonly plans: readonly OpPlan[];
+}
+
+/** A file beside the workflow that an operator wants at compile time; what it makes of it stands in the program. */
+export interface FileRequest {
+  readonly path: string;
+  /** Path of the parameter that names it, for problems. */
+  readonly at: string;
+}
+
 export interface OpPlan {
   /** Suffix of the step id where a step makes several ops; empty for one. */
   readonly suffix?: string;
@@ -96,6 +120,10 @@ export interface OpPlan {
   readonly reads: readonly string[];
   readonly writes: Schema;
   readonly data?: readonly DigestHex[];
+  /** For an op that may reject; default: what the author says, if the operator is a rule. */
+  readonly onFail?: OnFail;
+  /** With `onFail: 'note'`: the hidden field, text or null, that takes why the record broke the rule. */
+  readonly note?: string;
 }
 
 export interface Operator<Params = unknown> {
@@ -117,6 +145,8 @@ export interface Operator<Params = unknown> {
   readonly keyed?: { readonly scope: 'key' | 'global'; by(params: Params): readonly string[] };
   /** Words for the default step id: P6 says `as`, else operator and field. */
   defaultId(params: Params): string;
+  /** Files beside the workflow that `plan` wants to read. */
+  files?(params: Params): readonly FileRequest[];
   /** What it reads records from; undefined when its parameters name nothing, which `plan` then reports. */
   source?(params: Params): SourceRequest | TopicRequest | undefined;
   /** Several plans make several ops, each with its own leaf. An empty list after a reported problem. */
@@ -161,9 +191,17 @@ export interface RowExecutor {
 }
 
 export interface ExternalExecutor {
-  /** The question for a row, or undefined if none is needed or the record was failed (`out.fail`). Nothing else may be reported here. */
+  /** The question for a row, or undefined if none is needed or the record was failed (`out.fail`). Nothing else is reported here but gas. */
   question(input: BlockView, row: number, out: EffectSink): Question | undefined;
+  /**
+   * The next question of a row whose answer is of no use: a further draw. Undefined: `answer` gets the answer. Called once for each answer, in no
+   * order of rows, and reports nothing.
+   */
+  further?(input: BlockView, row: number, answer: Answer, question: Question): Question | undefined;
+  /** What the last answer of a row means. Called in order of rows, once all have theirs. */
   answer(input: BlockView, row: number, answer: Answer, out: EffectSink): void;
+  /** Writes what stands for the answer of a row that asked nothing. */
+  unasked?(input: BlockView, row: number, out: EffectSink): void;
 }
 
 export interface KeyedExecutor {

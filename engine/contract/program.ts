@@ -18,6 +18,12 @@ export type StorageClass = 'local' | 'global';
  */
 export type OpKind = 'row' | 'external' | 'keyed';
 
+/**
+ * What becomes of a record that a rule rejects: it is dropped; `flag` keeps it and adds the step id to the list field `flags`; `note` keeps it and
+ * writes why into the hidden text field that is first among the op's writes, for a later op that repairs it.
+ */
+export type OnFail = 'drop' | 'flag' | 'note';
+
 /** One atomic step of a program. Its digest is the SHA-256 of its canonical JSON. */
 export interface OpSpec {
   /** Step id (P6), unique in the program; draws and question keys use it. */
@@ -34,8 +40,7 @@ export interface OpSpec {
   readonly writes: Schema;
   /** Data sets it uses. */
   readonly data: readonly DigestHex[];
-  /** What becomes of a record that a rule rejects. `flag` adds the step id to the list field `flags`. */
-  readonly onFail: 'drop' | 'flag';
+  readonly onFail: OnFail;
   readonly storage: StorageClass;
 }
 

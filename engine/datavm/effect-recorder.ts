@@ -23,11 +23,20 @@ const SPARE_SHIFT = 3;
 const MESSAGE_LIMIT = 500;
 
 interface Why {
-  readonly kind: 'rejected' | 'failed' | 'flagged';
+  readonly kind: 'rejected' | 'failed' | 'flagged' | 'noted';
   readonly measured?: Measured | undefined;
   readonly limit?: Measured | undefined;
   readonly code?: string;
   readonly message?: string;
+}
+
+/** What `reject` means where the record stays. */
+const KEPT_KINDS: Readonly<Partial<Record<OpSpec['onFail'], 'flagged' | 'noted'>>> = { flag: 'flagged', note: 'noted' };
+
+/** `length: measured 3, expected 20 to 200 words`. */
+function noteOf(rule: string, { measured, limit }: Why): string {
+  const parts = [...(measured === undefined ? [] : [`measured ${measured}`]), ...(limit === undefined ? [] : [`expected ${limit}`])];
+  return parts.length === 0 ? rule : `${rule}: ${parts.join(', ')}`;
 }
 
 export interface AppliedEffect {
@@ -65,11 +74,15 @@ export class EffectRecorder implements EffectSink {
 
   reject(row: number, why: { readonly measured?: Measured | undefined; readonly limit?: Measured | undefined } = {}): void {
     if (this.why.get(row)?.kind === 'failed') return;
-    this.why.set(row, { kind: this.op.onFail === 'flag' ? 'flagged' : 'rejected', measured: why.measured, limit: why.limit });
+    this.why.set(row, { kind: KEPT_KINDS[this.op.onFail] ?? 'rejected', measured: why.measured, limit: why.limit });
   }
 
   fail(row: number, code: string, message: string): void {
     this.why.set(row, { kind: 'failed', code, message: message.slice(0, MESSAGE_LIMIT).toWellFormed() });
+  }
+
+  hasFailed(row: number): boolean {
+    return this.why.get(row)?.kind === 'failed';
   }
 
   setText(field: string, row: number, text: string): void {
@@ -156,8 +169,9 @@ export class EffectRecorder implements EffectSink {
     const before = block.rows;
     const drops = this.collectDrops(before);
     const gone = new Uint8Array(block.length);
-    for (const [row, why] of this.why) if (why.kind !== 'flagged') gone[row] = 1;
+    for (const [row, why] of this.why) if (why.kind !== 'flagged' && why.kind !== 'noted') gone[row] = 1;
     this.flagRows(before, gone);
+    this.noteRows(before, gone);
 
     const changes: FieldChange[] = [];
     const changed = new Uint8Array(block.length);
@@ -173,7 +187,7 @@ export class EffectRecorder implements EffectSink {
     if (this.why.size > 0) {
       for (let position = 0; position < before.length; position++) {
         const kind = this.why.get(before[position] ?? 0)?.kind;
-        if (kind !== undefined) verdicts[position] = VERDICT[kind];
+        if (kind !== undefined && kind !== 'noted') verdicts[position] = VERDICT[kind];
       }
     }
     block.drop(gone);
@@ -195,7 +209,7 @@ export class EffectRecorder implements EffectSink {
     const writer = new ByteWriter();
     for (const row of before) {
       const why = this.why.get(row);
-      if (why === undefined || why.kind === 'flagged') continue;
+      if (why === undefined || why.kind === 'flagged' || why.kind === 'noted') continue;
       this.block.encodeRow(writer, this.block.schema, row);
       drops.push({
         kind: why.kind,
@@ -230,6 +244,20 @@ export class EffectRecorder implements EffectSink {
       builder.set(row, writer.take());
     }
     block.put(FLAGS_FIELD, builder.finish());
+  }
+
+  /** The note is a change like any other: the words are in the effect, and later ops read them. Rules before this one may have begun it. */
+  private noteRows(before: Uint32Array, gone: Uint8Array): void {
+    const [field] = this.op.writes;
+    if (this.op.onFail !== 'note' || field === undefined) return;
+    for (const row of before) {
+      if (gone[row] === 1) continue;
+      const why = this.why.get(row);
+      const earlier = this.block.has(field.name) ? this.block.value(field.name, row) : null;
+      const words = why === undefined ? [] : [noteOf(this.op.op, why)];
+      const all = typeof earlier === 'string' ? [earlier, ...words] : words;
+      this.setValue(field.name, row, all.length === 0 ? null : all.join('; '));
+    }
   }
 
   private applyField(

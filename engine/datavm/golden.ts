@@ -2,12 +2,12 @@
 import { MizuError } from '../contract/errors.ts';
 import { digestHex } from '../contract/ids.ts';
 import type { Answer } from '../contract/inference.ts';
-import type { GoldenCase, Measured, Operator, PlanContext, Registry, SourceInfo } from '../contract/operator.ts';
+import type { GoldenCase, Measured, Operator, OpPlan, PlanContext, Registry, SourceInfo } from '../contract/operator.ts';
 import type { OpSpec } from '../contract/program.ts';
 import type { DataSet, KeyIndex, LocalStorage, Winner } from '../contract/storage.ts';
 import type { Field, FieldType, Row, Schema, Value } from '../contract/types.ts';
 import { lookUpField } from '../compile/field-type.ts';
-import { SOURCE_FIELD } from '../compile/kernel-fields.ts';
+import { isHidden, SOURCE_FIELD } from '../compile/kernel-fields.ts';
 import { opDigest } from '../compile/op-digest.ts';
 import { ByteWriter } from '../proof/bytes.ts';
 import type { Drop } from '../proof/effect.ts';
@@ -47,23 +47,24 @@ export async function runGoldenCase(registry: Registry, operator: Operator, gold
   );
   const params = operator.params.parse(golden.params);
   const problems: string[] = [];
-  const plans = operator.plan(params, planContext(registry, schema, data, golden, problems));
+  const plans = operator.plan(params, planContext(registry, operator, params, schema, data, golden, problems));
   if (problems.length > 0)
     throw new MizuError('WORKFLOW_INVALID', `Golden case '${golden.title}' of '${operator.name}': ${problems.join('; ')}`);
   const drops: Drop[] = [];
+  let asked = 0;
   for (const [index, plan] of plans.entries()) {
     const name = plan.op ?? operator.name;
     const executing = registry.operators.find((candidate) => candidate.name === name) ?? operator;
     const spec: OpSpec = {
-      id: operator.defaultId(params),
+      id: stepId(operator.defaultId(params), plan),
       op: name,
       version: executing.version,
       kind: executing.kind,
       params: plan.params,
-      reads: plan.reads,
-      writes: plan.writes,
+      reads: plan.note !== undefined && block.has(plan.note) ? [...plan.reads, plan.note] : plan.reads,
+      writes: plan.note === undefined ? plan.writes : [{ name: plan.note, type: { optional: 'string' } }, ...plan.writes],
       data: plan.data ?? [],
-      onFail: 'drop',
+      onFail: plan.onFail ?? 'drop',
       storage: 'local',
     };
     const op = await load(registry, executing, spec, index, [...data.values()]);
@@ -79,7 +80,7 @@ export async function runGoldenCase(registry: Registry, operator: Operator, gold
       for (const row of kept) gone[row] = 0;
       block.drop(gone);
     } else {
-      const result = await runOp(op, block, async (questions) => questions.map((_, n) => answerOf(golden, n)));
+      const result = await runOp(op, block, async (questions) => questions.map(() => answerOf(golden, asked++)));
       drops.push(...result.drops);
     }
   }
@@ -105,7 +106,7 @@ function outcomeOf(kept: boolean, row: () => Row, drop: Drop | undefined): Golde
 }
 
 function showRow(block: ReturnType<typeof decodeRecords>, row: number): Row {
-  block.visible = block.schema.map((field) => field.name);
+  block.visible = block.schema.map((field) => field.name).filter((name) => !isHidden(name));
   return { ...block.row(row) };
 }
 
@@ -234,8 +235,14 @@ function answerOf(golden: GoldenCase, n: number): Answer {
   return { kind: 'failure', code: answer.failure, message: answer.message, response: new Uint8Array(0) };
 }
 
+function stepId(id: string, { suffix = '' }: OpPlan): string {
+  return suffix === '' ? id : `${id}.${suffix}`;
+}
+
 function planContext(
   registry: Registry,
+  operator: Operator,
+  params: unknown,
   schema: Schema,
   data: ReadonlyMap<string, DataSet>,
   golden: GoldenCase,
@@ -245,8 +252,25 @@ function planContext(
     problems.push(`${at}: ${message}`);
     return undefined;
   };
+  const step = operator.defaultId(params);
   return {
     schema,
+    step,
+    file: (path) => {
+      const text = golden.files?.[path];
+      return text === undefined ? report('', `there is no file '${path}'`) : Buffer.from(text);
+    },
+    rule: (rule, at) => {
+      const [name, inner] = Object.entries(rule ?? {})[0] ?? ['', null];
+      const known = registry.operators.find((candidate) => candidate.name === name && candidate.group === 'rule');
+      if (known === undefined) return report(at, `there is no rule '${name}'`);
+      const { field } = inner as { readonly field?: string };
+      return {
+        op: name,
+        field,
+        plans: known.plan(known.params.parse(inner), planContext(registry, operator, params, schema, data, golden, problems)),
+      };
+    },
     fieldType: (path, at) => {
       const found = lookUpField(schema, path);
       return 'type' in found ? found.type : report(at, `there is no field '${path}'`);

@@ -89,18 +89,47 @@ async function answerAll(
   recorder: EffectRecorder,
   ask: AskAll,
 ): Promise<void> {
-  const asked: { row: number; question: Question }[] = [];
+  const asked: Asked[] = [];
   for (const row of block.rows) {
     const question = executor.question(block, row, recorder);
-    if (question !== undefined) asked.push({ row, question });
+    if (question !== undefined) asked.push({ row, question, draws: [] });
   }
-  if (asked.length === 0) return;
-  const answers = await ask(asked.map(({ question }) => question));
-  invariant(answers.length === asked.length, 'every question has one answer');
-  asked.forEach(({ row, question }, n) => {
+  for (let open = asked; open.length > 0; ) open = await askOnce(executor, block, open, ask);
+  // In order of rows, whatever came first: an effect is the same however many draws the rows beside it took.
+  const byRow = new Map(asked.map(({ row, draws }) => [row, draws]));
+  for (const row of block.rows) {
+    const draws = byRow.get(row) ?? [];
+    for (const { question, answer } of draws) recorder.answered(row, question.draw, question.request, answer.response);
+    const last = draws.at(-1);
+    if (last !== undefined) executor.answer(block, row, last.answer, recorder);
+    else if (!recorder.hasFailed(row)) executor.unasked?.(block, row, recorder);
+  }
+}
+
+interface Asked {
+  readonly row: number;
+  question: Question;
+  readonly draws: { readonly question: Question; readonly answer: Answer }[];
+}
+
+/** The rows that ask once more. */
+async function askOnce(
+  executor: Extract<Executor, { question: unknown }>,
+  block: Block,
+  open: readonly Asked[],
+  ask: AskAll,
+): Promise<Asked[]> {
+  const answers = await ask(open.map(({ question }) => question));
+  invariant(answers.length === open.length, 'every question has one answer');
+  const again: Asked[] = [];
+  open.forEach((one, n) => {
     const answer = answers[n];
     invariant(answer !== undefined, 'every question has one answer');
-    recorder.answered(row, question.draw, question.request, answer.response);
-    executor.answer(block, row, answer, recorder);
+    one.draws.push({ question: one.question, answer });
+    const next = executor.further?.(block, one.row, answer, one.question);
+    if (next === undefined) return;
+    one.question = next;
+    again.push(one);
   });
+  return again;
 }

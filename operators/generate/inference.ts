@@ -1,25 +1,16 @@
 /**
- * Asks a language model and keeps its answer as a text. The question is a canonical chat-completions body, so the same candidate, step and
+ * Asks a language model and keeps its answer, as a text or as fields by a JSON Schema. The question is a canonical chat-completions body, so the same candidate, step and
  * parameters are the same question in every attempt, run and generation; the signed answer is an input (law 7).
  */
-import type { Json } from '#engine';
-import { canonicalBytes, defineOperator, REQUEST_LIMIT_BYTES } from '#engine';
+import type { Json, PlanContext } from '#engine';
+import { defineOperator } from '#engine';
 import { z } from 'zod';
-import { newField, openParams, planWrite, rootOf, toJson } from '../fields.ts';
-import { openTemplate, planTemplate, TEMPLATE_LIMIT } from '../template/template.ts';
-import { readChatAnswer } from './chat-answer.ts';
-
-/** Seeds that every server tried takes: 31 bits. */
-const SEED_RANGE = 2 ** 31 - 1;
-/** Largest `maxTokens`: more text than an answer may have bytes. */
-const TOKENS_LIMIT = 65_536;
-/** OpenAI API reference: up to four stop sequences. */
-const STOP_LIMIT = 4;
-const STOP_CHARACTERS = 200;
-/** Highest number of a draw. */
-const DRAW_LIMIT = 1_000_000;
-/** One unit of output gas is charged for so many bytes of an answer. */
-const GAS_OUTPUT_BYTES = 64;
+import { newField, planWrite } from '../fields.ts';
+import { TEMPLATE_LIMIT } from '../template/prepare.ts';
+import type { AnswerSchema } from './answer-schema.ts';
+import { planAnswerSchema } from './answer-schema.ts';
+import { DRAW_LIMIT, drawsParam, modelName, openAsk, planAsk, planModel, SAMPLING, writesOf } from './ask.ts';
+import { readJsonFile } from './json-file.ts';
 
 const prompt = (what: string) =>
   z
@@ -28,26 +19,23 @@ const prompt = (what: string) =>
     .max(TEMPLATE_LIMIT)
     .describe(`${what} A template, as in \`template\`: \`{{field}}\` or \`{{record.inner}}\` where values go.`);
 
+const schemaParam = z
+  .union([z.string().min(1).max(1_024), z.record(z.string(), z.json())])
+  .describe(
+    'JSON Schema of the answer, here or in a file (.json, .yaml) beside the workflow: an object whose properties become typed fields.',
+  );
+
 const params = z.strictObject({
-  as: newField('Field that receives the answer.'),
-  model: z.string().min(1).max(128).describe('Name of a model under `models` of the workflow.'),
+  as: newField(
+    'Field that receives the answer; with a schema: as one record. Without it, each property of the schema becomes a field.',
+  ).optional(),
+  model: modelName,
   prompt: prompt('What the model is asked.'),
   system: prompt('What the model is told about its part.').optional(),
-  maxTokens: z
-    .int()
-    .min(1)
-    .max(TOKENS_LIMIT)
-    .describe("Most tokens of the answer; one that needs more fails. Default: the server's own.")
-    .optional(),
-  temperature: z.number().min(0).max(2).describe("0 to 2. Default: the server's own.").optional(),
-  topP: z.number().positive().max(1).describe("Share of the probability that is sampled from. Default: the server's own.").optional(),
-  stop: z
-    .array(z.string().min(1).max(STOP_CHARACTERS))
-    .min(1)
-    .max(STOP_LIMIT)
-    .describe('Texts at which the answer ends; they are not part of it.')
-    .optional(),
+  ...SAMPLING,
   draw: z.int().min(0).max(DRAW_LIMIT).default(0).describe('Number of the draw: another one asks the same question anew.'),
+  draws: drawsParam,
+  schema: schemaParam.optional(),
 });
 
 type Params = z.infer<typeof params>;
@@ -66,11 +54,13 @@ export const inference = defineOperator({
   version: 1,
   group: 'generate',
   kind: 'external',
-  summary: 'Ask a language model, and keep its answer as a text.',
+  summary: 'Ask a language model, and keep its answer as a text or as fields.',
   description:
     'Fills the prompt with the values of fields and asks a model by the chat completions of the OpenAI API, with a seed drawn for the candidate. The answer is recorded with its signature before it is used, ' +
     'and the same question is never asked twice. An answer that was cut (`maxTokens`) or filtered fails the record, as does anything that is no answer: ANSWER_CUT, ANSWER_FILTERED, ANSWER_REFUSED, ANSWER_UNFINISHED, ' +
-    'RESPONSE_EMPTY, RESPONSE_MALFORMED, or the code of the failure at the server. The exact bytes stand in the attestation.',
+    'RESPONSE_EMPTY, RESPONSE_MALFORMED, or the code of the failure at the server. With `draws: N` such an answer is a failed draw: the question is asked again with another seed, up to N times, and the record fails with the ' +
+    'reason of the last draw. With `schema` the answer is asked for by `response_format` and held against the schema: ANSWER_NOT_JSON, ANSWER_INVALID. Each property becomes a field of its type; one that is not required, or may be null, ' +
+    'is T or null. Known keywords: type, properties, required, items, enum, const, additionalProperties, anyOf with null, $ref to $defs, bounds, title, description. The exact bytes of every draw stand in its attestation.',
   params,
   examples: [
     {
@@ -95,6 +85,48 @@ export const inference = defineOperator({
       output: [{ failed: 'ANSWER_CUT' }, { failed: 'ANSWER_FILTERED' }, { failed: 'ANSWER_REFUSED' }, { failed: 'RESPONSE_EMPTY' }],
     },
     {
+      title: 'by a schema: strict JSON, checked, as typed fields; a broken answer is drawn again',
+      params: {
+        model: 'small',
+        prompt: 'Complain about {{product}}.',
+        draws: 2,
+        schema: {
+          type: 'object',
+          properties: { subject: { type: 'string' }, stars: { type: 'integer', minimum: 1, maximum: 5 } },
+          required: ['subject'],
+        },
+      },
+      models: ['small'],
+      input: [{ product: 'a kettle' }, { product: 'a lamp' }],
+      // Both first draws, then the second draw of the lamp.
+      answers: [
+        completion({ content: '{"subject":"It leaks","stars":2}' }, 'stop'),
+        completion({ content: 'Sure! {"subject":"Dim"}' }, 'stop'),
+        completion({ content: '{"subject":"Dim"}' }, 'stop'),
+      ],
+      output: [
+        { row: { product: 'a kettle', stars: 2, subject: 'It leaks' } },
+        { row: { product: 'a lamp', stars: null, subject: 'Dim' } },
+      ],
+    },
+    {
+      title: 'an answer that breaks its schema fails the record when no draw is left',
+      params: {
+        as: 'note',
+        model: 'small',
+        prompt: 'Rate {{product}}.',
+        schema: { type: 'object', properties: { stars: { enum: [1, 2, 3] } }, required: ['stars'] },
+      },
+      models: ['small'],
+      input: [{ product: 'a kettle' }, { product: 'a lamp' }, { product: 'a cup' }],
+      answers: [
+        completion({ content: '{"stars":3}' }, 'stop'),
+        completion({ content: '{"stars":9}' }, 'stop'),
+        completion({ content: '{"stars":1,"stars":3}' }, 'stop'),
+      ],
+      output: [{ row: { product: 'a kettle', note: { stars: 3 } } }, { failed: 'ANSWER_INVALID' }, { failed: 'ANSWER_NOT_JSON' }],
+    },
+    {
       title: 'a final failure at the server fails the record with its code',
       params: { ...CASE_PARAMS, system: 'You are {{who}}.' },
       models: ['small'],
@@ -104,68 +136,26 @@ export const inference = defineOperator({
     },
   ],
   gas: { perRecord: 50, per64Bytes: 2 },
-  defaultId: (p) => p.as,
+  defaultId: (p) => p.as ?? 'inference',
+  files: (p) => (typeof p.schema === 'string' ? [{ path: p.schema, at: 'schema' }] : []),
   plan(p, context) {
-    const known = context.models.includes(p.model);
-    if (!known) {
-      const hint = context.nearest(p.model, context.models) ?? `declare it: \`models: { ${p.model}: { url: "http://…/v1" } }\``;
-      const expected = context.models.length === 0 ? {} : { expected: context.models.join(', ') };
-      context.problem('model', `There is no model '${p.model}' under \`models\``, { ...expected, hint });
-    }
-    const paths = planTemplate(p.prompt, 'prompt', context);
-    const more = p.system === undefined ? [] : planTemplate(p.system, 'system', context);
-    const fits = planWrite(context, p.as, 'string');
-    if (!known || paths === undefined || more === undefined || !fits) return [];
-    return [{ params: toJson(p), reads: [...new Set([...paths, ...more].map(rootOf))], writes: [{ name: p.as, type: 'string' }] }];
+    const known = planModel(p.model, 'model', context);
+    const schema = p.schema === undefined ? undefined : schemaOf(p.schema, context);
+    if (p.as === undefined && p.schema === undefined)
+      context.problem('as', "'as' is missing", {
+        expected: 'the field that receives the answer',
+        hint: 'add `as: …`, or a schema whose properties are the fields',
+      });
+    const { as, model, prompt: user, system, draw, draws, ...sampling } = p;
+    const plan = planAsk({ as, model, prompt: user, system, sampling, draw, draws, schema }, context);
+    const fits = writesOf({ as, schema }).every(({ name, type }) => planWrite(context, name, type));
+    if (!known || !fits || plan === undefined || (p.schema === undefined ? as === undefined : schema === undefined)) return [];
+    return [plan];
   },
-  open(op, env) {
-    const p = openParams(params, op.params, 'inference');
-    const writePrompt = openTemplate(p.prompt);
-    const writeSystem = p.system === undefined ? undefined : openTemplate(p.system);
-    return {
-      question(input, row, out) {
-        const user = writePrompt(input, row, out);
-        const system = user === undefined ? undefined : writeSystem?.(input, row, out);
-        if (user === undefined || (writeSystem !== undefined && system === undefined)) return undefined;
-        if (/^[ \t\r\n]*$/.test(user)) {
-          out.fail(row, 'PROMPT_EMPTY', 'the prompt has no text for this record');
-          return undefined;
-        }
-        const candidate = input.candidate(row);
-        const request = canonicalBytes(requestOf(p, user, system, env.draws.below(SEED_RANGE, candidate, 'seed', p.draw)));
-        if (request.length > REQUEST_LIMIT_BYTES) {
-          out.fail(row, 'REQUEST_TOO_LARGE', `the request has ${request.length} bytes, at most ${REQUEST_LIMIT_BYTES} can be asked`);
-          return undefined;
-        }
-        return { step: op.id, opDigest: env.opDigest, candidate, draw: p.draw, model: p.model, request };
-      },
-      answer(_input, row, answer, out) {
-        if (answer.kind === 'failure') {
-          out.fail(row, answer.code, answer.message);
-          return;
-        }
-        const read = readChatAnswer(answer.response);
-        if ('code' in read) {
-          out.fail(row, read.code, read.message);
-          return;
-        }
-        out.charge(Math.ceil(Buffer.byteLength(read.text) / GAS_OUTPUT_BYTES));
-        out.setText(p.as, row, read.text);
-      },
-    };
-  },
+  open: openAsk,
 });
 
-/** The body as the OpenAI API takes it, under the author's name of the model; the gateway puts the server's name there. */
-function requestOf(p: Params, user: string, system: string | undefined, seed: number): Json {
-  const messages = [...(system === undefined ? [] : [{ role: 'system', content: system }]), { role: 'user', content: user }];
-  return {
-    model: p.model,
-    messages,
-    seed,
-    ...(p.maxTokens === undefined ? {} : { max_tokens: p.maxTokens }),
-    ...(p.temperature === undefined ? {} : { temperature: p.temperature }),
-    ...(p.topP === undefined ? {} : { top_p: p.topP }),
-    ...(p.stop === undefined ? {} : { stop: p.stop }),
-  };
+function schemaOf(schema: Exclude<Params['schema'], undefined>, context: PlanContext): AnswerSchema | undefined {
+  const json = typeof schema === 'string' ? readJsonFile(schema, 'schema', context) : schema;
+  return json === undefined ? undefined : planAnswerSchema(json, 'schema', context);
 }

@@ -1,16 +1,12 @@
 /**
- * Text from fields: `{{path.to.field}}` and nothing else, no code. Every path is checked at compile time.
+ * Text from fields, in a subset of Jinja without code: outputs with filters, conditions, loops over lists. Everything is checked at compile time.
  * Numbers are written in the shortest form that reads back the same (ECMAScript Number::toString).
  */
-import type { BlockView, EffectSink, FieldType, PlanContext, Value } from '#engine';
-import { defineOperator, describeType } from '#engine';
+import { defineOperator } from '#engine';
 import { z } from 'zod';
-import { newField, openParams, planWrite, readPath, requiredType, rootOf, toJson } from '../fields.ts';
-
-/** Longest template, UTF-16 units. */
-export const TEMPLATE_LIMIT = 100_000;
-/** Between the elements of a list. */
-const LIST_SEPARATOR = ', ';
+import { newField, openParams, planWrite, toJson } from '../fields.ts';
+import { FILTERS } from './filters.ts';
+import { openTemplate, planTemplate, SYNTAX, TEMPLATE_LIMIT } from './prepare.ts';
 
 const params = z.strictObject({
   as: newField('Field that receives the text.'),
@@ -18,11 +14,11 @@ const params = z.strictObject({
     .string()
     .max(TEMPLATE_LIMIT)
     .describe(
-      'Text with `{{field}}` or `{{record.inner}}` where values go. A backslash before `{{` makes it plain text (`\\{{`); two make one backslash.',
+      'Text with `{{field}}` or `{{record.inner}}` where values go, and filters, conditions and loops. A backslash before `{{` makes it plain text (`\\{{`); two make one backslash.',
     ),
 });
-
-export type TemplatePart = { readonly text: string } | { readonly path: string; readonly position: number };
+/** A template of outputs alone has no `syntax`: programs from before there were tags mean what they meant. */
+const planned = params.extend({ syntax: SYNTAX });
 
 export const template = defineOperator({
   name: 'template',
@@ -32,7 +28,9 @@ export const template = defineOperator({
   summary: 'Write a text with the values of fields in it.',
   description:
     'Replaces each `{{path}}` by the value of that field. Texts, numbers, true or false, and lists of these (joined by a comma and a space) can be written. ' +
-    'A null fails the record with NULL_IN_TEMPLATE rather than leaving a silent gap.',
+    'A null fails the record with NULL_IN_TEMPLATE rather than leaving a silent gap. The language is a subset of Jinja: `{{ value | filter }}`, `{% if %}`, `{% elif %}`, `{% else %}`, `{% endif %}`, ' +
+    '`{% for item in list %}` with `loop.index`, `loop.first` and `loop.last`, `{# comments #}`, and `-` inside a brace to take white space away; the whole of it stands in workflow.md. ' +
+    `Filters: ${FILTERS.map(({ name }) => name).join(', ')}. Fields, types and filters are checked before the run. A template that would make more than 4 Mi characters or take more than 100,000 steps for a record fails it (TEMPLATE_TOO_LARGE, TEMPLATE_TOO_LONG).`,
   params,
   examples: [
     {
@@ -56,6 +54,26 @@ export const template = defineOperator({
       output: [{ row: { name: 'Ada', line: 'write {{name}} for Ada, \\Ada for a backslash' } }],
     },
     {
+      title: 'filters, conditions and loops',
+      params: {
+        as: 'line',
+        text: '{{ name | trim | upper }}{% if age >= 18 and "vip" in tags %} (vip){% endif %}:{% for tag in tags %} {{ loop.index }}.{{ tag }}{% else %} none{% endfor %}{# a comment #}',
+      },
+      input: [
+        { name: ' ada ', age: 36, tags: ['vip', 'new'] },
+        { name: 'bo', age: 7, tags: [] },
+      ],
+      schema: [
+        { name: 'name', type: 'string' },
+        { name: 'age', type: 'long' },
+        { name: 'tags', type: { array: 'string' } },
+      ],
+      output: [
+        { row: { name: ' ada ', age: 36, tags: ['vip', 'new'], line: 'ADA (vip): 1.vip 2.new' } },
+        { row: { name: 'bo', age: 7, tags: [], line: 'BO: none' } },
+      ],
+    },
+    {
       title: 'a null fails the record',
       params: { as: 'line', text: '{{name}}' },
       schema: [{ name: 'name', type: { optional: 'string' } }],
@@ -66,13 +84,13 @@ export const template = defineOperator({
   gas: { perRecord: 2, per64Bytes: 2 },
   defaultId: (p) => p.as,
   plan(p, context) {
-    const paths = planTemplate(p.text, 'text', context);
-    if (paths === undefined || !planWrite(context, p.as, 'string')) return [];
-    return [{ params: toJson(p), reads: [...new Set(paths.map(rootOf))], writes: [{ name: p.as, type: 'string' }] }];
+    const text = planTemplate(p.text, 'text', context);
+    if (text === undefined || !planWrite(context, p.as, 'string')) return [];
+    return [{ params: toJson({ ...p, syntax: text.syntax }), reads: text.reads, writes: [{ name: p.as, type: 'string' }] }];
   },
   open(op) {
-    const p = openParams(params, op.params, 'template');
-    const write = openTemplate(p.text);
+    const p = openParams(planned, op.params, 'template');
+    const write = openTemplate(p.text, p.syntax);
     return {
       execute(input, out) {
         for (const row of input.rows) {
@@ -83,87 +101,3 @@ export const template = defineOperator({
     };
   },
 });
-
-/** The paths in a template, all of them with a text form; undefined after a reported problem at the parameter that holds it. */
-export function planTemplate(source: string, parameter: string, context: PlanContext): readonly string[] | undefined {
-  const parts = parseTemplate(source, context, parameter);
-  if (parts === undefined) return undefined;
-  const paths = parts.flatMap((part) => ('path' in part ? [part.path] : []));
-  const checked = paths.map((path) => writable(path, parameter, context));
-  return checked.includes(false) ? undefined : paths;
-}
-
-/** Writes a planned template for a row; undefined after it failed the row with NULL_IN_TEMPLATE. */
-export function openTemplate(source: string): (input: BlockView, row: number, out: EffectSink) => string | undefined {
-  const parts = (parseTemplate(source) ?? []).map((part) => ('path' in part ? { ...part, read: readPath(part.path) } : part));
-  return (input, row, out) => {
-    let text = '';
-    for (const part of parts) {
-      const written = 'text' in part ? part.text : writeValue(part.read(input, row));
-      if (written === undefined) {
-        out.fail(row, 'NULL_IN_TEMPLATE', `'${'path' in part ? part.path : ''}' is null, and the template has no text for that`);
-        return undefined;
-      }
-      text += written;
-    }
-    return text;
-  };
-}
-
-/** Splits a template; undefined after a reported problem. */
-export function parseTemplate(source: string, context?: PlanContext, parameter = 'text'): readonly TemplatePart[] | undefined {
-  const parts: TemplatePart[] = [];
-  let plain = '';
-  let at = 0;
-  for (;;) {
-    const open = source.indexOf('{{', at);
-    if (open < 0) break;
-    let backslashes = 0;
-    while (open - backslashes > at && source[open - backslashes - 1] === '\\') backslashes++;
-    plain += source.slice(at, open - backslashes) + '\\'.repeat(Math.floor(backslashes / 2));
-    if (backslashes % 2 === 1) {
-      plain += '{{';
-      at = open + 2;
-      continue;
-    }
-    const close = source.indexOf('}}', open);
-    const path = close < 0 ? '' : source.slice(open + 2, close).replace(/^ +| +$/g, '');
-    if (!/^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*$/.test(path)) {
-      context?.problem(parameter, close < 0 ? `'{{' at character ${open + 1} is never closed` : `'{{${path}}}' is not a field path`, {
-        expected: '{{field}} or {{record.field}}',
-        hint: 'write \\{{ for braces that are plain text; templates hold no code, compute a field with `set` first',
-      });
-      return undefined;
-    }
-    if (plain !== '') parts.push({ text: plain });
-    plain = '';
-    parts.push({ path, position: open });
-    at = close + 2;
-  }
-  plain += source.slice(at);
-  if (plain !== '') parts.push({ text: plain });
-  return parts;
-}
-
-const WRITABLE: readonly FieldType[] = ['string', 'long', 'double', 'boolean'];
-
-function writable(path: string, parameter: string, context: PlanContext): boolean {
-  const type = context.fieldType(path, parameter);
-  if (type === undefined) return false;
-  const plain = requiredType(type);
-  const element = typeof plain === 'object' && 'array' in plain ? requiredType(plain.array) : plain;
-  if (WRITABLE.includes(element)) return true;
-  const inner = typeof plain === 'object' && 'record' in plain ? plain.record.map((field) => `${path}.${field.name}`) : [];
-  context.problem(parameter, `{{${path}}} is ${describeType(type)}, which has no text form`, {
-    expected: 'string, long, double, boolean, or a list of these',
-    ...(inner.length === 0 ? {} : { hint: `name a field inside it: {{${inner[0]}}}` }),
-  });
-  return false;
-}
-
-function writeValue(value: Value): string | undefined {
-  if (value === null) return undefined;
-  if (!Array.isArray(value)) return String(value);
-  const elements = value.map(writeValue);
-  return elements.includes(undefined) ? undefined : elements.join(LIST_SEPARATOR);
-}

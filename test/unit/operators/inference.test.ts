@@ -88,7 +88,7 @@ describe('a wrong inference step is a problem of the workflow (law 10)', () => {
   it.each([
     [{ ...ASK, model: 'smal' }, /model: There is no model 'smal' under `models`; small, smart; .*small/],
     [{ ...ASK, prompt: 'About {{produkt}}.' }, /There is no field 'produkt'.*product/],
-    [{ ...ASK, system: 'You are {{.' }, /system: '\{\{' at character 9 is never closed/],
+    [{ ...ASK, system: 'You are {{.' }, /system: '\{\{' is never closed \(line 1, column 9 of the template\)/],
     [{ ...ASK, prompt: '' }, /prompt/],
     [{ ...ASK, temperature: -1 }, /temperature/],
     [{ ...ASK, maxTokens: 0 }, /maxTokens/],

@@ -26,6 +26,9 @@ export function planOver(operator: Operator, params: unknown, schema: Schema, su
   };
   const context: PlanContext = {
     schema,
+    step: 'step',
+    file: (path) => report('', `no file '${path}'`),
+    rule: (_step, at) => report(at, 'no rules here'),
     fieldType: (path, at) => typeAt(schema, path.split('.')) ?? report(at, `no field '${path}'`),
     data: (name, at) => surroundings.data?.[name] ?? report(at, `no data '${name}'`),
     source: surroundings.source,

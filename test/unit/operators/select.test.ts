@@ -296,35 +296,3 @@ describe('random', () => {
     expect(planOver(find('random'), { as: 'r', ...params }, []).problems.join('; ')).toMatch(problem);
   });
 });
-
-describe('template', () => {
-  it.each<[string, RegExp]>([
-    ['{{n', /'{{' at character 1 is never closed/],
-    ['a {{ n + 1 }}', /'{{n \+ 1}}' is not a field path/],
-    ['{{nn}}', /text: no field 'nn'/],
-    ['{{r}}', /which has no text form/],
-    ['{{b}}', /which has no text form/],
-  ])('refuses %s', (text, problem) => {
-    const planned = planOver(find('template'), { as: 't', text }, [
-      { name: 'n', type: 'long' },
-      { name: 'b', type: 'bytes' },
-      { name: 'r', type: { record: [{ name: 'x', type: 'string' }] } },
-    ]);
-    expect(planned.plans).toEqual([]);
-    expect(planned.problems.join('; ')).toMatch(problem);
-  });
-
-  it('braces that are escaped come out as they are, for any text', async () => {
-    await fc.assert(
-      fc.asyncProperty(
-        fc.array(fc.constantFrom('{', '}', '\\', 'a', '😀'), { maxLength: 12 }).map((parts) => parts.join('')),
-        async (text) => {
-          const escaped = text.replace(/\\*(?=\{\{)/g, (run) => run + run).replaceAll('{{', '\\{{');
-          const [outcome] = await runRows('template', { as: 't', text: escaped }, [{ n: 1 }]);
-          expect(outcome).toEqual({ row: { n: 1, t: text } });
-        },
-      ),
-      { numRuns: 200 },
-    );
-  });
-});
