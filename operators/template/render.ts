@@ -9,7 +9,7 @@ import { FILTERS, isTrue, textOf } from './filters.ts';
 import type { Comparison, Expression, Node } from './syntax.ts';
 
 /** Longest text that a template with tags or filters may make of one record, UTF-16 units. */
-export const TEMPLATE_OUTPUT_LIMIT = 4 * 1024 * 1024;
+export const TEMPLATE_OUTPUT_LIMIT = 4_194_304;
 /** Most steps of one record: nodes that are evaluated, and one more for each 64 UTF-16 units of a text that a filter or comparison takes. */
 export const TEMPLATE_STEP_LIMIT = 100_000;
 const STEP_UNITS = 64;

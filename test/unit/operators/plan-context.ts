@@ -11,12 +11,18 @@ export interface Planned {
 }
 
 export interface Surroundings {
+  readonly files?: Readonly<Record<string, string>>;
+  readonly models?: readonly string[];
   readonly data?: Readonly<Record<string, DataSet>>;
   readonly source?: SourceInfo;
   readonly topic?: TopicInfo;
 }
 
-export function planOver(operator: Operator, params: unknown, schema: Schema, surroundings: Surroundings = {}): Planned {
+/** What an operator sees while it plans, and what it reported. */
+export function contextOver(
+  schema: Schema,
+  surroundings: Surroundings = {},
+): { readonly context: PlanContext; readonly problems: string[]; readonly hints: string[] } {
   const problems: string[] = [];
   const hints: string[] = [];
   const report = (at: string, message: string, more?: { readonly hint?: string }): undefined => {
@@ -27,17 +33,25 @@ export function planOver(operator: Operator, params: unknown, schema: Schema, su
   const context: PlanContext = {
     schema,
     step: 'step',
-    file: (path) => report('', `no file '${path}'`),
+    file: (path) => {
+      const text = surroundings.files?.[path];
+      return text === undefined ? report('', `no file '${path}'`) : Buffer.from(text);
+    },
     rule: (_step, at) => report(at, 'no rules here'),
     fieldType: (path, at) => typeAt(schema, path.split('.')) ?? report(at, `no field '${path}'`),
     data: (name, at) => surroundings.data?.[name] ?? report(at, `no data '${name}'`),
     source: surroundings.source,
     topic: surroundings.topic,
-    models: [],
+    models: surroundings.models ?? [],
     engines,
     problem: (at, message, more) => report(at, message, more),
     nearest,
   };
+  return { context, problems, hints };
+}
+
+export function planOver(operator: Operator, params: unknown, schema: Schema, surroundings: Surroundings = {}): Planned {
+  const { context, problems, hints } = contextOver(schema, surroundings);
   const parsed = operator.params.safeParse(params);
   if (!parsed.success)
     return { plans: [], problems: parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`), hints };
