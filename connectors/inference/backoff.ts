@@ -1,10 +1,10 @@
-/** How long to wait before the next try: exponential with full jitter and a cap, and never less than the server asks for. */
+/** How long a call waits before its next try: exponential with full jitter and a cap. */
 import { BACKOFF_FIRST_MS, BACKOFF_LIMIT_MS } from './limits.ts';
 
-/** @param failed tries that failed so far, from 1. @param random in [0, 1). @param retryAfterMs what the server asked for. */
-export function backoffMs(failed: number, random: number, retryAfterMs: number | undefined): number {
+/** @param failed tries that failed so far, from 1. @param random in [0, 1). */
+export function backoffMs(failed: number, random: number): number {
   const most = Math.min(BACKOFF_LIMIT_MS, BACKOFF_FIRST_MS * 2 ** (failed - 1));
-  return Math.max(Math.round(random * most), retryAfterMs ?? 0);
+  return Math.round(random * most);
 }
 
 /** Milliseconds in a Retry-After header (RFC 9110 section 10.2.3): seconds, or a date. Undefined for anything else. */

@@ -1,4 +1,4 @@
-/** What an attestation says of a chat completion's body beside its bytes: model, finish reason, usage, each only if it has the standard form. */
+/** What an attestation says of an answer's body beside its bytes: model, finish reason, usage, each only if it has the standard form. */
 import { type Json, messageOf, parseStrictJson, type TokenUsage } from '#engine';
 
 export interface ChatFacts {
@@ -18,6 +18,12 @@ export function readChatFacts(body: Uint8Array): ChatFacts | { readonly malforme
   }
   const completion = objectOf(json);
   if (completion === undefined) return { malformed: 'the answer is no JSON object' };
+  return readChunkFacts(completion);
+}
+
+/** The same of one event of a stream, whose usage and finish reason come late. */
+export function readChunkFacts(json: Json): ChatFacts {
+  const completion = objectOf(json) ?? {};
   const choices = completion['choices'];
   const first = Array.isArray(choices) ? objectOf(choices[0]) : undefined;
   return {
@@ -37,7 +43,8 @@ function textOf(json: Json | undefined): string | undefined {
 
 function usageOf(usage: JsonObject | undefined): TokenUsage | undefined {
   const promptTokens = countOf(usage?.['prompt_tokens']);
-  const completionTokens = countOf(usage?.['completion_tokens']);
+  // Embeddings have no completion.
+  const completionTokens = usage?.['completion_tokens'] === undefined ? 0 : countOf(usage['completion_tokens']);
   if (promptTokens === undefined || completionTokens === undefined) return undefined;
   return { promptTokens, completionTokens, totalTokens: countOf(usage?.['total_tokens']) ?? promptTokens + completionTokens };
 }

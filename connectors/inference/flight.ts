@@ -1,7 +1,7 @@
 /** One question on its way, with everybody who waits for its answer. It is unwanted once nobody does. Owned by the gateway. */
-import { type Answer, MizuError } from '#engine';
+import { MizuError } from '#engine';
 
-export class Flight {
+export class Flight<Answer> {
   readonly answer: Promise<Answer>;
   private readonly leaving = new AbortController();
   private waiting = 0;

@@ -5,6 +5,7 @@
  */
 import {
   type Answer,
+  type Append,
   type Attestation,
   AttestationTable,
   answerTo,
@@ -25,12 +26,14 @@ import {
   type Signer,
   toHex,
 } from '#engine';
-import { CallSlots } from './call-slots.ts';
 import { Flight, interrupted } from './flight.ts';
+import { callServer, type Transport } from './http-call.ts';
 import { DEFAULT_LIMITS, type GatewayLimits } from './limits.ts';
+import { type CallEnd, ModelPace, type PaceState } from './model-pace.ts';
 import { type ModelServer, resolveModels } from './model-server.ts';
+import type { StreamSink } from './stream-relay.ts';
 import { SYSTEM_TIMING, type Timing } from './timing.ts';
-import { askServer } from './upstream.ts';
+import { askServer, type UpstreamResult } from './upstream.ts';
 
 export interface GatewayOptions {
   readonly log: Log;
@@ -52,6 +55,22 @@ export interface GatewayOptions {
   readonly signal?: AbortSignal;
   readonly limits?: Partial<GatewayLimits>;
   readonly timing?: Timing;
+  /** How servers are called; default: HTTP. */
+  readonly transport?: Transport;
+  /** What else is committed with the answer to a question, all or nothing. */
+  readonly alongside?: (key: Uint8Array, question: Question) => readonly Append[];
+  /** Told of every call's end. */
+  readonly onCall?: (model: string, end: CallEnd['kind']) => void;
+  /** Told once why nothing more can be recorded, when another gateway took over. */
+  readonly onBroken?: (error: MizuError) => void;
+}
+
+/** A recorded answer with all that is signed with it. */
+export interface RecordedAnswer {
+  readonly attestation: Attestation;
+  readonly key: Uint8Array;
+  /** It was on the log before it was asked for. */
+  readonly before: boolean;
 }
 
 /** Counted since the gateway was opened. */
@@ -69,6 +88,15 @@ export interface GatewayCounts {
 
 export interface InferenceGateway extends Gateway {
   readonly counts: GatewayCounts;
+  /** How fast each model is called now. */
+  readonly paces: ReadonlyMap<string, { readonly state: PaceState }>;
+  /**
+   * As `ask`, with all that is signed. A question whose body says `stream: true` is answered by an event stream; its events go to the sink as they come,
+   * but for the last, unless the answer was recorded before or another one asked first. The whole stands in the attestation.
+   */
+  answerFor(question: Question, signal: AbortSignal, sink?: StreamSink): Promise<RecordedAnswer>;
+  /** The recorded envelope of a question's key. */
+  envelope(key: Uint8Array): Promise<Uint8Array | undefined>;
 }
 
 /** Fences the run's gateway before, and reads back what is recorded. @throws USAGE naming variables of missing keys, before any work. */
@@ -98,8 +126,8 @@ class EmbeddedGateway implements InferenceGateway {
   private readonly limits: GatewayLimits;
   private readonly timing: Timing;
   private readonly trusted: readonly Uint8Array[];
-  private readonly slots: ReadonlyMap<string, CallSlots>;
-  private readonly flights = new Map<string, Flight>();
+  readonly paces: ReadonlyMap<string, ModelPace>;
+  private readonly flights = new Map<string, Flight<RecordedAnswer>>();
   private readonly closing = new AbortController();
   private readonly ended: AbortSignal;
   /** Why nothing more can be recorded; then nothing more is asked either. */
@@ -121,8 +149,20 @@ class EmbeddedGateway implements InferenceGateway {
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.timing = options.timing ?? SYSTEM_TIMING;
     this.trusted = [options.signer.publicKey, ...(options.trustedKeys ?? [])];
-    this.slots = new Map([...servers.keys()].map((name) => [name, new CallSlots(this.limits.callsPerModel)]));
     this.ended = options.signal === undefined ? this.closing.signal : AbortSignal.any([options.signal, this.closing.signal]);
+    this.paces = new Map([...servers.values()].map((server) => [server.name, this.paceOf(server)]));
+  }
+
+  private paceOf(server: ModelServer): ModelPace {
+    const { limits, timing, ended } = this;
+    return new ModelPace({
+      model: server.name,
+      shown: server.shown,
+      ceiling: server.calls ?? limits.callsPerModel,
+      callMs: server.timeoutMs ?? limits.callMs,
+      timing,
+      signal: ended,
+    });
   }
 
   get counts(): GatewayCounts {
@@ -134,6 +174,11 @@ class EmbeddedGateway implements InferenceGateway {
    * what is recorded is no answer to this question; INTERRUPTED; what the log throws.
    */
   async ask(question: Question, signal: AbortSignal): Promise<Answer> {
+    const { attestation } = await this.answerFor(question, signal);
+    return answerTo(attestation, this.options.network, question);
+  }
+
+  async answerFor(question: Question, signal: AbortSignal, sink?: StreamSink): Promise<RecordedAnswer> {
     this.counted.questions++;
     const key = attestationKey(this.options.network, question);
     const name = toHex(key);
@@ -141,7 +186,7 @@ class EmbeddedGateway implements InferenceGateway {
       if (this.broken !== undefined) throw this.broken;
       if (signal.aborted || this.ended.aborted) throw interrupted();
       const flight = this.flights.get(name);
-      if (flight === undefined) return this.start(name, key, question).wait(signal);
+      if (flight === undefined) return this.start(name, key, question, sink).wait(signal);
       if (!flight.unwanted) {
         this.counted.joined++;
         return flight.wait(signal);
@@ -151,76 +196,89 @@ class EmbeddedGateway implements InferenceGateway {
     }
   }
 
-  private start(name: string, key: Uint8Array, question: Question): Flight {
-    const flight = new Flight((unwanted) => this.answer(key, question, unwanted).finally(() => this.flights.delete(name)));
+  async envelope(key: Uint8Array): Promise<Uint8Array | undefined> {
+    return ((await this.own.find(key)) ?? (await this.shared?.find(key)))?.envelope;
+  }
+
+  private start(name: string, key: Uint8Array, question: Question, sink: StreamSink | undefined): Flight<RecordedAnswer> {
+    const flight = new Flight((unwanted) => this.answer(key, question, unwanted, sink).finally(() => this.flights.delete(name)));
     this.flights.set(name, flight);
     return flight;
   }
 
-  private async answer(key: Uint8Array, question: Question, unwanted: AbortSignal): Promise<Answer> {
+  private async answer(key: Uint8Array, question: Question, unwanted: AbortSignal, sink: StreamSink | undefined): Promise<RecordedAnswer> {
     const { network, signer } = this.options;
     const own = await this.own.find(key);
     const found = own ?? (await this.shared?.find(key));
     if (found !== undefined) {
-      const answer = answerTo(openAttestation(found.envelope, this.trusted), network, question);
-      if (own === undefined) await this.record(key, found.envelope);
+      const attestation = openAttestation(found.envelope, this.trusted);
+      answerTo(attestation, network, question);
+      if (own === undefined) await this.record(key, question, found.envelope);
       this.counted.recorded++;
-      return answer;
+      return { attestation, key, before: true };
     }
-    const attestation = await this.call(question, unwanted);
-    await this.record(key, signAttestation(attestation, signer));
+    const attestation = await this.call(key, question, unwanted, sink);
+    await this.record(key, question, signAttestation(attestation, signer));
     this.counted.tokens += attestation.usage?.totalTokens ?? 0;
-    return answerTo(attestation, network, question);
+    return { attestation, key, before: false };
   }
 
   /** Resolves when the envelope is committed, visible, and read back into the table. */
-  private async record(key: Uint8Array, envelope: Uint8Array): Promise<void> {
+  private async record(key: Uint8Array, question: Question, envelope: Uint8Array): Promise<void> {
+    const more = this.options.alongside?.(key, question) ?? [];
     try {
-      await this.committer.commit([{ topic: this.options.topic, partition: 0, key, value: envelope }]);
+      await this.committer.commit([{ topic: this.options.topic, partition: 0, key, value: envelope }, ...more]);
     } catch (error) {
-      if (error instanceof MizuError && WRITER_ENDS.includes(error.code)) this.broken = error;
+      if (error instanceof MizuError && WRITER_ENDS.includes(error.code)) {
+        if (this.broken === undefined) this.options.onBroken?.(error);
+        this.broken = error;
+      }
       throw error;
     }
     await this.own.catchUp();
   }
 
-  private async call(question: Question, unwanted: AbortSignal): Promise<Attestation> {
+  private async call(key: Uint8Array, question: Question, unwanted: AbortSignal, sink: StreamSink | undefined): Promise<Attestation> {
     const server = this.servers.get(question.model);
-    const slots = this.slots.get(question.model);
-    if (server === undefined || slots === undefined) {
+    const pace = this.paces.get(question.model);
+    if (server === undefined || pace === undefined) {
       throw new MizuError('NOT_FOUND', `Step '${question.step}' asks the model '${question.model}', which the deployment does not have`, {
         component: question.step,
         hint: `Models there are: ${[...this.servers.keys()].join(', ') || 'none'}. Name it under \`models:\` in the workflow.`,
       });
     }
-    const body = bodyFor(question, server);
-    const release = await slots.acquire(AbortSignal.any([this.ended, unwanted]));
+    const { body, streams } = bodyFor(question, server);
+    const { limits, timing, ended: signal } = this;
     try {
-      const { limits, timing, ended } = this;
-      const result = await askServer(server, body, { limits, timing, signal: ended, unwanted, onCall: () => this.counted.calls++ });
-      const { step, opDigest, candidate, draw, request } = question;
-      const { outcome, status, response, facts } = result;
-      const model = { name: server.name, asked: server.asked, answered: facts.model };
-      return {
-        network: this.options.network,
-        step,
-        opDigest,
-        candidate,
-        draw,
-        model,
-        request,
-        response,
-        outcome,
-        status,
-        finishReason: facts.finishReason,
-        usage: facts.usage,
-      };
+      const result = await askServer(server, body, {
+        api: question.api ?? 'chat/completions',
+        idempotencyKey: toHex(key),
+        limits,
+        pace,
+        transport: this.options.transport ?? callServer,
+        timing,
+        signal,
+        unwanted,
+        stream: streams ? { sink } : undefined,
+        onCall: (end) => {
+          this.counted.calls++;
+          this.options.onCall?.(server.name, end);
+        },
+      });
+      return this.attestationOf(question, server, result);
     } catch (error) {
-      if (this.ended.aborted || unwanted.aborted) throw new MizuError('INTERRUPTED', interrupted().message, { cause: error });
+      if (signal.aborted || unwanted.aborted) throw new MizuError('INTERRUPTED', interrupted().message, { cause: error });
       throw error;
-    } finally {
-      release();
     }
+  }
+
+  private attestationOf(question: Question, server: ModelServer, result: UpstreamResult): Attestation {
+    const { step, opDigest, candidate, draw, request } = question;
+    const { outcome, status, response, facts } = result;
+    const model = { name: server.name, asked: server.asked, answered: facts.model };
+    const { network } = this.options;
+    const { finishReason, usage } = facts;
+    return { network, step, opDigest, candidate, draw, model, request, response, outcome, status, finishReason, usage };
   }
 
   async close(): Promise<void> {
@@ -233,15 +291,16 @@ class EmbeddedGateway implements InferenceGateway {
 }
 
 /** The body that is sent: the question's, with the server's name of the model. @throws INTERNAL for a question that no op of ours makes. */
-function bodyFor(question: Question, server: ModelServer): Uint8Array {
+function bodyFor(question: Question, server: ModelServer): { readonly body: Uint8Array; readonly streams: boolean } {
   const body: Json = parseStrictJson(question.request);
   const isBody = typeof body === 'object' && body !== null && !Array.isArray(body);
-  if (!isBody || (body as { readonly [key: string]: Json })['model'] !== question.model || question.request.length > REQUEST_LIMIT_BYTES) {
+  const fields = isBody ? (body as { readonly [key: string]: Json }) : {};
+  if (fields['model'] !== question.model || question.request.length > REQUEST_LIMIT_BYTES) {
     throw new MizuError(
       'INTERNAL',
       `Step '${question.step}' asked with a request that is no body for model '${question.model}' of at most ${REQUEST_LIMIT_BYTES} bytes`,
       { component: question.step },
     );
   }
-  return canonicalBytes({ ...body, model: server.asked });
+  return { body: canonicalBytes({ ...fields, model: server.asked }), streams: fields['stream'] === true };
 }

@@ -1,10 +1,9 @@
 /**
- * One HTTP call of a model server, within limits of time and size. Redirects are not followed, as they could carry key and prompt
- * elsewhere. What failed on the way can be tried again; what the server said is handed on as it is.
+ * One HTTP call to a model server (fetch of Node). It ends: by an answer, a broken connection, the call's own time limit, or the caller's signal. An
+ * answer of more bytes than the limit is not read to its end.
  */
-import { asBuffer, messageOf } from '#engine';
-import type { GatewayLimits } from './limits.ts';
-import type { ModelServer } from './model-server.ts';
+import { asBuffer, type InferenceApi, messageOf, MizuError } from '#engine';
+import { endpointOf, type ModelServer } from './model-server.ts';
 
 export type CallResult =
   | {
@@ -12,19 +11,38 @@ export type CallResult =
       readonly status: number;
       readonly retryAfter: string | null;
       readonly body: Uint8Array;
+      /** There were more bytes than the limit. */
       readonly cut: boolean;
+      readonly isEventStream: boolean;
     }
   | { readonly kind: 'broken'; readonly reason: string };
 
+export interface ServerCall {
+  readonly server: ModelServer;
+  readonly api: InferenceApi;
+  readonly body: Uint8Array;
+  /** Names the question: a server that knows it (another gateway does) answers from what it recorded. */
+  readonly idempotencyKey: string;
+  readonly callMs: number;
+  readonly responseBytes: number;
+  readonly signal: AbortSignal;
+  /** Sees each chunk of a successful event stream as it comes. What it throws ends the call, and is thrown. */
+  readonly onChunk?: ((chunk: Uint8Array) => void | Promise<void>) | undefined;
+}
+
 /** Never throws for what the network does; rejects with the signal's reason when it aborts. */
-export async function callServer(server: ModelServer, body: Uint8Array, limits: GatewayLimits, signal: AbortSignal): Promise<CallResult> {
-  const late = AbortSignal.timeout(limits.callMs);
+export type Transport = (call: ServerCall) => Promise<CallResult>;
+
+export const callServer: Transport = async (call) => {
+  const { server, api, body, idempotencyKey, callMs, signal } = call;
+  const late = AbortSignal.timeout(callMs);
   try {
-    const response = await fetch(server.endpoint, {
+    const response = await fetch(endpointOf(server, api), {
       method: 'POST',
       headers: {
-        accept: 'application/json',
+        accept: 'application/json, text/event-stream',
         'content-type': 'application/json',
+        'idempotency-key': idempotencyKey,
         ...(server.key === undefined ? {} : { authorization: `Bearer ${server.key}` }),
       },
       // A copy: fetch takes bytes of an ArrayBuffer of their own.
@@ -32,17 +50,23 @@ export async function callServer(server: ModelServer, body: Uint8Array, limits: 
       redirect: 'manual',
       signal: AbortSignal.any([signal, late]),
     });
-    const read = await readBody(response, limits.responseBytes);
-    return { kind: 'response', status: response.status, retryAfter: response.headers.get('retry-after'), ...read };
+    const isEventStream = /^text\/event-stream\b/i.test(response.headers.get('content-type') ?? '');
+    const read = await readBody(response, call, response.ok && isEventStream);
+    return { kind: 'response', status: response.status, retryAfter: response.headers.get('retry-after'), isEventStream, ...read };
   } catch (error) {
     signal.throwIfAborted();
-    if (late.aborted) return { kind: 'broken', reason: `no whole answer within ${limits.callMs} ms` };
+    if (error instanceof MizuError) throw error;
+    if (late.aborted) return { kind: 'broken', reason: `no whole answer within ${callMs} ms` };
     return { kind: 'broken', reason: reasonOf(error) };
   }
-}
+};
 
-/** At most `limit` bytes; `cut` says that there were more. */
-async function readBody(response: Response, limit: number): Promise<{ readonly body: Uint8Array; readonly cut: boolean }> {
+/** At most `responseBytes`; `cut` says that there were more. */
+async function readBody(
+  response: Response,
+  { responseBytes, onChunk }: ServerCall,
+  watched: boolean,
+): Promise<{ readonly body: Uint8Array; readonly cut: boolean }> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   const reader = response.body?.getReader();
@@ -51,9 +75,15 @@ async function readBody(response: Response, limit: number): Promise<{ readonly b
     if (chunk === undefined || chunk.done) return { body: Buffer.concat(chunks), cut: false };
     chunks.push(asBuffer(chunk.value));
     length += chunk.value.length;
-    if (length > limit) {
+    if (length > responseBytes) {
       await reader?.cancel();
-      return { body: Buffer.concat(chunks).subarray(0, limit), cut: true };
+      return { body: Buffer.concat(chunks).subarray(0, responseBytes), cut: true };
+    }
+    try {
+      if (watched) await onChunk?.(chunk.value);
+    } catch (error) {
+      await reader?.cancel();
+      throw error;
     }
   }
 }

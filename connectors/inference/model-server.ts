@@ -2,17 +2,29 @@
  * Where a model answers: its address as the deployment says, and its key from the environment. The key stays in this object; it
  * is in no error, log or attestation (law 7).
  */
-import { type ModelAddress, MizuError } from '#engine';
+import { type InferenceApi, type ModelAddress, MizuError } from '#engine';
 
 export interface ModelServer {
   /** Author's name. */
   readonly name: string;
   /** The server's own name of the model. */
   readonly asked: string;
-  readonly endpoint: URL;
-  /** The endpoint without query, as errors show it. */
+  /** Base address. */
+  readonly base: URL;
+  /** The base without query, as errors show it. */
   readonly shown: string;
   readonly key: string | undefined;
+  /** Most calls at once; the gateway's own ceiling where the deployment says nothing. */
+  readonly calls: number | undefined;
+  /** One whole call, milliseconds; the gateway's own limit where the deployment says nothing. */
+  readonly timeoutMs: number | undefined;
+}
+
+/** Where an API of the server is called. */
+export function endpointOf(server: ModelServer, api: InferenceApi): URL {
+  const endpoint = new URL(server.base);
+  endpoint.pathname = `${endpoint.pathname.replace(/\/+$/, '')}/${api}`;
+  return endpoint;
 }
 
 /** What a key may be made of: visible ASCII, as an HTTP header carries it unchanged. */
@@ -31,8 +43,9 @@ export function resolveModels(
     const key = address.keyEnv === undefined ? undefined : env(address.keyEnv);
     const problem = address.keyEnv === undefined ? undefined : keyProblem(address.keyEnv, key);
     if (problem !== undefined) problems.push(`model '${name}': ${problem}`);
-    const endpoint = endpointOf(name, address.url);
-    servers.set(name, { name, asked: address.model ?? name, endpoint, shown: `${endpoint.origin}${endpoint.pathname}`, key });
+    const base = baseOf(name, address.url);
+    const { calls, timeoutMs } = address;
+    servers.set(name, { name, asked: address.model ?? name, base, shown: `${base.origin}${base.pathname}`, key, calls, timeoutMs });
   }
   if (problems.length === 0) return servers;
   throw new MizuError('USAGE', `A key is missing: ${problems.join('; ')}`, {
@@ -50,17 +63,16 @@ function keyProblem(variable: string, key: string | undefined): string | undefin
     : undefined;
 }
 
-function endpointOf(name: string, url: string): URL {
-  let endpoint: URL;
+function baseOf(name: string, url: string): URL {
+  let base: URL;
   try {
-    endpoint = new URL(url);
+    base = new URL(url);
   } catch (error) {
     throw new MizuError('USAGE', `models.${name}.url is no address: '${url.slice(0, 80)}'`, {
       cause: error,
       hint: 'Expected the base address of an OpenAI-compatible server, such as http://127.0.0.1:8080/v1',
     });
   }
-  endpoint.pathname = `${endpoint.pathname.replace(/\/+$/, '')}/chat/completions`;
-  endpoint.hash = '';
-  return endpoint;
+  base.hash = '';
+  return base;
 }

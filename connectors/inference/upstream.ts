@@ -3,12 +3,15 @@
  * the server is unreachable, which ends the attempt and never a record. Recorded: every answer, and what the server finally says against this
  * question. Neither: what is wrong with the deployment (key, address, model), since mending it must be enough to go on.
  */
-import { asBuffer, MizuError } from '#engine';
+import { asBuffer, type InferenceApi, MizuError } from '#engine';
 import { backoffMs, readRetryAfter } from './backoff.ts';
 import { type ChatFacts, readChatFacts } from './chat-facts.ts';
-import { callServer, type CallResult } from './http-call.ts';
-import { type GatewayLimits, RETRY_AFTER_LIMIT_MS } from './limits.ts';
+import { explainRefusal } from './explain-refusal.ts';
+import type { CallResult, Transport } from './http-call.ts';
+import { type GatewayLimits, PUT_OFFS, RETRY_AFTER_LIMIT_MS } from './limits.ts';
+import type { CallEnd, ModelPace } from './model-pace.ts';
 import type { ModelServer } from './model-server.ts';
+import { cutStream, StreamRelay, type StreamSink } from './stream-relay.ts';
 import type { Timing } from './timing.ts';
 
 export interface UpstreamResult {
@@ -19,13 +22,20 @@ export interface UpstreamResult {
 }
 
 export interface UpstreamOptions {
+  readonly api: InferenceApi;
+  readonly idempotencyKey: string;
   readonly limits: GatewayLimits;
+  readonly pace: ModelPace;
+  readonly transport: Transport;
   readonly timing: Timing;
   /** Ends the call. */
   readonly signal: AbortSignal;
   /** Ends the waiting between two tries; a call under way is brought to its end. */
   readonly unwanted: AbortSignal;
-  readonly onCall: () => void;
+  /** The answer is asked for as an event stream; its events go to the sink as they come, if there is one. */
+  readonly stream: { readonly sink: StreamSink | undefined } | undefined;
+  /** Told of every call's end. */
+  readonly onCall: (end: CallEnd['kind']) => void;
 }
 
 type Final = Extract<CallResult, { kind: 'response' }>;
@@ -34,32 +44,67 @@ const NO_FACTS: ChatFacts = { model: undefined, finishReason: undefined, usage: 
 
 /** Statuses that speak of key, account or address, not of the question; so do redirects. */
 const DEPLOYMENT_STATUSES = [401, 402, 403, 404, 405, 407];
+/** Statuses of a server that may have too much to do. */
+const STRAINED_STATUSES = [408, 502, 503, 504];
 
 /** @throws UPSTREAM_UNREACHABLE; UPSTREAM_REFUSED when the deployment is at fault; the signals' reasons. */
 export async function askServer(server: ModelServer, body: Uint8Array, options: UpstreamOptions): Promise<UpstreamResult> {
-  const { limits, timing, signal, unwanted } = options;
+  const { limits, timing, pace, signal, unwanted } = options;
   const stop = AbortSignal.any([signal, unwanted]);
-  for (let tries = 1; ; tries++) {
-    stop.throwIfAborted();
-    options.onCall();
-    const result = await callServer(server, body, limits, signal);
-    if (result.kind === 'response' && !isTransient(result.status)) return finalResult(server, result);
-    const reason = result.kind === 'broken' ? result.reason : `HTTP ${result.status}`;
-    const retryAfter = result.kind === 'broken' ? undefined : readRetryAfter(result.retryAfter, timing.now());
-    if (tries >= limits.tries || (retryAfter ?? 0) > RETRY_AFTER_LIMIT_MS) throw unreachable(server, tries, reason, retryAfter);
-    await timing.sleep(backoffMs(tries, timing.random(), retryAfter), stop);
+  let failed = 0;
+  let putOff = 0;
+  for (;;) {
+    const turn = await pace.turn(stop, failed + putOff > 0);
+    let end: CallEnd = { kind: 'left' };
+    try {
+      const relay = options.stream === undefined ? undefined : new StreamRelay(options.stream.sink, checkerOf(server));
+      const result = await call(server, body, options, relay);
+      end = endOf(result, relay, timing);
+      if (end.kind === 'good' && result.kind === 'response') return finalResult(server, result, relay);
+      // What was passed on can't be taken back: another try would be another answer.
+      if (relay !== undefined && relay.passed > 0) throw cutStream(server.name, relay.passed, reasonOf(end, server));
+    } finally {
+      turn.end(end);
+      options.onCall(end.kind);
+    }
+    if (end.kind === 'failed') failed++;
+    else putOff++;
+    const retryAfter = end.kind === 'failed' || end.kind === 'put-off' ? end.retryAfterMs : undefined;
+    if (failed >= limits.tries || putOff >= PUT_OFFS || (retryAfter ?? 0) > RETRY_AFTER_LIMIT_MS)
+      throw unreachable(server, failed + putOff, reasonOf(end, server), retryAfter);
+    await timing.sleep(backoffMs(failed + putOff, timing.random()), stop);
   }
 }
 
-function isTransient(status: number): boolean {
-  return status === 408 || status === 429 || status >= 500;
+function call(server: ModelServer, body: Uint8Array, options: UpstreamOptions, relay: StreamRelay | undefined): Promise<CallResult> {
+  const { api, idempotencyKey, limits, transport, signal } = options;
+  const onChunk = relay === undefined ? undefined : (chunk: Uint8Array) => relay.take(chunk);
+  const callMs = server.timeoutMs ?? limits.callMs;
+  return transport({ server, api, body, idempotencyKey, callMs, responseBytes: limits.responseBytes, signal, onChunk });
+}
+
+/** What a call says of the server: whether it lives, and whether it has too much to do. */
+function endOf(result: CallResult, relay: StreamRelay | undefined, timing: Timing): CallEnd {
+  if (result.kind === 'broken') return { kind: 'failed', reason: result.reason, strained: true, retryAfterMs: undefined };
+  const { status, retryAfter, cut, isEventStream } = result;
+  const retryAfterMs = readRetryAfter(retryAfter, timing.now());
+  if (status === 429) return { kind: 'put-off', reason: 'HTTP 429', retryAfterMs };
+  if (status >= 500 || status === 408)
+    return { kind: 'failed', reason: `HTTP ${status}`, strained: STRAINED_STATUSES.includes(status), retryAfterMs };
+  const unfinished = relay !== undefined && status === 200 && isEventStream && !relay.done && !cut;
+  if (unfinished) return { kind: 'failed', reason: 'the stream ended without [DONE]', strained: false, retryAfterMs: undefined };
+  return { kind: 'good' };
+}
+
+function reasonOf(end: CallEnd, server: ModelServer): string {
+  return 'reason' in end ? withoutKey(end.reason, server) : '';
 }
 
 function unreachable(server: ModelServer, tries: number, reason: string, retryAfter: number | undefined): MizuError {
   const pause = retryAfter === undefined ? '' : `; the server asks to wait ${Math.ceil(retryAfter / 1_000)} s`;
   return new MizuError(
     'UPSTREAM_UNREACHABLE',
-    `Model '${server.name}' at ${server.shown} gave no answer in ${tries} ${tries === 1 ? 'try' : 'tries'}: ${withoutKey(reason, server)}${pause}`,
+    `Model '${server.name}' at ${server.shown} gave no answer in ${tries} ${tries === 1 ? 'try' : 'tries'}: ${reason}${pause}`,
     {
       component: server.name,
       hint: 'No record is lost or failed by this: check the server and its address, then run again with the same log.',
@@ -67,18 +112,12 @@ function unreachable(server: ModelServer, tries: number, reason: string, retryAf
   );
 }
 
-function finalResult(server: ModelServer, result: Final): UpstreamResult {
+function finalResult(server: ModelServer, result: Final, relay: StreamRelay | undefined): UpstreamResult {
   const { status, body } = result;
   if (DEPLOYMENT_STATUSES.includes(status) || (status >= 300 && status < 400)) {
     throw refused(server, `answered HTTP ${status}`, adviceFor(status, server));
   }
-  if (holdsKey(body, server.key)) {
-    throw refused(
-      server,
-      `repeats the key in its answer (HTTP ${status})`,
-      'The answer was not recorded, since it would publish the key. Ask the operator of that server.',
-    );
-  }
+  checkKey(server, body, status);
   const failure = (code: string, message: string, facts: ChatFacts): UpstreamResult => ({
     outcome: { kind: 'failure', code, message },
     status,
@@ -86,17 +125,45 @@ function finalResult(server: ModelServer, result: Final): UpstreamResult {
     facts,
   });
   if (result.cut) return failure('RESPONSE_TOO_LARGE', `the answer has more than ${body.length} bytes; so many are kept`, NO_FACTS);
-  if (status < 200 || status >= 300) return failure('UPSTREAM_REFUSED', `the server answered HTTP ${status}`, NO_FACTS);
-  const facts = readChatFacts(body);
-  if ('malformed' in facts) return failure('RESPONSE_MALFORMED', facts.malformed, NO_FACTS);
-  if (facts.model !== undefined && !isSameModel(server.asked, facts.model)) {
-    throw refused(
-      server,
-      `answered as model '${facts.model.slice(0, 80)}', and '${server.asked}' was asked`,
-      `If that is the model you want, name it: models: { ${server.name}: { model: "${facts.model.slice(0, 80)}" } }`,
-    );
+  if (status < 200 || status >= 300) {
+    const { code, message } = explainRefusal(status, body);
+    return failure(code, message, NO_FACTS);
   }
+  const facts = relay === undefined ? readChatFacts(body) : streamFacts(relay, result);
+  if ('malformed' in facts) return failure('RESPONSE_MALFORMED', facts.malformed, NO_FACTS);
+  checkModel(server, facts.model);
   return { outcome: { kind: 'answer' }, status, response: body, facts };
+}
+
+function streamFacts(relay: StreamRelay, { isEventStream }: Final): ChatFacts | { readonly malformed: string } {
+  if (!isEventStream) return { malformed: 'a stream was asked for, and the answer is no event stream' };
+  return relay.malformed === undefined ? relay.facts : { malformed: relay.malformed };
+}
+
+/** Looks at each event before it is passed on: neither another model's words nor a key leave the gateway. */
+function checkerOf(server: ModelServer): (facts: ChatFacts, event: Buffer) => void {
+  return (facts, event) => {
+    checkModel(server, facts.model);
+    checkKey(server, event, 200);
+  };
+}
+
+function checkKey(server: ModelServer, body: Uint8Array, status: number): void {
+  if (!holdsKey(body, server.key)) return;
+  throw refused(
+    server,
+    `repeats the key in its answer (HTTP ${status})`,
+    'The answer was not recorded, since it would publish the key. Ask the operator of that server.',
+  );
+}
+
+function checkModel(server: ModelServer, answered: string | undefined): void {
+  if (answered === undefined || isSameModel(server.asked, answered)) return;
+  throw refused(
+    server,
+    `answered as model '${answered.slice(0, 80)}', and '${server.asked}' was asked`,
+    `If that is the model you want, name it: models: { ${server.name}: { model: "${answered.slice(0, 80)}" } }`,
+  );
 }
 
 /** Equal, or the same name with a tag or a date (`llama3:latest`, `gpt-4o-2024-08-06`); `gpt-4o-mini` is another model. */

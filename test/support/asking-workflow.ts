@@ -29,7 +29,7 @@ task: { size: ${taskSize}, deadline: 60s }
 partitions: 2
 nodes: 8
 data: { products: { list: [kettle, lamp, chair, clock] } }
-models: { small: { url: "${url}", model: smollm2${key} } }
+models: { small: { url: "${url}", model: smollm2, calls: 8${key} } }
 generate:
   - select: { from: products, as: product }
   - inference: { as: body, model: small, prompt: "Complain about the {{product}}.", maxTokens: 60, temperature: 0.7 }

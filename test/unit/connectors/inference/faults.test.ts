@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openAttestation } from '#engine';
 import { type Behaviour, completion, cut, good, raw, silent, status } from '../../../support/model-peer.ts';
 import { readAll, rejection } from '../../../support/log-tools.ts';
+import { CIRCUIT_PAUSE_MS } from '../../../../connectors/inference/limits.ts';
 import { type Bench, NO_SIGNAL, openBench, question, SIGNER, TOPIC } from './gateway-bench.ts';
 
 let bench: Bench;
@@ -23,7 +24,8 @@ describe('what can pass is tried again, and leaves no record', () => {
     const gateway = await bench.open();
     expect((await gateway.ask(question(1), NO_SIGNAL)).kind).toBe('answer');
     expect(bench.peer.calls).toHaveLength(3);
-    expect(bench.pauses).toEqual([250, 500]);
+    // Of the call itself, drawn from 0 to 500 ms, then 1 s; what the model waits besides is in pace.test.ts.
+    expect(bench.pauses.filter((ms) => ms >= 250)).toEqual([250, 500]);
     expect(await readAll(bench.log, TOPIC, 0)).toHaveLength(1);
   });
 
@@ -34,7 +36,7 @@ describe('what can pass is tried again, and leaves no record', () => {
     expect(bench.peer.calls).toHaveLength(2);
   });
 
-  test('Retry-After is the least pause, in seconds or as a date', async () => {
+  test('Retry-After is the least pause, in seconds or as a date, and its own backoff is a part of it', async () => {
     bench.peer.next(
       status(429, { 'retry-after': '7' }),
       status(429, { 'retry-after': 'Thu, 01 Jan 2026 00:00:09 GMT' }),
@@ -42,14 +44,16 @@ describe('what can pass is tried again, and leaves no record', () => {
     );
     const gateway = await bench.open();
     await gateway.ask(question(1), NO_SIGNAL);
-    expect(bench.pauses).toEqual([7_000, 9_000, 1_000]);
+    const waited = bench.pauses.reduce((sum, ms) => sum + ms, 0);
+    expect(waited).toBe(7_000 + 2_000 + 1_000);
   });
 
   test('pauses grow to a cap', async () => {
     bench.peer.always(status(503));
     const gateway = await bench.open({ limits: { tries: 10 } });
     await rejection(gateway.ask(question(1), NO_SIGNAL));
-    expect(bench.pauses).toEqual([250, 500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000, 15_000]);
+    expect(Math.max(...bench.pauses)).toBe(15_000);
+    for (const ms of [250, 500, 1_000, 2_000, 4_000, 8_000]) expect(bench.pauses).toContain(ms);
   });
 });
 
@@ -64,9 +68,10 @@ describe('an unreachable server fails the attempt, never a record (P9)', () => {
     const error = await rejection(gateway.ask(question(1), NO_SIGNAL));
     expect(error).toMatchObject({ code: 'UPSTREAM_UNREACHABLE' });
     expect(error.message).toContain(says);
-    expect(error.message).toContain("Model 'small' at http://127.0.0.1");
+    expect(error.message).toContain("Model 'small' ");
     expect(await readAll(bench.log, TOPIC, 0)).toHaveLength(0);
     bench.peer.always(good);
+    bench.pass(CIRCUIT_PAUSE_MS);
     expect((await gateway.ask(question(1), NO_SIGNAL)).kind).toBe('answer');
   });
 
@@ -83,6 +88,20 @@ describe('what is final is signed, and the same when asked again (P9)', () => {
   const huge = `{"choices":[],"padding":"${'x'.repeat(2_000)}"}`;
   test.each([
     ['a refused request', status(400, {}, '{"error":"too long"}'), 'UPSTREAM_REFUSED', 400, '{"error":"too long"}'],
+    [
+      'a prompt that is longer than the context',
+      status(400, {}, '{"error":{"code":"context_length_exceeded","message":"too many tokens"}}'),
+      'CONTEXT_TOO_LONG',
+      400,
+      '{"error":{"code":"context_length_exceeded","message":"too many tokens"}}',
+    ],
+    [
+      'the same, as llama.cpp says it',
+      status(400, {}, '{"error":{"code":400,"message":"no room","type":"exceed_context_size_error"}}'),
+      'CONTEXT_TOO_LONG',
+      400,
+      '{"error":{"code":400,"message":"no room","type":"exceed_context_size_error"}}',
+    ],
     ['a body that is not JSON', raw('<html>oops'), 'RESPONSE_MALFORMED', 200, '<html>oops'],
     ['a body that is no object', raw('[1,2]'), 'RESPONSE_MALFORMED', 200, '[1,2]'],
     ['a body with a key twice', raw('{"choices":[],"choices":[1]}'), 'RESPONSE_MALFORMED', 200, '{"choices":[],"choices":[1]}'],

@@ -19,8 +19,10 @@ export interface Bench {
   readonly log: Log;
   readonly local: LocalStorage;
   readonly peer: ModelPeer;
-  /** Pauses that were asked for, milliseconds. */
+  /** Pauses that were asked for, milliseconds; each passes at once. */
   readonly pauses: number[];
+  /** Lets time pass. */
+  pass(ms: number): void;
   open(more?: Partial<GatewayOptions>): Promise<InferenceGateway>;
   close(): Promise<void>;
 }
@@ -32,13 +34,15 @@ export async function openBench(): Promise<Bench> {
   const peer = await openModelPeer();
   for (const name of [TOPIC, EARLIER]) await log.createTopic({ name, partitions: 1, cleanup: 'keep' });
   const pauses: number[] = [];
+  let now = Date.UTC(2026, 0, 1);
   const timing: Timing = {
     async sleep(ms, signal) {
       signal.throwIfAborted();
       pauses.push(ms);
+      now += ms;
     },
     random: () => 0.5,
-    now: () => Date.UTC(2026, 0, 1),
+    now: () => now,
   };
   const gateways: InferenceGateway[] = [];
   return {
@@ -46,6 +50,9 @@ export async function openBench(): Promise<Bench> {
     local,
     peer,
     pauses,
+    pass(ms) {
+      now += ms;
+    },
     async open(more = {}) {
       const models = { small: { url: peer.url, model: 'smollm2', keyEnv: 'SMALL_KEY' } };
       const env = (name: string): string | undefined => (name === 'SMALL_KEY' ? KEY : undefined);
