@@ -1,6 +1,7 @@
 /** What a run came to, as people read it; and what to do about one that fell short of its count. */
-import type { Json, RunSummary } from '#engine';
+import type { Budget, Json, RunSummary } from '#engine';
 import { bytesText, columns, grouped, percent, secondsText, shortened } from './format.ts';
+import { dearestText, inferenceRows, takenText } from './inference-text.ts';
 
 /** Groups of a report that a summary shows. */
 const GROUPS_SHOWN = 8;
@@ -11,11 +12,12 @@ export function fellShort(summary: RunSummary): boolean {
   return summary.wanted !== null && summary.accepted < summary.wanted;
 }
 
-/** @param timed work of this process; undefined where there was none. */
+/** @param timed work of this process; undefined where there was none. @param paid what of the inference this process paid for. */
 export function summaryText(
   summary: RunSummary,
   timed: { readonly seconds: number; readonly before: number } | undefined,
   strong: (text: string) => string,
+  paid?: string,
 ): string {
   const { candidates, wanted } = summary;
   const share = (n: number): string => percent(n, candidates);
@@ -30,6 +32,8 @@ export function summaryText(
   const facts = [
     ...(timed === undefined ? [] : [['time', timeText(candidates, timed)]]),
     ['gas', grouped(summary.gas)],
+    ...inferenceRows(summary.inference),
+    ...(paid === undefined ? [] : [['  paid now', paid]]),
     ['bytes', `${bytesText(summary.bytes.local)} local, ${bytesText(summary.bytes.global)} global`],
     ['tree', `${grouped(summary.treeSize)} leaves, root ${summary.root}`],
     ['program', summary.program],
@@ -76,9 +80,9 @@ function groupsText(entries: [string, number][]): string {
   );
 }
 
-/** For a run that fell short: how many candidates gave how many records, what took most, what to raise. */
-export function exhaustedText(summary: RunSummary): string {
-  const { candidates, accepted, wanted } = summary;
+/** For a run that fell short: how many candidates gave how many records, what took most, what is there, what to raise. */
+export function exhaustedText(summary: RunSummary, budget: Budget = {}): string {
+  const { candidates, accepted, wanted, inference, reason } = summary;
   const drops: [string, number][] = [
     ...rejectedRows(summary.rejected).map(([step, n]): [string, number] => [`step '${step}' rejected`, n]),
     ['duplicates took', summary.duplicates],
@@ -88,13 +92,32 @@ export function exhaustedText(summary: RunSummary): string {
   const lines = [
     `error: not enough: ${grouped(candidates)} candidates gave ${grouped(accepted)} of the ${grouped(wanted ?? 0)} records wanted`,
   ];
+  if (reason === 'budget' && inference !== null) {
+    lines.push(`  the budget ended it: ${takenText(inference, budget)} were taken, and one task more could have taken more than was left`);
+    const dearest = dearestText(inference);
+    if (dearest !== undefined) lines.push(`  tokens by step: ${dearest}`);
+  }
   if (worst !== undefined) lines.push(`  most were lost where ${worst[0]} ${grouped(worst[1])} (${percent(worst[1], candidates)})`);
-  lines.push(`  try: ${adviceOf(summary)}`);
+  if (accepted > 0) lines.push(`  the ${grouped(accepted)} records that are there are published, signed, and can be exported`);
+  lines.push(`  try: ${adviceOf(summary, budget)}`);
   return lines.join('\n');
 }
 
-function adviceOf({ candidates, accepted, wanted }: RunSummary): string {
+function adviceOf(summary: RunSummary, budget: Budget): string {
+  const { candidates, accepted, wanted } = summary;
   if (accepted === 0) return 'look at `mizu preview` and `mizu rejected`: a rule rejects everything, so a larger budget would not help.';
-  const needed = Math.ceil(((wanted ?? 0) * candidates * 1.1) / accepted);
-  return `raise budget.candidates to about ${grouped(needed)} (--set budget.candidates=${needed}), lower accept, or loosen that step. A changed workflow needs --new-generation or another --log.`;
+  const more = (taken: number): number => Math.ceil(((wanted ?? 0) * taken * 1.1) / accepted);
+  if (summary.reason !== 'budget' || summary.inference === null) {
+    const needed = more(candidates);
+    return `raise budget.candidates to about ${grouped(needed)} (--set budget.candidates=${needed}), lower accept, or loosen that step. A changed workflow needs --new-generation or another --log.`;
+  }
+  const { input, output, micros } = summary.inference;
+  const taken = input + output;
+  // What one task reserves has to be left at the end, too.
+  const tokens = budget.tokens === undefined ? [] : [`budget.tokens=${more(taken) + Math.max(0, budget.tokens - taken)}`];
+  const { money } = budget;
+  const spare = money === undefined ? 0 : Math.max(0, money.micros - (micros ?? 0));
+  const amount = money === undefined ? [] : [`budget.money=${((more(micros ?? 0) + spare) / 1e6).toFixed(6).replace(/\.?0+$/, '')}`];
+  const sets = [...tokens, ...amount].map((set) => `--set ${set}`).join(' ');
+  return `raise the budget (about ${sets}) and run with --new-generation: answers that are recorded are used again and not paid again. Or lower accept, or loosen that step.`;
 }

@@ -2,6 +2,7 @@
 import type { ListedRun, RunStatus } from '#engine';
 import { TICK_MS } from '#engine';
 import { bytesText, columns, grouped, oneLine, percent, secondsText, shortened } from './format.ts';
+import { estimateText, inferenceRows, tokensText } from './inference-text.ts';
 
 /** Longest text of a failure. */
 const MESSAGE_LIMIT = 160;
@@ -24,6 +25,7 @@ export function statusLine(found: RunStatus): string {
     stateWord(found),
     kept,
     `${grouped(totals.candidates)} candidates`,
+    ...(found.inference === null ? [] : [tokensText(found.inference)]),
     work,
     rateText(found),
     `${found.members.length} members`,
@@ -46,6 +48,7 @@ export function standing(found: RunStatus, strong: (text: string) => string): st
 
 function rowsOf(found: RunStatus): string[][] {
   const { totals, tasks, source, signed } = found;
+  const estimate = estimateText(found.estimate, found.inference?.currency ?? null);
   return [
     ['state', stateText(found)],
     ...modeRows(found),
@@ -58,6 +61,8 @@ function rowsOf(found: RunStatus): string[][] {
     ['duplicates', grouped(totals.duplicates)],
     ['failed', grouped(totals.failed)],
     ['cost', `${grouped(totals.gas)} gas, ${bytesText(totals.localBytes)} local, ${bytesText(totals.globalBytes)} global`],
+    ...inferenceRows(found.inference),
+    ...(estimate === '' ? [] : [['  to come', estimate]]),
     ...(signed === null ? [] : [['tree', `${grouped(signed)} leaves under the newest signed head`]]),
     ...(source === null ? [] : [['source', sourceText(source)]]),
     ...(found.waiting === null ? [] : [['waiting', found.waiting]]),

@@ -1,12 +1,13 @@
 /** `mizu run FILE`: deploys a workflow and runs it to its end, with progress and a summary. */
 import { availableParallelism } from 'node:os';
 import type { Json, Progress, RunName, RunSummary } from '#engine';
-import { fileSource, MizuError } from '#engine';
+import { fileSource, inferenceEstimate, inferenceTotals, MizuError } from '#engine';
 import type { CompiledFile } from '#topologies';
 import { compileFile, openLog, runWorkflow } from '#topologies';
 import type { Context, Outcome } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { grouped, secondsText } from '../format.ts';
+import { estimateText, takenText } from '../inference-text.ts';
 import { ownCommand } from '../own-command.ts';
 import type { RunCommandOptions } from '../program.ts';
 import { exhaustedText, fellShort, summaryText } from '../run-summary.ts';
@@ -20,7 +21,7 @@ export async function run(context: Context, file: string, options: RunCommandOpt
   const { summary, seconds } = timed;
   if (!timed.worked) context.progress.note(`${summary.name}/${summary.generation} was finished before; there was nothing left to do`);
   const short = fellShort(summary);
-  if (short) context.progress.note(exhaustedText(summary));
+  if (short) context.progress.note(exhaustedText(summary, workflow.program.budget));
   await context.out.text(summaryText(summary, timed.worked ? timed : undefined, (text) => context.out.style('bold', text)));
   await context.out.text(nextCommands(context, summary));
   return { exitCode: short ? EXIT.failed : EXIT.done, result: summaryJson(summary, seconds) };
@@ -89,13 +90,21 @@ export function defaultWorkers(): number {
   return Math.min(availableParallelism(), WORKERS_LIMIT);
 }
 
-function progressText({ program }: CompiledFile, { totals, published, cut }: Progress, before: number, seconds: number): string {
+function progressText(
+  { program, deployment }: CompiledFile,
+  { totals, published, cut }: Progress,
+  before: number,
+  seconds: number,
+): string {
   const target = program.accept === undefined ? '' : ` of ${grouped(program.accept)}`;
   const files = fileSource(program);
   const total = files === undefined ? '' : ` of ${grouped(files.records)}`;
   const rate = seconds > 0 ? Math.round((totals.candidates - before) / seconds) : 0;
+  const inference = inferenceTotals(program, deployment, totals.usage);
+  const estimate = estimateText(inferenceEstimate(program, deployment, totals), inference?.currency ?? null);
+  const asked = inference === null ? '' : `${takenText(inference, program.budget)}${estimate === '' ? '' : `, ${estimate}`} · `;
   return (
-    `${grouped(totals.accepted)}${target} kept · ${grouped(totals.candidates)}${total} candidates · ` +
+    `${grouped(totals.accepted)}${target} kept · ${grouped(totals.candidates)}${total} candidates · ${asked}` +
     `tasks ${grouped(published)} done, ${grouped(cut - published)} in work · ${grouped(rate)} candidates/s · ${secondsText(seconds)}`
   );
 }

@@ -117,7 +117,7 @@ function resultOf(found: RunStatus): { readonly [key: string]: Json } {
     RunStatus,
     'totals' | 'summary'
   >;
-  const { localBytes, globalBytes, ...counts } = totals;
+  const { localBytes, globalBytes, usage: _usage, ...counts } = totals;
   const end = summary === undefined ? {} : { treeSize: summary.treeSize, root: summary.root, verifierKey: summary.verifierKey };
   const reports = summary === undefined ? {} : { reason: summary.reason, reports: summary.reports };
   return { ...rest, ...counts, bytes: { local: localBytes, global: globalBytes }, ...end, ...reports };

@@ -35,7 +35,8 @@ export function checkBounds(spec: WorkflowSpec, plan: PlanResult, locate: Locate
   if (records === 0)
     problems.push(at(plan.ops[0]?.path ?? 'generate', 'The source has no records', { hint: 'check the path and the format' }));
   // A source that could not be opened is no reason to call the stream endless.
-  const ends = records !== undefined || plan.topic?.until !== undefined || budget.candidates !== undefined || plan.uncertain;
+  const paid = plan.ops.some(({ spec: op }) => op.kind === 'external') && (budget.tokens !== undefined || budget.money !== undefined);
+  const ends = paid || records !== undefined || plan.topic?.until !== undefined || budget.candidates !== undefined || plan.uncertain;
   if (!ends && accept !== undefined) {
     warnings.push(
       at('accept', `Nothing ends the run if fewer than ${accept} records pass`, {
@@ -70,13 +71,6 @@ export function checkBounds(spec: WorkflowSpec, plan: PlanResult, locate: Locate
 /** Promises of the language that this version can't keep: refused, since ignoring them would let a run cost or keep what its author ruled out. */
 function unkept(spec: WorkflowSpec, at: (path: string, message: string, details: ProblemDetails) => Problem): Problem[] {
   const problems: Problem[] = [];
-  if (spec.budget.tokens !== undefined) {
-    problems.push(
-      at('budget.tokens', 'A budget of tokens is not kept by this version', {
-        hint: "bound the cost with budget.candidates and the steps' maxTokens",
-      }),
-    );
-  }
   if (spec.publish.storage !== 'global') {
     problems.push(at('publish.storage', 'Published records always go to global storage', { expected: 'global', hint: 'leave it out' }));
   }

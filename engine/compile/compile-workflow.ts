@@ -6,7 +6,7 @@ import type { Problem } from '../contract/errors.ts';
 import { invariant } from '../contract/errors.ts';
 import type { DigestHex } from '../contract/ids.ts';
 import type { Registry } from '../contract/operator.ts';
-import type { Deployment, Program, ProgramData } from '../contract/program.ts';
+import type { Budget, Deployment, ModelAddress, Program, ProgramData } from '../contract/program.ts';
 import type { DataSet } from '../contract/storage.ts';
 import type { Schema } from '../contract/types.ts';
 import { childPath, parsePath } from '../workflow/document-path.ts';
@@ -15,11 +15,12 @@ import { nearestOrAll } from '../workflow/nearest.ts';
 import { checkDocument, parseWorkflow, workflowError } from '../workflow/parse-workflow.ts';
 import type { Locate } from '../workflow/place.ts';
 import { problemAt, sortProblems } from '../workflow/place.ts';
-import type { WorkflowSpec } from '../workflow/workflow-schema.ts';
+import type { ModelSpec, WorkflowSpec } from '../workflow/workflow-schema.ts';
 import { checkBounds } from './check-bounds.ts';
 import type { Compiled, CompileHost, CompileInput } from './compile-host.ts';
 import { cutStages } from './cut-stages.ts';
 import { isHidden, SOURCE_FIELD } from './kernel-fields.ts';
+import { planBudget, priceOf } from './plan-budget.ts';
 import type { PlanResult } from './plan-steps.ts';
 import { planSteps } from './plan-steps.ts';
 import { programDigest } from './program-digest.ts';
@@ -47,6 +48,8 @@ export async function compileWorkflow(input: CompileInput, host: CompileHost, re
   const published = publishedSchema(spec, plan, locate, problems);
   const bounds = checkBounds(spec, plan, locate);
   problems.push(...bounds.problems);
+  const budget = planBudget(spec, plan, locate);
+  problems.push(...budget.problems);
   const stages = cutStages({
     ops: plan.ops,
     input: plan.source === undefined && plan.topic === undefined ? [] : [SOURCE_FIELD],
@@ -58,14 +61,19 @@ export async function compileWorkflow(input: CompileInput, host: CompileHost, re
   if (problems.length > 0) throw workflowError(problems, input.file);
   invariant(!plan.uncertain, 'a step planned nothing and reported nothing');
   const used = [...loaded].flatMap(([name, data]) => (data !== undefined && plan.usedData.has(name) ? [[name, data] as const] : []));
-  const program = assemble(spec, plan, stages, published, used);
+  const program = assemble(spec, plan, stages, published, used, budget.budget);
   return {
     program,
     digest: programDigest(program),
     deployment: deploymentOf(spec),
     data: new Map<DigestHex, DataSet>(used.map(([, data]) => [data.digest, data])),
     ...(plan.source === undefined ? {} : { sourceRequest: plan.source.request }),
-    warnings: sortProblems([...bounds.warnings, ...unusedData(loaded, plan, locate), ...unusedSources(spec, plan, locate)]),
+    warnings: sortProblems([
+      ...bounds.warnings,
+      ...budget.warnings,
+      ...unusedData(loaded, plan, locate),
+      ...unusedSources(spec, plan, locate),
+    ]),
     gas: new Map(plan.ops.map((op) => [op.spec.id, op.gas])),
   };
 }
@@ -135,15 +143,13 @@ function assemble(
   stages: Program['stages'],
   published: Schema,
   used: readonly (readonly [string, DataSet])[],
+  budget: Budget,
 ): Program {
   return {
     mizu: 1,
     seed: spec.seed,
     ...(spec.accept === undefined ? {} : { accept: spec.accept }),
-    budget: {
-      ...(spec.budget.candidates === undefined ? {} : { candidates: spec.budget.candidates }),
-      ...(spec.budget.tokens === undefined ? {} : { tokens: spec.budget.tokens }),
-    },
+    budget,
     task: { size: spec.task.size },
     block: spec.block,
     ...sourceOf(plan),
@@ -174,7 +180,7 @@ function deploymentOf(spec: WorkflowSpec): Deployment {
     name: spec.name,
     nodes: spec.nodes,
     deadlineMs: spec.task.deadlineMs,
-    models: spec.models,
+    models: Object.fromEntries(Object.entries(spec.models).map(([name, model]) => [name, addressOf(model)])),
     storage: spec.publish.storage,
     ...(spec.retention === undefined ? {} : { retention: spec.retention }),
     ...(Object.keys(spec.sources).length === 0 ? {} : { sources: spec.sources }),
@@ -182,6 +188,10 @@ function deploymentOf(spec: WorkflowSpec): Deployment {
     ...(everyMs === undefined ? {} : { cutEveryMs: everyMs }),
     ...(memoryBytes === undefined ? {} : { memoryBytes }),
   };
+}
+
+function addressOf({ price, ...address }: ModelSpec): ModelAddress {
+  return price === undefined ? address : { ...address, price: { ...priceOf(price), currency: price.currency } };
 }
 
 function unusedData(loaded: ReadonlyMap<string, DataSet | undefined>, plan: PlanResult, locate: Locate): Problem[] {

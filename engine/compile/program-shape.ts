@@ -42,11 +42,18 @@ const TOPIC = z.strictObject({
   until: z.literal('end').optional(),
 });
 
+const PRICE = z.strictObject({ input: whole, output: whole });
+
 const PROGRAM = z.strictObject({
   mizu: z.literal(1),
   seed: z.union([z.number(), z.string()]),
   accept: whole.optional(),
-  budget: z.strictObject({ candidates: whole.optional(), tokens: whole.optional() }),
+  budget: z.strictObject({
+    candidates: whole.optional(),
+    tokens: whole.optional(),
+    money: z.strictObject({ micros: whole, currency: z.string(), prices: z.record(z.string(), PRICE) }).optional(),
+    requestBytes: whole.optional(),
+  }),
   task: z.strictObject({ size: whole.min(1) }),
   block: whole.min(1),
   source: z.union([FILES, TOPIC]).optional(),
@@ -61,6 +68,7 @@ const MODEL = z.strictObject({
   keyEnv: z.string().optional(),
   calls: whole.optional(),
   timeoutMs: whole.optional(),
+  price: PRICE.extend({ currency: z.string() }).optional(),
 });
 
 const SOURCE = z.strictObject({

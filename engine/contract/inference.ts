@@ -27,10 +27,25 @@ export interface Question {
   readonly api?: InferenceApi | undefined;
 }
 
-/** A failure is an input too (P9): final, signed, and the same on replay. */
-export type Answer =
-  | { readonly kind: 'answer'; readonly response: Uint8Array }
-  | { readonly kind: 'failure'; readonly code: string; readonly message: string; readonly response: Uint8Array };
+/** What a question took of a model, in tokens; whole numbers. */
+export interface Tokens {
+  readonly input: number;
+  readonly output: number;
+}
+
+/** What a step asked and took: of one block, one task, or a whole run. */
+export interface StepUsage extends Tokens {
+  readonly questions: number;
+}
+
+/** By step id; steps that asked nothing are left out. */
+export type Usage = Readonly<Record<string, StepUsage>>;
+
+/** A failure is an input too (P9): final, signed, and the same on replay. `tokens`: what counts against budgets (P15); absent: nothing. */
+export type Answer = { readonly response: Uint8Array; readonly tokens?: Tokens } & (
+  | { readonly kind: 'answer' }
+  | { readonly kind: 'failure'; readonly code: string; readonly message: string }
+);
 
 export interface Gateway {
   /** @throws UPSTREAM_UNREACHABLE: fails the attempt, never a record. */

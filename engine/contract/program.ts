@@ -98,12 +98,35 @@ export interface ProgramData {
   readonly digest: DigestHex;
 }
 
+/** Limits of a run (P15). What bounds a question's cost stands here too, since it decides which questions are asked. */
+export interface Budget {
+  readonly candidates?: number;
+  readonly tokens?: number;
+  readonly money?: MoneyBudget;
+  /** With `tokens` or `money`: longest request of a model, bytes; a longer one fails its record before it is asked. */
+  readonly requestBytes?: number;
+}
+
+export interface MoneyBudget {
+  /** Millionths of the currency. */
+  readonly micros: number;
+  readonly currency: string;
+  /** Of the models that the program asks, by the author's name. */
+  readonly prices: Readonly<Record<string, TokenPrice>>;
+}
+
+/** Millionths of a currency for a million tokens; whole numbers. */
+export interface TokenPrice {
+  readonly input: number;
+  readonly output: number;
+}
+
 export interface Program {
   readonly mizu: 1;
   readonly seed: number | string;
   /** Exactly this many accepted records; absent: all there are. */
   readonly accept?: number;
-  readonly budget: { readonly candidates?: number; readonly tokens?: number };
+  readonly budget: Budget;
   readonly task: { readonly size: number };
   /** Records per block. */
   readonly block: number;
@@ -174,4 +197,6 @@ export interface ModelAddress {
   readonly calls?: number;
   /** One whole call may take so long, milliseconds. Absent: the gateway's own limit. */
   readonly timeoutMs?: number;
+  /** What it costs, to show the cost of a run; with a budget of money, the program holds it too. */
+  readonly price?: TokenPrice & { readonly currency: string };
 }

@@ -3,7 +3,7 @@
  * throw is a defect and ends the attempt with the step named; a record's fault ends the record only.
  */
 import { invariant, messageOf, MizuError } from '../contract/errors.ts';
-import type { Answer, Question } from '../contract/inference.ts';
+import type { Answer, Question, StepUsage } from '../contract/inference.ts';
 import type { Executor, Operator } from '../contract/operator.ts';
 import type { OpSpec } from '../contract/program.ts';
 import { SOURCE_FIELD } from '../compile/kernel-fields.ts';
@@ -25,6 +25,8 @@ export interface LoadedOp {
   /** Place among the author's ops of its stage. */
   readonly index: number;
   readonly stage: number;
+  /** Longest request that it may ask, bytes, where a budget bounds it (P15). */
+  readonly requestLimit?: number | undefined;
   /** See EffectRecorder. */
   readonly sizes: Map<string, number>;
 }
@@ -35,6 +37,8 @@ export interface OpResult {
   readonly drops: readonly Drop[];
   readonly gas: number;
   readonly in: number;
+  /** What its questions took; absent where it asked none. */
+  readonly usage?: StepUsage | undefined;
 }
 
 export type AskAll = (questions: readonly Question[]) => Promise<readonly Answer[]>;
@@ -57,11 +61,12 @@ export function headOf(path: string): string {
 export async function runOp(op: LoadedOp, block: Block, ask: AskAll): Promise<OpResult> {
   const recorder = new EffectRecorder(block, op.spec, op.stage, op.index, op.sizes);
   const live = block.rows.length;
+  let usage: StepUsage | undefined;
   const gas = estimateGas(op, block);
   block.visible = [...new Set(op.spec.reads.map(headOf))].filter((field) => block.has(field));
   try {
     if ('execute' in op.executor) op.executor.execute(block, recorder);
-    else if ('question' in op.executor) await answerAll(op.executor, block, recorder, ask);
+    else if ('question' in op.executor) usage = await answerAll(op, op.executor, block, recorder, ask);
     else throw new MizuError('INTERNAL', `step '${op.spec.id}' is keyed and can't run on a block`);
   } catch (error) {
     if (error instanceof MizuError) throw ofStep(error, op.spec.id);
@@ -73,7 +78,7 @@ export async function runOp(op: LoadedOp, block: Block, ask: AskAll): Promise<Op
   }
   const applied = recorder.apply();
   if (op.spec.reads.includes(SOURCE_FIELD.name) && block.has(SOURCE_FIELD.name)) block.remove(SOURCE_FIELD.name);
-  return { effectHash: hashEffect(applied.effect), applied, drops: applied.drops, gas: gas + applied.effect.charge, in: live };
+  return { effectHash: hashEffect(applied.effect), applied, drops: applied.drops, gas: gas + applied.effect.charge, in: live, usage };
 }
 
 /** The same error, which names the step if it named nothing. */
@@ -84,17 +89,21 @@ function ofStep(error: MizuError, step: string): MizuError {
 }
 
 async function answerAll(
+  { requestLimit = Number.POSITIVE_INFINITY }: LoadedOp,
   executor: Extract<Executor, { question: unknown }>,
   block: Block,
   recorder: EffectRecorder,
   ask: AskAll,
-): Promise<void> {
+): Promise<StepUsage | undefined> {
   const asked: Asked[] = [];
   for (const row of block.rows) {
     const question = executor.question(block, row, recorder);
-    if (question !== undefined) asked.push({ row, question, draws: [] });
+    if (question === undefined) continue;
+    const { length } = question.request;
+    if (length <= requestLimit) asked.push({ row, question, draws: [] });
+    else recorder.fail(row, 'REQUEST_OVER_BUDGET', `the request has ${length} bytes, and budget.requestBytes allows ${requestLimit}`);
   }
-  for (let open = asked; open.length > 0; ) open = await askOnce(executor, block, open, ask);
+  for (let open = asked; open.length > 0; ) open = await askOnce(executor, block, open, ask, requestLimit);
   // In order of rows, whatever came first: an effect is the same however many draws the rows beside it took.
   const byRow = new Map(asked.map(({ row, draws }) => [row, draws]));
   for (const row of block.rows) {
@@ -104,6 +113,18 @@ async function answerAll(
     if (last !== undefined) executor.answer(block, row, last.answer, recorder);
     else if (!recorder.hasFailed(row)) executor.unasked?.(block, row, recorder);
   }
+  return usageOf(asked);
+}
+
+function usageOf(asked: readonly Asked[]): StepUsage | undefined {
+  if (asked.length === 0) return undefined;
+  let [questions, input, output] = [0, 0, 0];
+  for (const { answer } of asked.flatMap(({ draws }) => draws)) {
+    questions++;
+    input += answer.tokens?.input ?? 0;
+    output += answer.tokens?.output ?? 0;
+  }
+  return { questions, input, output };
 }
 
 interface Asked {
@@ -118,6 +139,7 @@ async function askOnce(
   block: Block,
   open: readonly Asked[],
   ask: AskAll,
+  requestLimit: number,
 ): Promise<Asked[]> {
   const answers = await ask(open.map(({ question }) => question));
   invariant(answers.length === open.length, 'every question has one answer');
@@ -127,7 +149,8 @@ async function askOnce(
     invariant(answer !== undefined, 'every question has one answer');
     one.draws.push({ question: one.question, answer });
     const next = executor.further?.(block, one.row, answer, one.question);
-    if (next === undefined) return;
+    // Its seed may have some digits more.
+    if (next === undefined || next.request.length > requestLimit) return;
     one.question = next;
     again.push(one);
   });

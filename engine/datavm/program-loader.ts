@@ -5,6 +5,7 @@ import type { OpSpec, Program, StageSpec } from '../contract/program.ts';
 import type { GlobalStorage, LocalStorage } from '../contract/storage.ts';
 import type { Field, Schema } from '../contract/types.ts';
 import { FLAGS_FIELD, SOURCE_FIELD } from '../compile/kernel-fields.ts';
+import { modelStep } from '../compile/token-budget.ts';
 import { opDigest } from '../compile/op-digest.ts';
 import { canonicalBytes } from '../proof/jcs.ts';
 import { sha256 } from '../proof/sha256.ts';
@@ -52,7 +53,8 @@ async function openOp(context: LoadContext, stage: StageSpec, spec: OpSpec, inde
     opDigest: digest,
     program: { accept: context.program.accept, expectedRecords: context.expectedRecords },
   };
-  return { spec, operator, executor: await operator.open(spec, env), digest, index, stage: stage.index, sizes: new Map() };
+  const requestLimit = modelStep(spec) === undefined ? undefined : context.program.budget.requestBytes;
+  return { spec, operator, executor: await operator.open(spec, env), digest, index, stage: stage.index, requestLimit, sizes: new Map() };
 }
 
 /**

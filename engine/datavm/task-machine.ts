@@ -7,6 +7,8 @@ import type { Program, StageSpec } from '../contract/program.ts';
 import { topicSource } from '../contract/program.ts';
 import type { Schema } from '../contract/types.ts';
 import { SOURCE_FIELD } from '../compile/kernel-fields.ts';
+import { modelSteps, scaledUsage, sumUsage, TokenBudget, worstOfCandidate } from '../compile/token-budget.ts';
+import type { Usage } from '../contract/inference.ts';
 import { ByteWriter } from '../proof/bytes.ts';
 import type { Drop } from '../proof/effect.ts';
 import { encodeFrame, frameRoot, rootOfFrames } from '../proof/frame.ts';
@@ -46,6 +48,8 @@ export interface TaskOutput {
   /** Candidates that at least one correcting step changed. */
   readonly corrected: number;
   readonly failed: number;
+  /** What its questions took (P15), by step. A poisonous candidate counts with the most that it could have taken: earlier attempts may have paid for it. */
+  readonly usage: Usage;
   readonly gas: number;
   /** Bytes that ops put into local storage (block columns). */
   readonly localBytes: number;
@@ -88,6 +92,7 @@ export class TaskMachine {
     let localBytes = 0;
     let kept = 0;
     let failed = 0;
+    const taken: Usage[] = [this.poisonUsage(task.poison.length)];
     const blocks = Math.max(1, Math.ceil(task.count / this.program.block));
     for (let number = 0; number < blocks; number++) {
       const { block, drops, input, effectHash } = this.openBlock(task, number);
@@ -107,6 +112,7 @@ export class TaskMachine {
         const link = linkOf(op, result, block);
         chain.link(link);
         failed += link.counts.failed;
+        if (result.usage !== undefined) taken.push({ [op.spec.id]: result.usage });
         for (const drop of result.drops) frames.addDrop(drop);
         if (op.operator.group === 'correct') for (const row of result.applied.changedRows) corrected[block.indices[row] ?? 0] = 1;
         gas += result.gas;
@@ -119,7 +125,15 @@ export class TaskMachine {
       if (observe === undefined) block.free();
     }
     const encoded = this.seal(place, blocks, ends, frames, kept, leaves);
-    return { k: task.k, frames: encoded, leaves, candidates: task.count, corrected: countOnes(corrected), failed, gas, localBytes };
+    const usage = sumUsage(...taken);
+    return { k: task.k, frames: encoded, leaves, candidates: task.count, corrected: countOnes(corrected), failed, usage, gas, localBytes };
+  }
+
+  private poisonUsage(candidates: number): Usage {
+    const { budget } = this.program;
+    return candidates === 0 || TokenBudget.of(this.program) === undefined
+      ? {}
+      : scaledUsage(worstOfCandidate(modelSteps(this.program), budget.requestBytes ?? 0), candidates);
   }
 
   /** The block's records before any op, and the commitment to where they come from and to their exact bytes (P13). */

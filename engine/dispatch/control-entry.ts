@@ -4,7 +4,7 @@
  * Results are written by nodes in the same form.
  */
 import { MizuError, messageOf } from '../contract/errors.ts';
-import type { InferenceApi } from '../contract/inference.ts';
+import type { InferenceApi, Usage } from '../contract/inference.ts';
 import type { LogEntry } from '../contract/log.ts';
 import type { Json } from '../contract/program.ts';
 import type { Signer } from '../contract/signer.ts';
@@ -13,6 +13,7 @@ import { verifyStrict } from '../proof/ed25519.ts';
 import { canonicalBytes, canonicalJson, isPlainObject } from '../proof/jcs.ts';
 import { parseStrictJson } from '../proof/json-parser.ts';
 import { fromBase64, toBase64 } from '../proof/sha256.ts';
+import type { FinishReason } from './finish-reasons.ts';
 import { isControlBody, isRequestBody, isResultBody } from './entry-shapes.ts';
 
 /** What task k covers (P7): candidates [first, first + count), from records [from, to) of the source where there is one. */
@@ -57,6 +58,8 @@ export interface Totals {
   gas: number;
   localBytes: number;
   globalBytes: number;
+  /** What questions took, by step; absent while none was asked. */
+  usage?: Usage;
 }
 
 /** What work took: gas, bytes that stayed with a node, bytes that went through the log. */
@@ -160,9 +163,6 @@ export type ControlBody =
   /** The run is closed: every record is published, the tree is signed. */
   | { readonly type: 'close'; readonly summary: Json };
 
-/** `accepted`: the exact count is there. `exhausted`: all candidates were used. `drained`: its operator ended it. */
-export type FinishReason = 'accepted' | 'exhausted' | 'drained';
-
 /** `unreachable`: nothing was learned. */
 export type ProbeOutcome = 'survived' | 'died' | 'unreachable';
 
@@ -178,6 +178,8 @@ export interface TaskResult {
   readonly gas: number;
   readonly localBytes: number;
   readonly globalBytes: number;
+  /** What its questions took, by step (P15); absent where it asked none. */
+  readonly usage?: Usage;
   /** SHA-256 over all leaves, hexadecimal: equal results of two attempts confirm each other. */
   readonly leaves: string;
 }

@@ -3,7 +3,8 @@
  * its own copy; equal prefixes give equal states. Tasks below the low mark are forgotten, so memory is bounded by the window (law 6).
  * Queues and loads are kept as entries come: none costs more because there are many tasks or members.
  */
-import type { ControlBody, CutEntry, FinishReason, Offer, RunMode } from './control-entry.ts';
+import type { ControlBody, CutEntry, Offer, RunMode } from './control-entry.ts';
+import type { FinishReason } from './finish-reasons.ts';
 import type { CapableMembers, Needs } from './member-loads.ts';
 import { MemberLoads } from './member-loads.ts';
 import { TaskQueues } from './task-queues.ts';

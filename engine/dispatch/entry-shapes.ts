@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { Json } from '../contract/program.ts';
 import type { ControlBody, RequestBody, ResultBody } from './control-entry.ts';
+import { FINISH_REASONS } from './finish-reasons.ts';
 
 const whole = z.number().int().nonnegative();
 const hex = z.string().regex(/^[0-9a-f]{64}$/);
@@ -23,6 +24,7 @@ export const OFFER = z.strictObject({
 export const RUN_MODE = z.enum(['running', 'paused', 'draining', 'stopped']);
 const nodes = z.number().int().min(1);
 
+const usage = z.record(z.string(), z.strictObject({ questions: whole, input: whole, output: whole })).optional();
 const cost = { gas: whole, localBytes: whole, globalBytes: whole };
 const totals = z.strictObject({
   candidates: whole,
@@ -32,6 +34,7 @@ const totals = z.strictObject({
   failed: whole,
   rejected: z.record(z.string(), whole),
   ...cost,
+  usage,
 });
 const stageTotals = z.strictObject({ ...cost, duplicates: whole, failed: whole });
 const memberTotals = z.strictObject({ ...cost, member: z.string() });
@@ -68,7 +71,7 @@ const CONTROL = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('probe'), k: whole, probe: whole, from: whole, to: whole, node: whole }),
   z.strictObject({ type: z.literal('probed'), k: whole, probe: whole, outcome: z.enum(['survived', 'died', 'unreachable']) }),
   z.strictObject({ type: z.literal('poison'), k: whole, i: whole }),
-  z.strictObject({ type: z.literal('finish'), last: z.number().int().min(-1), reason: z.enum(['accepted', 'exhausted', 'drained']) }),
+  z.strictObject({ type: z.literal('finish'), last: z.number().int().min(-1), reason: z.enum(FINISH_REASONS) }),
   z.strictObject({ type: z.literal('close'), summary: z.json() }),
 ]);
 
@@ -82,6 +85,7 @@ const RESULT = z.discriminatedUnion('type', [
     corrected: whole,
     failed: whole,
     ...cost,
+    usage,
     leaves: hex,
   }),
   z.strictObject({

@@ -10,6 +10,7 @@ import { toJson } from '../compile/to-json.ts';
 import type { MemberState, RoleState } from './control-fold.ts';
 import { ControlFold } from './control-fold.ts';
 import { OFFER, RUN_MODE } from './entry-shapes.ts';
+import { FINISH_REASONS } from './finish-reasons.ts';
 import type { TaskState } from './task-state.ts';
 
 /** Version of the form; a reader refuses any other. */
@@ -62,7 +63,7 @@ const SNAPSHOT = z.strictObject({
   owner: z.string(),
   keys: z.array(z.string()),
   nodes: whole,
-  finish: z.strictObject({ last: z.number().int().min(-1), reason: z.enum(['accepted', 'exhausted', 'drained']) }).optional(),
+  finish: z.strictObject({ last: z.number().int().min(-1), reason: z.enum(FINISH_REASONS) }).optional(),
   close: z.strictObject({ type: z.literal('close'), summary: z.json() }).optional(),
   low: whole,
   paces: z.array(whole),

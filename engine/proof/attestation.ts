@@ -7,6 +7,7 @@ import { MizuError } from '../contract/errors.ts';
 import type { Answer, Question } from '../contract/inference.ts';
 import type { Json } from '../contract/program.ts';
 import type { Signer } from '../contract/signer.ts';
+import { countedTokens } from './counted-tokens.ts';
 import { signStatement, statement, verifyStatement } from './in-toto.ts';
 import { canonicalBytes } from './jcs.ts';
 import { equalBytes, sha256, toBase64, toHex, tryBase64, utf8 } from './sha256.ts';
@@ -115,7 +116,8 @@ export function answerTo(attestation: Attestation, network: string, question: Qu
     throw differs('request', toHex(sha256(attestation.request)), toHex(sha256(question.request)));
   }
   const { outcome, response } = attestation;
-  return outcome.kind === 'answer' ? { kind: 'answer', response } : { ...outcome, response };
+  const tokens = countedTokens(attestation);
+  return { ...outcome, response, ...(tokens === undefined ? {} : { tokens }) };
 }
 
 function refused(why: string, question?: Question): MizuError {

@@ -198,6 +198,7 @@ export class Node {
       gas: output.gas,
       localBytes: output.localBytes,
       globalBytes: output.frames.reduce((sum, frame) => sum + frame.length, leaves.length),
+      ...(Object.keys(output.usage).length === 0 ? {} : { usage: output.usage }),
       leaves: toHex(sha256(leaves)),
     };
     appends.push({ topic: topics.results, partition: this.id, value: encodeSigned('mizu-result-v1', title, result, signer) });

@@ -9,6 +9,7 @@ import { MizuError } from '../contract/errors.ts';
 import type { Offset } from '../contract/ids.ts';
 import { offset } from '../contract/ids.ts';
 import { toJson } from '../compile/to-json.ts';
+import { TokenBudget } from '../compile/token-budget.ts';
 import type { ControlBody } from '../dispatch/control-entry.ts';
 import { decodeControl, encodeSigned, readEntry } from '../dispatch/control-entry.ts';
 import type { ControlFold } from '../dispatch/control-fold.ts';
@@ -74,6 +75,7 @@ export class Orchestrator {
   private readonly requestDesk: RequestDesk;
   private readonly bell = new Bell();
   private readonly needs: DispatchPlan['needs'];
+  private readonly budget: TokenBudget | undefined;
   private readonly keyed: readonly { readonly index: number; readonly partitions: number }[];
   private out: ControlBody[] = [];
   /** Owners whose writers must be ended before control says that they are lost (P1). */
@@ -94,6 +96,7 @@ export class Orchestrator {
     const { stages } = context.program;
     this.keyed = stages.filter((stage) => stage.kind !== 'source');
     this.needs = taskNeeds(context.program);
+    this.budget = TokenBudget.of(context.program);
   }
 
   /** Fences the orchestrator before, reads what it left, and says that it took over. */
@@ -268,6 +271,7 @@ export class Orchestrator {
     const complete = desk.totals.published === fold.nextCut;
     if (desk.totals.reachedAt !== undefined) this.emit({ type: 'finish', last: desk.totals.reachedAt, reason: 'accepted' });
     else if (complete && planner.over(fold)) this.emit({ type: 'finish', last: fold.nextCut - 1, reason: 'exhausted' });
+    else if (complete && this.affordable(1) === 0) this.emit({ type: 'finish', last: fold.nextCut - 1, reason: 'budget' });
     else if (complete && fold.mode === 'draining') this.emit({ type: 'finish', last: fold.nextCut - 1, reason: 'drained' });
     else if (fold.mode !== 'stopped') this.emit(...this.next(await this.plan()));
   }
@@ -278,12 +282,20 @@ export class Orchestrator {
     const deadlineMs = fold.settings?.deadlineMs ?? this.context.deployment.deadlineMs;
     const window = Math.max(WINDOW_PER_SLOT, fold.slots() * WINDOW_PER_SLOT);
     const running = fold.mode === 'running';
+    const limit = Math.min(desk.totals.published + window, fold.nextCut + this.affordable(window));
     return {
       deadlineTicks: Math.max(1, Math.ceil(deadlineMs / TICK_MS)),
       needs: this.needs,
-      cuts: running ? await planner.due(fold, desk.totals.published + window) : [],
-      more: running && !planner.over(fold),
+      cuts: running ? await planner.due(fold, limit) : [],
+      more: running && !planner.over(fold) && this.affordable(1) > 0,
     };
+  }
+
+  /** Tasks that may be assigned beyond those that are cut, up to `most`: the most that each could take is reserved until its result is there (P15). */
+  private affordable(most: number): number {
+    if (this.budget === undefined) return most;
+    const { usage, tasks } = this.desk.totals.taken;
+    return this.budget.affordable(usage, Math.max(0, this.fold.nextCut - tasks), most);
   }
 
   private next(plan: DispatchPlan): ControlBody[] {

@@ -2,6 +2,7 @@
 import type { OpenExternal } from '../contract/source.ts';
 import type { RunMode, Totals } from '../dispatch/control-entry.ts';
 import type { UnequalResult } from '../dispatch/control-fold.ts';
+import type { InferenceEstimate, InferenceTotals } from './inference-totals.ts';
 import type { Failure, Loss, MemberStatus } from './member-tally.ts';
 import type { RunRate } from './run-pace.ts';
 import type { SourceStatus } from './source-status.ts';
@@ -29,6 +30,10 @@ export interface RunStatus {
   readonly limit: number | null;
   readonly tasks: { readonly cut: number; readonly published: number };
   readonly totals: Readonly<Totals>;
+  /** What questions took in complete tasks; null for a program that asks no model. */
+  readonly inference: InferenceTotals | null;
+  /** What is still to come; null where that can't be estimated, and for a finished run. */
+  readonly estimate: InferenceEstimate | null;
   /** Null before there were two ticks, and for a finished run. */
   readonly rate: RunRate | null;
   readonly stages: readonly StageStatus[];

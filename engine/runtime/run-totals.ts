@@ -2,6 +2,8 @@
  * Totals of a run from its accepted results, in order of k (P15, P16): tasks beyond the one that reached the exact count are not
  * in them, so the figures are the same whatever ran too far. Holds what is not yet published, which the window bounds.
  */
+import { sumUsage } from '../compile/token-budget.ts';
+import type { Usage } from '../contract/inference.ts';
 import type { Program } from '../contract/program.ts';
 import type { Cost, Mark, MemberTotals, StageTotals, StepResult, TaskResult, Totals } from '../dispatch/control-entry.ts';
 
@@ -81,6 +83,12 @@ export class RunTotals {
     this.advance();
   }
 
+  /** What all accepted tasks took, those that are not published yet among them; and how many tasks these are (P15). */
+  get taken(): { readonly usage: Usage; readonly tasks: number } {
+    const waiting = [...this.tasks.values()].map(({ usage }) => usage);
+    return { usage: sumUsage(this.sum.usage, ...waiting), tasks: this.published + waiting.length };
+  }
+
   private advance(): void {
     while (this.reachedAt === undefined) {
       const k = this.published;
@@ -99,6 +107,7 @@ export class RunTotals {
     const { sum } = this;
     sum.candidates += task.candidates;
     sum.corrected += task.corrected;
+    if (task.usage !== undefined) sum.usage = sumUsage(sum.usage, task.usage);
     this.charge(0, task.node, task);
     for (const step of steps) {
       this.charge(step.stage, step.node, { gas: step.gas, localBytes: 0, globalBytes: step.globalBytes });

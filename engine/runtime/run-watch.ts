@@ -14,6 +14,7 @@ import { lastEntry } from './last-entry.ts';
 import { orchestratorLives, ownerGone } from './live-run.ts';
 import { LogCursor } from './log-cursor.ts';
 import { MemberTally } from './member-tally.ts';
+import { inferenceEstimate, inferenceTotals } from './inference-totals.ts';
 import type { DeployedRun } from './read-run.ts';
 import { candidateLimit, TICK_MS } from './run-context.ts';
 import { RunPace } from './run-pace.ts';
@@ -110,6 +111,8 @@ export class RunWatch {
       limit: Number.isFinite(limit) ? limit : null,
       tasks: { cut: fold.nextCut, published: summary === undefined ? this.totals.published : (fold.finish?.last ?? -1) + 1 },
       totals: summary === undefined ? { ...this.totals.sum, rejected: { ...this.totals.sum.rejected } } : totalsOf(summary),
+      inference: summary?.inference ?? inferenceTotals(program, deployment, this.totals.sum.usage),
+      estimate: summary === undefined ? (inferenceEstimate(program, deployment, this.totals.sum) ?? null) : null,
       rate: summary === undefined ? (this.pace.rate ?? null) : null,
       stages: this.stages.stages,
       members: summary === undefined ? this.tally.members : [],

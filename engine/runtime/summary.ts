@@ -2,7 +2,9 @@
 import { z } from 'zod';
 import { MizuError } from '../contract/errors.ts';
 import type { Json } from '../contract/program.ts';
-import type { FinishReason, Totals } from '../dispatch/control-entry.ts';
+import type { Totals } from '../dispatch/control-entry.ts';
+import { FINISH_REASONS, type FinishReason } from '../dispatch/finish-reasons.ts';
+import { type InferenceTotals, inferenceTotals } from './inference-totals.ts';
 import type { RunContext } from './run-context.ts';
 
 export interface TreeHead {
@@ -18,7 +20,7 @@ export interface RunSummary {
   readonly generation: number;
   /** Digest of the program. */
   readonly program: string;
-  /** `exhausted` with an `accept` in the program: the budget was not enough. */
+  /** `exhausted` or `budget` with an `accept` in the program: the budget was not enough. */
   readonly reason: FinishReason;
   readonly candidates: number;
   readonly accepted: number;
@@ -33,6 +35,8 @@ export interface RunSummary {
   readonly treeSize: number;
   readonly root: string;
   readonly verifierKey: string;
+  /** What its questions took; null for a program that asks no model. */
+  readonly inference: InferenceTotals | null;
   /** What aggregates found, by step id. */
   readonly reports: Readonly<Record<string, Json>>;
 }
@@ -61,15 +65,23 @@ export function summaryOf(
     treeSize: head.size,
     root: head.root,
     verifierKey: head.verifierKey,
+    inference: inferenceTotals(context.program, context.deployment, totals.usage),
     reports,
   };
 }
+
+const TAKEN = { questions: z.number(), input: z.number(), output: z.number(), micros: z.number().nullable() };
+const INFERENCE = z.object({
+  ...TAKEN,
+  currency: z.string().nullable(),
+  steps: z.record(z.string(), z.object({ ...TAKEN, model: z.string() })),
+});
 
 const SHAPE = z.object({
   name: z.string(),
   generation: z.number(),
   program: z.string(),
-  reason: z.enum(['accepted', 'exhausted', 'drained']),
+  reason: z.enum(FINISH_REASONS),
   candidates: z.number(),
   accepted: z.number(),
   wanted: z.number().nullable(),
@@ -82,6 +94,7 @@ const SHAPE = z.object({
   treeSize: z.number(),
   root: z.string(),
   verifierKey: z.string(),
+  inference: INFERENCE.nullable().default(null),
   reports: z.record(z.string(), z.json()),
 });
 

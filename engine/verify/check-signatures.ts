@@ -17,6 +17,7 @@ import { equalBytes, fromHex, sha256, toBase64, toHex } from '../proof/sha256.ts
 import { readAll } from '../runtime/log-cursor.ts';
 import type { RunTopics } from '../runtime/topics.ts';
 import { NODE_LIMIT } from '../runtime/topics.ts';
+import type { UsageCheck } from './check-usage.ts';
 import type { Moment } from './moment.ts';
 import type { Report } from './report.ts';
 
@@ -29,6 +30,8 @@ export interface SignatureFacts {
   readonly leaves: ReadonlyMap<number, string>;
   /** Task → the accepted result that is not on the log, as task/attempt/node. */
   readonly missing: ReadonlyMap<number, string>;
+  /** Keys whose attestations count. */
+  readonly gateways: readonly Uint8Array[];
 }
 
 export interface SignatureOptions {
@@ -40,6 +43,8 @@ export interface SignatureOptions {
   readonly trusted: Uint8Array | undefined;
   readonly report: Report;
   readonly moment: Moment;
+  /** Sees what is signed of the usage of answers. */
+  readonly usage: UsageCheck;
 }
 
 /** @throws CHECK_FAILED when nobody ever ran it. */
@@ -54,7 +59,8 @@ export async function checkSignatures(options: SignatureOptions): Promise<Signat
   const results = await checkResults(options, control.members, control.accepted);
   const attestations = await checkAttestations(options, control.own.gateways);
   const requests = await checkRequests(options, control.keys);
-  return { count: control.count + results.count + attestations + requests, firstKey, leaves: results.leaves, missing: results.missing };
+  const count = control.count + results.count + attestations + requests;
+  return { count, firstKey, leaves: results.leaves, missing: results.missing, gateways: control.own.gateways };
 }
 
 /** One entry has one form: what is signed and what is stored are the same bytes. */
@@ -73,7 +79,7 @@ interface ControlFacts {
   readonly accepted: Map<string, string>;
 }
 
-async function checkControl({ log, topics, title, trusted, report, moment }: SignatureOptions): Promise<ControlFacts> {
+async function checkControl({ log, topics, title, trusted, report, moment, usage }: SignatureOptions): Promise<ControlFacts> {
   const keys: string[] = [];
   const members = new MemberKeys();
   const own = new MemberKeys();
@@ -100,6 +106,7 @@ async function checkControl({ log, topics, title, trusted, report, moment }: Sig
         members.note(body);
         if (isOwn) own.note(body);
       }
+      usage.control(body);
       if (body.type === 'accept' && !taken.has(body.k)) {
         taken.add(body.k);
         accepted.set(`${body.k}/${body.attempt}/${body.node}`, body.result);
@@ -113,7 +120,7 @@ async function checkControl({ log, topics, title, trusted, report, moment }: Sig
 }
 
 async function checkResults(
-  { log, topics, title, report, moment }: SignatureOptions,
+  { log, topics, title, report, moment, usage }: SignatureOptions,
   members: MemberKeys,
   accepted: Map<string, string>,
 ): Promise<{ readonly count: number; readonly leaves: Map<number, string>; readonly missing: Map<number, string> }> {
@@ -136,6 +143,7 @@ async function checkResults(
         if (wanted !== toHex(sha256(entry.value))) report(where, `control accepted another result of task ${body.k}`);
         accepted.delete(name);
         leaves.set(body.k, body.leaves);
+        usage.result(body.k, body.usage);
       } catch (error) {
         report(where, messageOf(error));
       }
@@ -168,7 +176,7 @@ async function checkRequests({ log, topics, title, report }: SignatureOptions, r
   return count;
 }
 
-async function checkAttestations({ log, topics, report, moment }: SignatureOptions, keys: readonly Uint8Array[]): Promise<number> {
+async function checkAttestations({ log, topics, report, moment, usage }: SignatureOptions, keys: readonly Uint8Array[]): Promise<number> {
   let count = 0;
   for await (const entry of readAll(log, topics.attestations, 0, offset(0), moment.attestations)) {
     const where = `${topics.attestations}, offset ${entry.offset}`;
@@ -178,8 +186,9 @@ async function checkAttestations({ log, topics, report, moment }: SignatureOptio
       if (!isAsSigned(entry.value, keys)) report(where, 'the envelope is not in the form in which it was signed');
       if (!equalBytes(attestationKey(attestation.network, attestation), entry.key ?? new Uint8Array(0))) {
         report(where, 'the attestation stands under the key of another question');
-      }
+      } else usage.attestation(attestation);
     } catch (error) {
+      usage.isBroken = true;
       report(where, messageOf(error));
     }
   }

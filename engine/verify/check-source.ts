@@ -8,7 +8,7 @@ import type { Log } from '../contract/log.ts';
 import { fileSource, type Program, topicSource } from '../contract/program.ts';
 import type { SourceBounds } from '../contract/source.ts';
 import { poisonDrop, sourceCommitment } from '../datavm/source-commitment.ts';
-import type { FinishReason } from '../dispatch/control-entry.ts';
+import type { FinishReason } from '../dispatch/finish-reasons.ts';
 import type { Leaf } from '../proof/leaf.ts';
 import { outputCommitment } from '../proof/leaf.ts';
 import { equalBytes } from '../proof/sha256.ts';

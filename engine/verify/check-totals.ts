@@ -1,11 +1,15 @@
 /** The sums of a run: every candidate accounted for (law 5, P16), the end that the program prescribes (P4), and the run's own summary. */
 import { messageOf } from '../contract/errors.ts';
+import type { Usage } from '../contract/inference.ts';
 import type { Log } from '../contract/log.ts';
 import { type Program, topicSource } from '../contract/program.ts';
 import { OVER_COUNT } from '../datavm/accept-op.ts';
-import type { FinishReason } from '../dispatch/control-entry.ts';
+import type { FinishReason } from '../dispatch/finish-reasons.ts';
 import { decodeControl } from '../dispatch/control-entry.ts';
 import { canonicalJson } from '../proof/jcs.ts';
+import type { InferenceTotals } from '../runtime/inference-totals.ts';
+import { inferenceTotals } from '../runtime/inference-totals.ts';
+import type { DeployedRun } from '../runtime/read-run.ts';
 import { candidateLimit } from '../runtime/run-context.ts';
 import { lastEntry } from '../runtime/last-entry.ts';
 import { readSummary } from '../runtime/summary.ts';
@@ -83,10 +87,10 @@ export function checkEnd(program: Program, reason: FinishReason | undefined, tal
 
 /** The run's own summary, its last control entry, must say what the log shows. */
 export async function checkSummary(
-  log: Log,
-  topics: RunTopics,
+  { log, topics, program, deployment }: Pick<DeployedRun, 'program' | 'deployment'> & { readonly log: Log; readonly topics: RunTopics },
   tally: Tally,
   tree: { readonly size: number; readonly root: string },
+  usage: Usage,
   report: Report,
 ): Promise<void> {
   const last = await lastEntry(log, topics.control, 0);
@@ -103,7 +107,24 @@ export async function checkSummary(
       const [run, shown] = [canonicalJson(said[name]), canonicalJson(seen[name])];
       if (run !== shown) report('summary', `${name}: the run says ${run}, the log shows ${shown}`);
     }
+    // Prices that are no part of the program may have been changed since.
+    const isPriced = program.budget.money !== undefined;
+    const taken = tokensOf(inferenceTotals(program, deployment, usage), isPriced);
+    if (tokensOf(said.inference, isPriced) !== taken)
+      report('summary', `inference: the run says ${tokensOf(said.inference, isPriced)}, the log shows ${taken}`);
   } catch (error) {
     report(`${topics.control}, offset ${last?.offset ?? 0}`, messageOf(error));
   }
+}
+
+function tokensOf(totals: InferenceTotals | null, isPriced: boolean): string {
+  const steps = Object.entries(totals?.steps ?? {}).filter(([, { questions, input, output }]) => questions + input + output > 0);
+  return canonicalJson(
+    Object.fromEntries(
+      steps.map(([step, { model, questions, input, output, micros }]) => [
+        step,
+        { model, questions, input, output, ...(isPriced ? { micros } : {}) },
+      ]),
+    ),
+  );
 }

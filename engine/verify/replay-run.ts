@@ -37,6 +37,7 @@ import type { Fates } from './replay-diff.ts';
 import { fatesInFrames, fatesPublished, firstDifference } from './replay-diff.ts';
 import type { ReplayStart } from './replay-start.ts';
 import { firstReplayable, machineAt, stateMismatch } from './replay-start.ts';
+import { UsageReplay } from './replay-usage.ts';
 import { RunReader } from './run-reader.ts';
 import type { TaskRange } from './task-range.ts';
 import type { PublishedTask } from './topic-merge.ts';
@@ -163,6 +164,7 @@ class Replay {
   private readonly snapshots: SnapshotReplay;
   /** By stage and partition. */
   private readonly machines: StepMachine[][] = [];
+  private usage: UsageReplay | undefined;
   private leaves = 0;
   private candidates = 0;
   private records = 0;
@@ -229,6 +231,9 @@ class Replay {
       output.leaves,
     );
     if (wrong !== undefined) return { ...wrong, record: await this.wrongRecord(k, () => this.fatesSent(1, 0, k), fatesInFrames(sent)) };
+    this.usage ??= await UsageReplay.open(this.options.log, this.reader);
+    const taken = this.usage.compare(k, output.usage);
+    if (taken !== undefined) return taken;
     let rows = [sent];
     for (const stage of this.options.run.program.stages.slice(1)) {
       const passed: Frame[][] = [];

@@ -5,6 +5,7 @@
  * the log and are checked from the first task on; of what a retention took it says that it could not be looked at.
  */
 import { messageOf } from '../contract/errors.ts';
+import type { Usage } from '../contract/inference.ts';
 import type { Log } from '../contract/log.ts';
 import { topicSource } from '../contract/program.ts';
 import type { OpenExternal } from '../contract/source.ts';
@@ -14,20 +15,23 @@ import { fromHex, sha256, toHex } from '../proof/sha256.ts';
 import { originOf } from '../runtime/checkpointer.ts';
 import type { DeployedRun } from '../runtime/read-run.ts';
 import { encodeLeaves } from '../runtime/leaf-batch.ts';
+import { readAttestations } from '../runtime/recorded-gateway.ts';
 import type { TaskSource } from '../runtime/task-source.ts';
 import { openTaskSource } from '../runtime/task-source.ts';
-import { RunTopics } from '../runtime/topics.ts';
+import { asksModels, RunTopics } from '../runtime/topics.ts';
 import { publishedSchemaId } from '../runtime/step-runner.ts';
 import type { TakenFrames } from './check-frames.ts';
 import { checkDropCounts, checkEachOnce, checkFrames, checkPublished, entriesOf, outCounts } from './check-frames.ts';
 import type { CheckedGroup } from './check-leaves.ts';
 import { LeafCheck } from './check-leaves.ts';
+import { UsageCheck } from './check-usage.ts';
 import type { SignatureFacts } from './check-signatures.ts';
 import { checkSignatures } from './check-signatures.ts';
 import { candidatesOf, checkCopy, checkSource, CutCheck } from './check-source.ts';
 import { StateCheck } from './check-state.ts';
 import { checkEnd, checkSummary, Tally } from './check-totals.ts';
 import { TreeCheck } from './check-tree.ts';
+import { firstAnswered } from './kept-answers.ts';
 import type { KeptTasks, OutKind } from './kept-tasks.ts';
 import { OUT_KINDS, topicOf } from './kept-tasks.ts';
 import { takeMoment } from './moment.ts';
@@ -77,7 +81,8 @@ export async function verifyRun(log: Log, run: DeployedRun, options: VerifyOptio
     list.report('verifier key', `it is the key of '${given.name}'; the checkpoints of this run are of '${origin}'`);
   checkData(run, list);
   const moment = await takeMoment(log, topics);
-  const signatures = await checkSignatures({ log, topics, title, trusted: given?.publicKey, report: list.report, moment });
+  const usage = new UsageCheck(run.program);
+  const signatures = await checkSignatures({ log, topics, title, trusted: given?.publicKey, report: list.report, moment, usage });
   const key = given ?? noteKey(origin, fromHex(signatures.firstKey));
   const reader = await openReader(log, run, { moment, publicKey: key.publicKey }, list);
   for (const [k, name] of signatures.missing)
@@ -85,7 +90,7 @@ export async function verifyRun(log: Log, run: DeployedRun, options: VerifyOptio
       list.report(topics.results, `control accepted result ${name} (task/attempt/node), which is not on the log`);
   const until = reader === undefined || reader.ended ? undefined : (moment.head?.offset ?? 0) + 1;
   const tree = await TreeCheck.open({ log, topics, origin, key, report: list.report, until });
-  const verification = new Verification(log, run, list, signatures, tree, options.external);
+  const verification = new Verification(log, run, list, { ...signatures, usage }, tree, options.external);
   try {
     if (reader !== undefined) await verification.run(reader);
   } finally {
@@ -127,7 +132,7 @@ class Verification {
   private readonly log: Log;
   private readonly deployed: DeployedRun;
   private readonly list: ProblemList;
-  private readonly signatures: SignatureFacts;
+  private readonly signatures: SignatureFacts & { readonly usage: UsageCheck };
   private readonly tree: TreeCheck;
   private readonly topics: RunTopics;
   private readonly digest: Uint8Array;
@@ -147,7 +152,7 @@ class Verification {
     log: Log,
     run: DeployedRun,
     list: ProblemList,
-    signatures: SignatureFacts,
+    signatures: SignatureFacts & { readonly usage: UsageCheck },
     tree: TreeCheck,
     external: OpenExternal | undefined,
   ) {
@@ -210,7 +215,20 @@ class Verification {
       this.cuts.end(reason, copy.end, report);
     });
     checkEnd(this.deployed.program, reason, this.tally, report);
-    if (reader.ended) await checkSummary(this.log, this.topics, this.tally, this.tree, report);
+    const answered = asksModels(this.deployed.program) ? await firstAnswered(this.log, reader) : 0;
+    if (answered > 0) this.forgetBelow(Math.min(answered, reader.last + 1), this.topics.attestations);
+    const usage = await this.usage({ last: reader.last, reason, answered });
+    if (reader.ended) await checkSummary({ ...this.deployed, log: this.log, topics: this.topics }, this.tally, this.tree, usage, report);
+  }
+
+  private async usage(extent: Parameters<UsageCheck['check']>[0]): Promise<Usage> {
+    const { usage, gateways } = this.signatures;
+    try {
+      return await usage.check(extent, () => readAttestations(this.log, this.topics.attestations, gateways), this.list.report);
+    } catch (error) {
+      this.list.report('usage', messageOf(error));
+      return {};
+    }
   }
 
   private async leftover(reader: RunReader): Promise<void> {
@@ -275,9 +293,14 @@ class Verification {
     return undefined;
   }
 
+  private forgetBelow(k: number, topic: string): void {
+    this.forgotten.add(topic);
+    this.lastForgotten = Math.max(this.lastForgotten, k - 1);
+  }
+
   private forget(k: number, topic: string): void {
     this.forgotten.add(topic);
-    this.lastForgotten = k;
+    this.lastForgotten = Math.max(this.lastForgotten, k);
   }
 
   private async state(reader: RunReader, k: number, group: CheckedGroup): Promise<void> {

@@ -5,13 +5,13 @@
 import type { z } from 'zod';
 import type { Retention } from '../contract/log.ts';
 import type { Problem } from '../contract/errors.ts';
-import type { Json, ModelAddress, SourceAddress } from '../contract/program.ts';
+import type { Json, SourceAddress } from '../contract/program.ts';
 import { explainIssues, kindOf } from './explain-issues.ts';
 import { childPath } from './document-path.ts';
 import { nearestOrAll } from './nearest.ts';
 import type { Locate } from './place.ts';
 import { problemAt, shorten } from './place.ts';
-import type { DataSource, SectionName, StepSpec, WorkflowSpec } from './workflow-schema.ts';
+import type { DataSource, ModelSpec, SectionName, StepSpec, WorkflowSpec } from './workflow-schema.ts';
 import { byteCount, DEFAULT_DEADLINE, durationMs, SECTION_NAMES, stepShape, STEPS_LIMIT, WORKFLOW_SECTIONS } from './workflow-schema.ts';
 
 export interface DocumentReading {
@@ -58,7 +58,7 @@ export function readDocument(value: Json | undefined, locate: Locate): DocumentR
     description: section('description', s.description, undefined),
     seed: section('seed', s.seed, 0),
     accept: section('accept', s.accept, undefined),
-    budget: { candidates: budget.candidates, tokens: budget.tokens },
+    budget: { candidates: budget.candidates, tokens: budget.tokens, money: budget.money, requestBytes: budget.requestBytes },
     task: {
       size: task.size,
       deadlineMs: durationMs(task.deadline) ?? durationMs(DEFAULT_DEADLINE) ?? 0,
@@ -132,13 +132,14 @@ function dataSourceOf(source: ValueOf<typeof WORKFLOW_SECTIONS.data>): DataSourc
   return 'list' in source ? { kind: 'list', from: source.list } : { kind: 'map', from: source.map };
 }
 
-export function modelOf(model: ValueOf<typeof WORKFLOW_SECTIONS.models>): ModelAddress {
+export function modelOf(model: ValueOf<typeof WORKFLOW_SECTIONS.models>): ModelSpec {
   return {
     url: model.url,
     ...(model.model === undefined ? {} : { model: model.model }),
     ...(model.keyEnv === undefined ? {} : { keyEnv: model.keyEnv }),
     ...(model.calls === undefined ? {} : { calls: model.calls }),
     ...(model.timeout === undefined ? {} : { timeoutMs: durationMs(model.timeout) ?? 0 }),
+    ...(model.price === undefined ? {} : { price: model.price }),
   };
 }
 

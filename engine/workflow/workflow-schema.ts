@@ -5,7 +5,8 @@
 import { z } from 'zod';
 import { NAME_LIMIT, NAME_PATTERN } from '../contract/ids.ts';
 import type { Retention } from '../contract/log.ts';
-import type { Json, ModelAddress, SourceAddress } from '../contract/program.ts';
+import type { Json, ModelAddress, SourceAddress, TokenPrice } from '../contract/program.ts';
+import { BUDGET, PRICE, RECORDS_LIMIT } from './budget-schema.ts';
 
 /** Candidates per task when the author gives no `task.size`. */
 export const DEFAULT_TASK_SIZE = 64;
@@ -28,8 +29,6 @@ export const DEFAULT_NODES = 1;
 export const NODES_LIMIT = 10_000;
 /** Most steps of a workflow, `generate` and `verify` together. */
 export const STEPS_LIMIT = 256;
-/** Most candidates and records of a run: keeps k·B + i exact. */
-export const RECORDS_LIMIT = 2 ** 40;
 /** Longest seed given as text, characters. */
 export const SEED_LIMIT = 256;
 
@@ -150,6 +149,7 @@ export const modelSchema = z
       .refine(isCallTime, 'not a time such as 30s or 10m, above 0 and at most 1h')
       .optional()
       .describe('One whole call may take so long: 30s, 10m. Default: 3m.'),
+    price: PRICE,
   })
   .describe('Where a model answers: a deployment setting, not part of the program.');
 
@@ -197,13 +197,7 @@ export const WORKFLOW_SECTIONS = {
     .default(DEFAULT_SEED)
     .describe('Governs every draw.'),
   accept: count(RECORDS_LIMIT, 'Exactly this many verified records; without it, all there are.').optional(),
-  budget: z
-    .strictObject({
-      candidates: count(RECORDS_LIMIT, 'Stop after this many candidates.').optional(),
-      tokens: count(RECORDS_LIMIT, 'Stop after this many tokens of inference.').optional(),
-    })
-    .prefault({})
-    .describe('Limits of the run.'),
+  budget: BUDGET.prefault({}).describe('Limits of the run.'),
   task: z
     .strictObject({
       size: count(TASK_SIZE_LIMIT, 'Candidates per task.').default(DEFAULT_TASK_SIZE),
@@ -269,6 +263,9 @@ export type DataSource =
   | { readonly kind: 'list'; readonly from: string | readonly Json[] }
   | { readonly kind: 'map'; readonly from: string | { readonly [key: string]: Json } };
 
+/** A model as written: its price in units of the currency. */
+export type ModelSpec = Omit<ModelAddress, 'price'> & { readonly price?: TokenPrice & { readonly currency: string } };
+
 /** A workflow with its defaults filled in. */
 export interface WorkflowSpec {
   readonly mizu: 1;
@@ -276,7 +273,13 @@ export interface WorkflowSpec {
   readonly description: string | undefined;
   readonly seed: number | string;
   readonly accept: number | undefined;
-  readonly budget: { readonly candidates: number | undefined; readonly tokens: number | undefined };
+  readonly budget: {
+    readonly candidates: number | undefined;
+    readonly tokens: number | undefined;
+    /** In units of the currency. */
+    readonly money: number | undefined;
+    readonly requestBytes: number | undefined;
+  };
   readonly task: {
     readonly size: number;
     readonly deadlineMs: number;
@@ -288,7 +291,7 @@ export interface WorkflowSpec {
   readonly nodes: number;
   readonly retention: Retention | undefined;
   readonly data: Readonly<Record<string, DataSource>>;
-  readonly models: Readonly<Record<string, ModelAddress>>;
+  readonly models: Readonly<Record<string, ModelSpec>>;
   readonly sources: Readonly<Record<string, SourceAddress>>;
   readonly generate: readonly StepSpec[];
   readonly verify: readonly StepSpec[];

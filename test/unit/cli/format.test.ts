@@ -85,6 +85,7 @@ describe('a run that fell short', () => {
     bytes: { local: 1, global: 1 },
     treeSize: 1,
     root: '',
+    inference: null,
     verifierKey: '',
     reports: {},
   };

@@ -30,6 +30,8 @@ const STATUS: RunStatus = {
     localBytes: 7,
     globalBytes: 9,
   },
+  inference: null,
+  estimate: null,
   rate: { perSecond: 100, trend: 'rising' },
   stages: [
     { index: 0, kind: 'source', partitions: 1, done: 26, working: 4, lag: 0, oldest: { k: 26, ticks: 3 }, ...SOURCE_TOOK },

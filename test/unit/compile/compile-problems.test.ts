@@ -124,10 +124,9 @@ publish: { storage: globl }
     });
   });
 
-  it('refuse what this version would silently not keep: a budget of tokens, local publishing', async () => {
-    const problems = await problemsOf(SMALL_WORKFLOW, ['budget.tokens=5', 'publish.storage=local']);
+  it('refuse what this version would silently not keep: local publishing', async () => {
+    const problems = await problemsOf(SMALL_WORKFLOW, ['publish.storage=local']);
     expect(problems.map((p) => [p.path, p.hint])).toEqual([
-      ['budget.tokens', "bound the cost with budget.candidates and the steps' maxTokens"],
       ['publish.storage', 'leave it out'],
     ]);
   });
