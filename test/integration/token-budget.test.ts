@@ -5,19 +5,28 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openLocalStorage } from '#connectors/embedded';
 import {
+  type Answer,
   gatewayKeys,
+  globalStorage,
   type Log,
   type Progress,
+  type Question,
   readRun,
   recordedGateway,
   type ReplayReport,
   replayRun,
   RunTopics,
   type RunSummary,
+  runToEnd,
+  type TaskExecutor,
+  TaskMachine,
+  type Usage,
   type VerifyReport,
   verifyRun,
 } from '#engine';
 import { compileFile, openLog, openSigner, registry, runWorkflow, WORKER_URL } from '#topologies';
+import { runGateway } from '../../topologies/run-gateway.ts';
+import { deployFile } from '../support/asking-workflow.ts';
 import { good, type ModelPeer, openModelPeer, status } from '../support/model-peer.ts';
 import { rejection } from '../support/log-tools.ts';
 
@@ -209,4 +218,55 @@ test('a budget of money ends a run by the prices in the program, exactly', async
   const { verified, replayed } = await audit();
   expect(verified.problems).toEqual([]);
   expect(replayed.mismatch).toBeUndefined();
+});
+
+/** Runs the workflow in this process; what its node signs of the usage is what `lie` makes of it. */
+async function runLying(budget: string, lie: (usage: Usage) => Usage): Promise<RunSummary> {
+  const file = write({ budget, accept: 80 });
+  return onLog('log', async (log) => {
+    const signal = new AbortController().signal;
+    const name = await deployFile(log, file);
+    const deployed = await readRun(log, name.name, name.generation);
+    const local = openLocalStorage(mkdtempSync(join(folder, 'local-')));
+    const signer = openSigner(log);
+    const env = (): undefined => undefined;
+    const gateway = runGateway({ log, run: deployed, models: deployed.deployment.models, signer, local, env, signal });
+    const { program, digest, data } = deployed;
+    const machine = await TaskMachine.open({ program, registry, storage: globalStorage(data), local, expectedRecords: 0 }, digest);
+    const ask = (questions: readonly Question[]): Promise<readonly Answer[]> =>
+      Promise.all(questions.map((question) => gateway?.ask(question, signal) ?? Promise.reject(new Error('the program asks'))));
+    const executor: TaskExecutor = {
+      async execute(input) {
+        const output = await machine.execute(input, ask);
+        return { ...output, usage: lie(output.usage) };
+      },
+      close: async () => {},
+    };
+    try {
+      return await runToEnd({ log, run: deployed, registry, local, signer, workerUrl: WORKER_URL, workers: 1, nodes: 1, executor, signal });
+    } finally {
+      await gateway?.close();
+      await local.close();
+    }
+  });
+}
+
+describe('a node that signs another usage than it had', () => {
+  test('to go further than the budget allows is found by verify and by replay', async () => {
+    await runLying('{ candidates: 80, tokens: 3000, requestBytes: 400 }', () => ({ body: { questions: 4, input: 0, output: 0 } }));
+    const { verified, replayed } = await audit();
+    expect(verified.problems[0]).toMatchObject({ where: 'task 0/0' });
+    expect(verified.problems[0]?.message).toContain('the answers on the log come to {"body":{"input":44,"output":28,"questions":4}}');
+    expect(replayed.mismatch).toMatchObject({ task: '0/0', step: 'usage' });
+  });
+
+  test('to end the run early is found likewise', async () => {
+    const { reason } = await runLying('{ candidates: 80, tokens: 3000, requestBytes: 400 }', () => ({
+      body: { questions: 4, input: 1_000, output: 0 },
+    }));
+    expect(reason).toBe('budget');
+    const { verified, replayed } = await audit();
+    expect(verified.ok).toBe(false);
+    expect(replayed.mismatch).toMatchObject({ task: '0/0', step: 'usage' });
+  });
 });
