@@ -16,6 +16,9 @@ import { freeFall } from './generate/free-fall.ts';
 import { inference } from './generate/inference.ts';
 import { read } from './generate/read.ts';
 import { simulate } from './generate/simulate.ts';
+import { classify } from './judge/classify.ts';
+import { judge } from './judge/judge.ts';
+import { repair } from './judge/repair.ts';
 import { expression } from './rule/expression.ts';
 import { length } from './rule/length.ts';
 import { oneOf } from './rule/one-of.ts';
@@ -41,6 +44,9 @@ export const operators: readonly Operator[] = [
   oneOf,
   pattern,
   expression,
+  judge,
+  classify,
+  repair,
   set,
   whitespace,
   normalize,

@@ -132,6 +132,8 @@ export interface Operator<Params = unknown> {
   readonly version: number;
   readonly group: OperatorGroup;
   readonly kind: OpKind;
+  /** It may change what an earlier step made, as operators of the group `correct` do: such records count as corrected. */
+  readonly corrects?: boolean;
   /** One line for lists. */
   readonly summary: string;
   /** A paragraph or two for the reference. */

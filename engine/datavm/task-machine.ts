@@ -114,7 +114,8 @@ export class TaskMachine {
         failed += link.counts.failed;
         if (result.usage !== undefined) taken.push({ [op.spec.id]: result.usage });
         for (const drop of result.drops) frames.addDrop(drop);
-        if (op.operator.group === 'correct') for (const row of result.applied.changedRows) corrected[block.indices[row] ?? 0] = 1;
+        if (op.operator.group === 'correct' || op.operator.corrects === true)
+          for (const row of result.applied.changedRows) corrected[block.indices[row] ?? 0] = 1;
         gas += result.gas;
         localBytes += result.applied.madeBytes;
       }

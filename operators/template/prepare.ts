@@ -71,3 +71,8 @@ export function openTemplate(source: string, syntax: Syntax): (input: BlockView,
     return rendering.out;
   };
 }
+
+/** A text as a template that writes exactly it. */
+export function plainTemplate(text: string): string {
+  return text.replaceAll(/(\\*)(\{[{%#])/g, (_all, backslashes: string, braces: string) => `${backslashes}${backslashes}\\${braces}`);
+}

@@ -53,7 +53,7 @@ describe.each(operators.map((operator) => ({ name: operator.name, operator })))(
 it('names are unique, and there are operators of every first group', () => {
   expect(new Set(operators.map((operator) => operator.name)).size).toBe(operators.length);
   expect(new Set(operators.map((operator) => operator.group))).toEqual(
-    new Set(['select', 'template', 'generate', 'rule', 'correct', 'aggregate']),
+    new Set(['select', 'template', 'generate', 'rule', 'judge', 'correct', 'aggregate']),
   );
 });
 
