@@ -92,7 +92,7 @@ export type { RunMode } from './dispatch/control-entry.ts';
 export { Committer } from './runtime/committer.ts';
 export type { ControlTail } from './runtime/control-tail.ts';
 export { AttestationTable } from './runtime/attestation-table.ts';
-export { readAttestations, recordedGateway } from './runtime/recorded-gateway.ts';
+export { type Evidence, readAttestations, recordedGateway, type RecordedGateway } from './runtime/recorded-gateway.ts';
 export { gatewayKeys } from './runtime/gateway-keys.ts';
 export type { OpenGateway } from './runtime/gateway-role.ts';
 export { type DropView, listDrops, publishedRecords } from './verify/read-published.ts';
@@ -102,7 +102,7 @@ export { type Mismatch, type ReplayReport, replayRun } from './verify/replay-run
 export { type VerifyReport, verifyRun } from './verify/verify-run.ts';
 export { proveRecord } from './verify/prove-record.ts';
 export { type ProofReport, verifyProof } from './verify/verify-proof.ts';
-export { recordStory, type Story, type StoryStep } from './verify/record-story.ts';
+export { recordStory, type Story, type StoryAnswer, type StoryStep } from './verify/record-story.ts';
 export { type AuditReport, auditRun } from './verify/audit-run.ts';
 export type { Finding, FindingKind } from './verify/audit-findings.ts';
 export { tileFiles } from './verify/tile-store.ts';

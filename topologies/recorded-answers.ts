@@ -1,5 +1,5 @@
 /** The answers of a run's models as its log holds them, for replays and stories: no model is asked (law 3). */
-import type { DeployedRun, Gateway, LocalStorage, Log } from '#engine';
+import type { DeployedRun, LocalStorage, Log, RecordedGateway } from '#engine';
 import { gatewayKeys, parseVkey, recordedGateway, RunTopics, verifierKeyOf } from '#engine';
 
 export interface RecordedAnswersOptions {
@@ -11,7 +11,7 @@ export interface RecordedAnswersOptions {
 }
 
 /** Undefined for a program that asks nobody. */
-export async function recordedAnswers(options: RecordedAnswersOptions): Promise<Gateway | undefined> {
+export async function recordedAnswers(options: RecordedAnswersOptions): Promise<RecordedGateway | undefined> {
   const { log, run, local } = options;
   if (!run.program.stages.some((stage) => stage.ops.some((op) => op.kind === 'external'))) return undefined;
   const trustedKeys = options.trustedKeys ?? (await gatewayKeys(log, run.run, parseVkey(await verifierKeyOf(log, run)).publicKey));

@@ -1,6 +1,7 @@
 /** `mizu show RECORD`: the whole story of one record, dropped ones included. */
 import type { Json, Story, StoryStep } from '#engine';
 import { parseRecordId, recordStory } from '#engine';
+import { answerJson, answerLines } from '../answer-text.ts';
 import { openExternal, openLog, recordedAnswers, registry, temporaryStorage } from '#topologies';
 import type { Context, Outcome } from '../context.ts';
 import { ownCommand } from '../own-command.ts';
@@ -35,7 +36,10 @@ function storyText(context: Context, story: Story): string {
   ];
   for (const step of story.steps) {
     lines.push(`  ${step.step}${step.step === step.op ? '' : ` (${step.op})`}: ${out.style(colourOf(step), step.verdict)}${whyOf(step)}`);
-    lines.push(...rowLines(step.writes, '      '));
+    // What ops of one step hand to each other stands in the answers; a judge's verdict does not.
+    const shown = Object.entries(step.writes).filter(([name]) => !name.startsWith('$') || step.answers.length === 0);
+    lines.push(...rowLines(Object.fromEntries(shown), '      '));
+    for (const answer of step.answers) lines.push(...answerLines(answer, '      '));
   }
   const { drop } = story;
   // What the source stage dropped stands among the steps; a later stage's drop does not.
@@ -97,7 +101,7 @@ function storyJson(story: Story): { readonly [key: string]: Json } {
   };
 }
 
-function stepJson({ step, op, verdict, writes, measured, limit, message }: StoryStep): Json {
+function stepJson({ step, op, verdict, writes, measured, limit, message, answers }: StoryStep): Json {
   return {
     step,
     op,
@@ -106,5 +110,6 @@ function stepJson({ step, op, verdict, writes, measured, limit, message }: Story
     ...(measured === undefined ? {} : { measured }),
     ...(limit === undefined ? {} : { limit }),
     ...(message === '' ? {} : { message }),
+    ...(answers.length === 0 ? {} : { answers: answers.map(answerJson) }),
   };
 }

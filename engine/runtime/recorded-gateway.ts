@@ -2,11 +2,12 @@
  * The gateway of a replay: answers from the log alone, never from a network (law 3). Each answer's signature, bytes and binding are checked
  * when it is used (law 7).
  */
-import { MizuError } from '../contract/errors.ts';
-import type { Gateway } from '../contract/inference.ts';
+import { invariant, MizuError } from '../contract/errors.ts';
+import type { Gateway, Question } from '../contract/inference.ts';
 import type { Log } from '../contract/log.ts';
 import type { LocalStorage } from '../contract/storage.ts';
 import { type Attestation, answerTo, attestationKey, openAttestation } from '../proof/attestation.ts';
+import { verifyEnvelope } from '../proof/dsse.ts';
 import { equalBytes } from '../proof/sha256.ts';
 import { AttestationTable } from './attestation-table.ts';
 import { readAll } from './log-cursor.ts';
@@ -21,24 +22,45 @@ export interface RecordedGatewayOptions {
   readonly local: LocalStorage;
 }
 
+/** Answers, and what stands behind each. */
+export interface RecordedGateway extends Gateway {
+  /** The checked attestation of a question's answer. Throws as `ask`. */
+  evidence(question: Question): Promise<Evidence>;
+}
+
+export interface Evidence {
+  /** Key of the question (P8), which names the attestation. */
+  readonly key: Uint8Array;
+  readonly attestation: Attestation;
+  /** The key of the gateway that signed. */
+  readonly signedBy: Uint8Array;
+}
+
 /** `ask` throws SOURCE_UNAVAILABLE when no answer is recorded, PROOF_INVALID when the recorded one is not an answer to the question. */
-export async function recordedGateway(options: RecordedGatewayOptions): Promise<Gateway> {
+export async function recordedGateway(options: RecordedGatewayOptions): Promise<RecordedGateway> {
   const { log, topic, network, trustedKeys, local } = options;
   const table = await AttestationTable.open({ log, topics: [topic], local });
+  const find = async (question: Question): Promise<Uint8Array> => {
+    const found = await table.find(attestationKey(network, question));
+    if (found !== undefined) return found.envelope;
+    throw new MizuError(
+      'SOURCE_UNAVAILABLE',
+      `No answer is recorded for candidate ${question.candidate}, draw ${question.draw} of step '${question.step}' in topic '${topic}'`,
+      {
+        component: question.step,
+        hint: 'A replay asks no model. The attestations of a run must be kept as long as its frames.',
+      },
+    );
+  };
   return {
-    async ask(question) {
-      const found = await table.find(attestationKey(network, question));
-      if (found === undefined) {
-        throw new MizuError(
-          'SOURCE_UNAVAILABLE',
-          `No answer is recorded for candidate ${question.candidate}, draw ${question.draw} of step '${question.step}' in topic '${topic}'`,
-          {
-            component: question.step,
-            hint: 'A replay asks no model. The attestations of a run must be kept as long as its frames.',
-          },
-        );
-      }
-      return answerTo(openAttestation(found.envelope, trustedKeys), network, question);
+    ask: async (question) => answerTo(openAttestation(await find(question), trustedKeys), network, question),
+    async evidence(question) {
+      const envelope = await find(question);
+      const attestation = openAttestation(envelope, trustedKeys);
+      answerTo(attestation, network, question);
+      const [signedBy] = verifyEnvelope(envelope, trustedKeys).keys;
+      invariant(signedBy !== undefined, 'a verified envelope is signed');
+      return { key: attestationKey(network, question), attestation, signedBy };
     },
     close: async () => table.close(),
   };

@@ -3,6 +3,7 @@ import type { Log } from '../contract/log.ts';
 import { formatRecordId } from '../contract/ids.ts';
 import type { Measured } from '../contract/operator.ts';
 import type { Row } from '../contract/types.ts';
+import { isHidden, SOURCE_FIELD } from '../compile/kernel-fields.ts';
 import { schemaBefore } from '../datavm/program-loader.ts';
 import { ByteReader } from '../proof/bytes.ts';
 import type { Drop, DropKind } from '../proof/effect.ts';
@@ -95,7 +96,9 @@ export function viewOf(run: DeployedRun, k: number, drop: Drop): DropView {
 
 function rowOf(run: DeployedRun, drop: Drop): Row | undefined {
   try {
-    return recordCodec(schemaBefore(run.program, drop.stage, drop.op)).decode(new ByteReader(drop.record)) as Row;
+    const row = recordCodec(schemaBefore(run.program, drop.stage, drop.op)).decode(new ByteReader(drop.record)) as Row;
+    // What ops of one step hand to each other is told by the record's story, which shows where it comes from.
+    return Object.fromEntries(Object.entries(row).filter(([name]) => !isHidden(name) || name === SOURCE_FIELD.name));
   } catch {
     return undefined;
   }

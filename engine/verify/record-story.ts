@@ -3,7 +3,7 @@
  * candidate are taken down, and what the log published of it stands at the end.
  */
 import { MizuError } from '../contract/errors.ts';
-import type { Gateway } from '../contract/inference.ts';
+import type { Answer, Question } from '../contract/inference.ts';
 import type { RecordId } from '../contract/ids.ts';
 import { formatRecordId } from '../contract/ids.ts';
 import type { Log } from '../contract/log.ts';
@@ -17,6 +17,7 @@ import { TaskMachine } from '../datavm/task-machine.ts';
 import { ByteReader } from '../proof/bytes.ts';
 import { recordCodec } from '../proof/value-codec.ts';
 import type { DeployedRun } from '../runtime/read-run.ts';
+import type { Evidence, RecordedGateway } from '../runtime/recorded-gateway.ts';
 import { loadContext } from '../runtime/run-context.ts';
 import { openTaskSource, taskInput } from '../runtime/task-source.ts';
 import { RunTopics } from '../runtime/topics.ts';
@@ -34,6 +35,13 @@ export interface StoryStep {
   readonly measured: Measured | undefined;
   readonly limit: Measured | undefined;
   readonly message: string;
+  /** What the step asked of models for the record, and what came back, in order of draws. */
+  readonly answers: readonly StoryAnswer[];
+}
+
+/** One question and its signed answer. */
+export interface StoryAnswer extends Evidence {
+  readonly draw: number;
 }
 
 export interface Story {
@@ -59,7 +67,7 @@ export interface StoryOptions {
   readonly registry: Registry;
   readonly local: LocalStorage;
   /** Recorded answers, for programs with external ops. */
-  readonly gateway?: Gateway | undefined;
+  readonly gateway?: RecordedGateway | undefined;
   /** Opens the topic of a program that reads one by reference. */
   readonly external?: OpenExternal | undefined;
   readonly signal: AbortSignal;
@@ -81,12 +89,19 @@ export async function recordStory(options: StoryOptions): Promise<Story> {
     run.digest,
   );
   const steps: StoryStep[] = [];
+  let answers: StoryAnswer[] = [];
+  const ask = async (question: Question): Promise<Answer> => {
+    const gateway = gatewayOf(options);
+    if (question.candidate === cut.first + id.i) answers.push({ draw: question.draw, ...(await gateway.evidence(question)) });
+    return gateway.ask(question, options.signal);
+  };
   await machine.execute(
     taskInput(cut, task.poison, records),
-    (questions) => Promise.all(questions.map((question) => gatewayOf(options).ask(question, options.signal))),
+    (questions) => Promise.all(questions.map(ask)),
     ({ op, block, result }) => {
-      const step = stepOf(op, block, result, id.i);
+      const step = stepOf(op, block, result, id.i, answers);
       if (step !== undefined) steps.push(step);
+      answers = [];
     },
   );
   const published = found.task.records[found.index];
@@ -104,17 +119,17 @@ export async function recordStory(options: StoryOptions): Promise<Story> {
   };
 }
 
-function gatewayOf(options: StoryOptions): Gateway {
+function gatewayOf(options: StoryOptions): RecordedGateway {
   if (options.gateway !== undefined) return options.gateway;
   throw new MizuError('USAGE', 'The program asks a model; its story needs the recorded answers');
 }
 
 /** What one op did to candidate i; undefined when the candidate is not in the block or left before. */
-function stepOf(op: LoadedOp, block: Block, result: OpResult, i: number): StoryStep | undefined {
+function stepOf(op: LoadedOp, block: Block, result: OpResult, i: number, answers: readonly StoryAnswer[]): StoryStep | undefined {
   const row = block.indices.indexOf(i);
   if (row === -1) return undefined;
   const drop = result.drops.find((candidate) => candidate.i === i);
-  const base = { step: op.spec.id, op: op.spec.op };
+  const base = { step: op.spec.id, op: op.spec.op, answers };
   if (drop !== undefined) {
     return {
       ...base,

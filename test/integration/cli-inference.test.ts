@@ -53,8 +53,29 @@ it('a preview asks for real and records nothing; a run asks, and its replay, pro
   expect([replay.code, verify.code, story.code], replay.stderr + verify.stderr + story.stderr).toEqual([0, 0, 0]);
   expect(lastObject(story)).toMatchObject({
     outcome: 'published',
-    steps: expect.arrayContaining([expect.objectContaining({ step: 'body' })]),
+    steps: expect.arrayContaining([
+      expect.objectContaining({
+        step: 'body',
+        answers: [
+          {
+            draw: 0,
+            attestation: expect.stringMatching(/^[0-9a-f]{64}$/),
+            signedBy: expect.stringMatching(/^[0-9a-f]{64}$/),
+            model: { name: 'small', asked: 'smollm2', answered: 'smollm2' },
+            messages: [{ role: 'user', content: expect.stringMatching(/^Complain about the (kettle|lamp|chair)\.$/) }],
+            answer: expect.stringMatching(/^Answer \d+ to: Complain/),
+            outcome: { kind: 'answer' },
+            status: 200,
+            finishReason: 'stop',
+            usage: { promptTokens: 11, completionTokens: 7, totalTokens: 18 },
+          },
+        ],
+      }),
+    ]),
   });
+  const told = await mizu(['show', 'tickets/1/1.2', '--log', join(dir, 'log')]);
+  expect(told.stdout).toMatch(/draw 0: small \(asked as smollm2\); 11 \+ 7 tokens; finished by stop\n +user +Complain about the/);
+  expect(told.stdout).toMatch(/signed +attestation [0-9a-f]{16}…, by key [0-9a-f]{16}…/);
   expect(peer.calls).toHaveLength(8);
   for (const { stdout, stderr } of [preview, run, replay, verify, story]) expect(stdout + stderr).not.toContain(env.SMALL_KEY);
 });

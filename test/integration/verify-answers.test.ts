@@ -6,7 +6,7 @@ import { openLocalStorage } from '#connectors/embedded';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   type DeployedRun,
-  type Gateway,
+  type RecordedGateway,
   type Log,
   openAttestation,
   readRun,
@@ -65,7 +65,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 async function withAnswers<T>(
   log: Log,
   run: DeployedRun,
-  use: (gateway: Gateway | undefined, local: ReturnType<typeof openLocalStorage>) => Promise<T>,
+  use: (gateway: RecordedGateway | undefined, local: ReturnType<typeof openLocalStorage>) => Promise<T>,
 ): Promise<T> {
   const local = openLocalStorage(mkdtempSync(join(folder, 'local-')));
   try {

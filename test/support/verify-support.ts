@@ -5,7 +5,7 @@ import { afterAll } from 'vitest';
 import { openEmbeddedLog, openLocalStorage } from '#connectors/embedded';
 import {
   type DeployedRun,
-  type Gateway,
+  type RecordedGateway,
   type Log,
   MizuError,
   parseRecordId,
@@ -104,7 +104,7 @@ export async function withRun<T>({ directory }: MadeRun, use: (log: Log, run: De
 
 export interface ReplaySettings {
   readonly tasks?: { readonly from: number; readonly to: number };
-  readonly gateway?: Gateway;
+  readonly gateway?: RecordedGateway;
   readonly registry?: Registry;
   /** Threads; default: none, the tasks are executed in this process. */
   readonly workers?: number;
@@ -125,7 +125,7 @@ export async function replayed(log: Log, run: DeployedRun, settings: ReplaySetti
 }
 
 /** The story of one record of a run, with the answers recorded for it if it asks for any. */
-export async function storyOf(log: Log, run: DeployedRun, id: string, gateway?: Gateway): Promise<Story> {
+export async function storyOf(log: Log, run: DeployedRun, id: string, gateway?: RecordedGateway): Promise<Story> {
   const local = { openKeyIndex: () => refuseIndex(), close: async () => {} };
   return recordStory({ log, run, id: parseRecordId(id), registry, local, gateway, signal: new AbortController().signal });
 }
