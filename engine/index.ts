@@ -92,7 +92,7 @@ export type { RunMode } from './dispatch/control-entry.ts';
 export { Committer } from './runtime/committer.ts';
 export type { ControlTail } from './runtime/control-tail.ts';
 export { AttestationTable } from './runtime/attestation-table.ts';
-export { type Evidence, readAttestations, recordedGateway, type RecordedGateway } from './runtime/recorded-gateway.ts';
+export { readAttestations, recordedGateway, type RecordedGateway } from './runtime/recorded-gateway.ts';
 export { gatewayKeys } from './runtime/gateway-keys.ts';
 export type { OpenGateway } from './runtime/gateway-role.ts';
 export { type DropView, listDrops, publishedRecords } from './verify/read-published.ts';

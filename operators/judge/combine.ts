@@ -46,8 +46,8 @@ export function meanOf(fractions: readonly Fraction[]): Fraction {
 /** Whether a fraction reaches a limit that is written in decimals. */
 export function reaches({ over, under }: Fraction, limit: number): boolean {
   const [whole = '0', decimals = ''] = String(limit).split('.');
-  const scale = 10 ** decimals.length;
-  return BigInt(over) * BigInt(scale) >= BigInt(`${whole}${decimals}`) * BigInt(under);
+  const scale = BigInt(`1${'0'.repeat(decimals.length)}`);
+  return BigInt(over) * scale >= BigInt(`${whole}${decimals}`) * BigInt(under);
 }
 
 export function compareFractions(a: Fraction, b: Fraction): number {
