@@ -126,9 +126,7 @@ publish: { storage: globl }
 
   it('refuse what this version would silently not keep: local publishing', async () => {
     const problems = await problemsOf(SMALL_WORKFLOW, ['publish.storage=local']);
-    expect(problems.map((p) => [p.path, p.hint])).toEqual([
-      ['publish.storage', 'leave it out'],
-    ]);
+    expect(problems.map((p) => [p.path, p.hint])).toEqual([['publish.storage', 'leave it out']]);
   });
 
   it('of published fields', async () => {

@@ -37,7 +37,9 @@ async function problemsOf(text: string): Promise<readonly Problem[]> {
 
 describe('a budget of tokens or money', () => {
   it('stands in the program with what bounds it, and ends an endless stream', async () => {
-    const { program, warnings } = await compile(textOf('{ tokens: 50000, money: 1.5 }', { price: ', price: { input: 0.15, output: 0.6 }' }));
+    const { program, warnings } = await compile(
+      textOf('{ tokens: 50000, money: 1.5 }', { price: ', price: { input: 0.15, output: 0.6 }' }),
+    );
     expect(program.budget).toEqual({
       tokens: 50_000,
       requestBytes: 4_096,
