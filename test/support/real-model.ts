@@ -47,9 +47,9 @@ function step(command: string, args: readonly string[]): string | undefined {
   return error?.message ?? stderr.trim().split('\n').at(-1) ?? `exit code ${status}`;
 }
 
-/** Starts the server and waits until it is healthy. @throws with the end of its log. */
-export async function startModel(setUp: Extract<SetUp, { python: string }>): Promise<RealModel> {
-  const port = await freePort();
+/** Starts the server and waits until it is healthy. @param wanted its port; default: a free one. @throws with the end of its log. */
+export async function startModel(setUp: Extract<SetUp, { python: string }>, wanted?: number): Promise<RealModel> {
+  const port = wanted ?? (await freePort());
   const logFile = join(setUp.folder, `server-${process.pid}.log`);
   const output = openSync(logFile, 'w');
   // Threads that spin while they wait starve small machines. The open input ends the server with this process, however that ends.
