@@ -47,9 +47,8 @@ function run(log: string, onStart?: Parameters<typeof mizu>[1]): Promise<CliResu
 async function paidFor(name: string): Promise<Set<string>> {
   const log = await openLog(join(folder, name), { readOnly: true });
   const bodies = new Set<string>();
-  for await (const { attestation } of readAttestations(log, new RunTopics({ name: 'support-tickets', generation: 1 }).attestations, [
-    publicKey,
-  ])) {
+  const topic = new RunTopics({ name: 'support-tickets', generation: 1 }).attestations;
+  for await (const { attestation } of readAttestations(log, topic, [openSigner(log).publicKey])) {
     const body = parseStrictJson(attestation.request) as { readonly [key: string]: never };
     bodies.add(Buffer.from(canonicalBytes({ ...body, model: attestation.model.asked })).toString());
   }
