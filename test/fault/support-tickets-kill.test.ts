@@ -107,7 +107,18 @@ test('without enough good candidates it stops by its budget, and says what took 
     }),
   );
   const sets = ['writer', 'judge'].flatMap((name) => ['--set', `models.${name}.url=${peer.url}`]);
-  const result = await mizu(['run', FILE, '--log', join(folder, 'log'), '--set', 'budget.candidates=12', '--json', ...sets]);
+  const result = await mizu([
+    'run',
+    FILE,
+    '--log',
+    join(folder, 'log'),
+    '--set',
+    'accept=5',
+    '--set',
+    'budget.candidates=12',
+    '--json',
+    ...sets,
+  ]);
   expect(result.code).toBe(1);
   expect(lastObject(result)).toMatchObject({ accepted: 0, candidates: 12, rejected: { quality: 12 } });
   expect(result.stderr + result.stdout).toMatch(/budget/i);

@@ -33,6 +33,24 @@ describe('falling-stacks', () => {
   });
 });
 
+describe('support-tickets', () => {
+  it('compiles without a warning; its rubric and lists are in the program, and each try of a repair has ops of its own', async () => {
+    const { program, warnings } = await compiled('support-tickets');
+    expect(warnings).toEqual([]);
+    expect(program).toMatchObject({ accept: 20, budget: { candidates: 80 } });
+    const ids = program.stages[0]?.ops.map(({ id }) => id) ?? [];
+    expect(ids.slice(ids.indexOf('quality.judge1'))).toEqual([
+      'quality.judge1',
+      'quality.score',
+      'quality.try1',
+      'quality.try1.judge1',
+      'quality.try1.score',
+      'quality',
+    ]);
+    expect(JSON.stringify(program)).toContain('about the product and its fault');
+  });
+});
+
 describe('mail-curation', () => {
   it('compiles without a warning, and reads all 6,046 mails of the five folders and nothing else', async () => {
     const requests: SourceRequest[] = [];
