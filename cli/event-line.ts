@@ -7,7 +7,7 @@ import { loggedError, loggedText } from './logger.ts';
 const MESSAGE_LIMIT = 500;
 
 export interface EventLine {
-  readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error';
+  readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
   readonly message: string;
   readonly fields: Readonly<Record<string, unknown>>;
 }

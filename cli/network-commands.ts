@@ -1,11 +1,12 @@
 /** The commands that make this machine part of a network: the roles, as processes. */
 import type { Command } from 'commander';
+import type { SimulatorCommandOptions } from './commands/simulator.ts';
 import type { CommonOptions } from './context.ts';
 import type { RunAction } from './program.ts';
 
 /** Helpers of the program that these commands need, handed in so that neither file imports the other's values. */
 export interface CommandTools {
-  readonly common: (command: Command) => Command;
+  readonly common: (command: Command, withLog?: boolean) => Command;
   readonly whole: (low: number, high: number) => (text: string) => number;
   readonly workerLimit: number;
 }
@@ -21,6 +22,12 @@ export interface UpCommandOptions {
   readonly http?: string;
 }
 
+export interface GatewayCommandOptions extends Omit<UpCommandOptions, 'roles'> {
+  readonly config?: string;
+  readonly host?: string;
+  readonly port?: number;
+}
+
 const ALL_ROLES = 'orchestrator,node,gateway,checkpointer';
 /** Largest weight that an offer may ask for. */
 const WEIGHT_LIMIT = 1_000_000;
@@ -28,7 +35,6 @@ const WEIGHT_LIMIT = 1_000_000;
 const ROLE_COMMANDS = {
   orchestrator: 'Decide: cut, assign, accept; or stand by for the one that does (as `up --roles orchestrator`)',
   node: 'Execute tasks and keyed steps (as `up --roles node`)',
-  gateway: 'Answer questions to models, signed (as `up --roles gateway`)',
   checkpointer: 'Build the tree of proofs and sign its heads (as `up --roles checkpointer`)',
 } as const;
 
@@ -52,6 +58,24 @@ export function addNetworkCommands(program: Command, run: RunAction, tools: Comm
     .option('--roles <roles>', 'some of orchestrator, node, gateway, checkpointer', ALL_ROLES)
     .action((options: CommonOptions & UpCommandOptions) =>
       run(options, async (context) => (await import('./commands/up.ts')).up(context, options)),
+    );
+  roleCommand(
+    'gateway',
+    'Answer questions to models, signed: of runs over the log (as `up --roles gateway`), and with --config of any program over HTTP',
+  )
+    .option('--config <file>', 'models and callers of the HTTP endpoint (YAML)')
+    .option('--port <n>', 'port of the HTTP endpoint (default: 8090; 0 takes a free one)', tools.whole(0, 65_535))
+    .option('--host <host>', 'address of the HTTP endpoint (default: 127.0.0.1)')
+    .action((options: CommonOptions & GatewayCommandOptions) =>
+      run(options, async (context) => (await import('./commands/gateway.ts')).gateway(context, options)),
+    );
+  tools
+    .common(program.command('simulator').description('Serve the simulators of this installation over HTTP, for `simulate-hosted`'), false)
+    .option('--port <n>', 'port (0 takes a free one)', tools.whole(0, 65_535), 8091)
+    .option('--host <host>', 'address', '127.0.0.1')
+    .option('--token-env <variable>', 'environment variable that holds the token which callers must show')
+    .action((options: CommonOptions & SimulatorCommandOptions) =>
+      run(options, async (context) => (await import('./commands/simulator.ts')).simulator(context, options)),
     );
   for (const [role, description] of Object.entries(ROLE_COMMANDS)) {
     roleCommand(role, description).action((options: CommonOptions & Omit<UpCommandOptions, 'roles'>) =>

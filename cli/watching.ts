@@ -1,6 +1,8 @@
 /** Watching of a process that plays roles: a line of the log and a metric for all that the engine tells, and health over HTTP. */
 import type { Log, ServeEvent } from '#engine';
 import { type Metrics, openMetrics } from '#connectors/metrics';
+import type { EndpointEvent } from '#topologies';
+import { endpointLine } from './endpoint-line.ts';
 import { eventLine } from './event-line.ts';
 import { loggedError, openLogger } from './logger.ts';
 import { installedVersion } from './version.ts';
@@ -22,6 +24,8 @@ export interface Watching {
   /** `http://HOST:PORT`, where something listens. */
   readonly address: string | undefined;
   onEvent(event: ServeEvent): void;
+  onEndpoint(event: EndpointEvent): void;
+  readonly metrics: Pick<Metrics, 'pages' | 'watchModels'>;
   ready(state: ProcessState): void;
   /** The same log with its commits counted; `ready({ log })` is said with it. */
   observe(log: Log): Log;
@@ -41,6 +45,12 @@ export async function startWatching(options: WatchingOptions): Promise<Watching>
       const { level: at, message, fields } = eventLine(event);
       logger[at](fields, message);
     },
+    onEndpoint(event) {
+      if (event.type === 'request' || event.type === 'call') metrics.onEndpoint(event);
+      const { level: at, message, fields } = endpointLine(event);
+      logger[at](fields, message);
+    },
+    metrics,
     ready(state) {
       if ('log' in state) metrics.observe(state.log);
       else if ('stopping' in state) {

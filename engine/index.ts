@@ -58,6 +58,7 @@ export * from './workflow/apply-sets.ts';
 export * from './workflow/builder.ts';
 export * from './workflow/data-set.ts';
 export * from './workflow/format-problems.ts';
+export * from './workflow/gateway-config.ts';
 export * from './workflow/infer-type.ts';
 export * from './workflow/load-data-set.ts';
 export * from './workflow/nearest.ts';

@@ -19,6 +19,7 @@ import { simulate } from './generate/simulate.ts';
 import { classify } from './judge/classify.ts';
 import { judge } from './judge/judge.ts';
 import { repair } from './judge/repair.ts';
+import { simulateHosted } from './generate/simulate-hosted.ts';
 import { expression } from './rule/expression.ts';
 import { length } from './rule/length.ts';
 import { oneOf } from './rule/one-of.ts';
@@ -37,6 +38,7 @@ export const operators: readonly Operator[] = [
   template,
   read,
   simulate,
+  simulateHosted,
   inference,
   schema,
   length,

@@ -17,3 +17,6 @@ export { recordedAnswers } from './recorded-answers.ts';
 export { exportTlog } from './export-tlog.ts';
 export { serveNetwork } from './serve-network.ts';
 export { type DeployedWorkflow, deployWorkflow, type PlannedDeploy, planWorkflow } from './deploy-workflow.ts';
+export type { EndpointEvent } from '#connectors/inference';
+export { openGatewayEndpoint, readGatewayConfig } from './gateway-endpoint.ts';
+export { hostSimulators } from './simulator-host.ts';

@@ -20,12 +20,14 @@ export interface RunGatewayOptions {
   readonly signal: AbortSignal;
 }
 
-/** The models that a program asks. */
+/** The models that a program asks, and the hosts of its simulators. */
 export function modelsOf(program: Program, models: Readonly<Record<string, ModelAddress>>): Readonly<Record<string, ModelAddress>> {
   const external = program.stages.flatMap((stage) => stage.ops).filter((op) => op.kind === 'external');
-  const asked = external.map(({ params }) =>
-    typeof params === 'object' && params !== null && 'model' in params ? params.model : undefined,
-  );
+  const asked = external.flatMap(({ params }) => {
+    if (typeof params !== 'object' || params === null) return [];
+    const { model, host } = params as { readonly [name: string]: unknown };
+    return [model, host];
+  });
   return Object.fromEntries(Object.entries(models).filter(([name]) => asked.includes(name)));
 }
 

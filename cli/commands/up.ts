@@ -6,27 +6,39 @@ import { openLog, serveNetwork } from '#topologies';
 import type { Context, Outcome } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { UpCommandOptions } from '../network-commands.ts';
-import { startWatching } from '../watching.ts';
+import { startWatching, type Watching } from '../watching.ts';
 import { defaultWorkers } from './run.ts';
 
 /** The newest of these are in the result. */
 const TROUBLES_SHOWN = 10;
 
-export async function up(context: Context, options: UpCommandOptions): Promise<Outcome> {
+/** What a process serves beside its roles: opened on the same log, closed before it. */
+export type ServedWith = (place: {
+  readonly log: Log;
+  readonly watching: Watching;
+  /** Ends the whole process. */
+  readonly stop: () => void;
+}) => Promise<{ readonly result: Outcome['result']; close(): Promise<void> }>;
+
+export async function up(context: Context, options: UpCommandOptions, serveWith?: ServedWith): Promise<Outcome> {
   const roles = rolesOf(options.roles);
   const memory = memoryOf(options.memory);
   const name = options.id ?? hostname().replaceAll(/[^A-Za-z0-9._-]/g, '-');
-  const { signal } = context;
+  const stopping = new AbortController();
+  const signal = AbortSignal.any([context.signal, stopping.signal]);
   const watching = await startWatching({ http: options.http, level: levelOf(context), name, roles: [...roles] });
   const troubles: string[] = [];
   let log: Log | undefined;
+  let also: Awaited<ReturnType<ServedWith>> | undefined;
   try {
     log = await openLog(context.log, { readOnly: false });
     signal.addEventListener('abort', () => watching.ready({ stopping: true }), { once: true });
     if (watching.address !== undefined) context.progress.note(`Metrics and health: ${watching.address}`);
     context.progress.note(`${name} is ${[...roles].join(', ')} on ${context.log}; Ctrl-C ends it, and others take over what it held`);
+    const observed = watching.observe(log);
+    also = await serveWith?.({ log: observed, watching, stop: () => stopping.abort() });
     await serveNetwork({
-      log: watching.observe(log),
+      log: observed,
       roles,
       name,
       workers: options.workers ?? defaultWorkers(),
@@ -46,10 +58,11 @@ export async function up(context: Context, options: UpCommandOptions): Promise<O
     watching.ready({ fatal: error });
     throw error;
   } finally {
+    await also?.close();
     await watching.close();
     await log?.close();
   }
-  return { exitCode: EXIT.done, result: { name, roles: [...roles], troubles } };
+  return { exitCode: EXIT.done, result: { name, roles: [...roles], troubles, ...also?.result } };
 }
 
 function memoryOf(text: string | undefined): number | undefined {

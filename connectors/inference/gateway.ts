@@ -95,6 +95,8 @@ export interface InferenceGateway extends Gateway {
    * but for the last, unless the answer was recorded before or another one asked first. The whole stands in the attestation.
    */
   answerFor(question: Question, signal: AbortSignal, sink?: StreamSink): Promise<RecordedAnswer>;
+  /** Resolves once nobody asks the question of this key: its answer is recorded, or there is none. */
+  settled(key: Uint8Array): Promise<void>;
   /** The recorded envelope of a question's key. */
   envelope(key: Uint8Array): Promise<Uint8Array | undefined>;
 }
@@ -194,6 +196,10 @@ class EmbeddedGateway implements InferenceGateway {
       // Nobody wanted it any more, yet it may still record an answer: two calls of one question never overlap.
       await flight.answer.catch(() => undefined);
     }
+  }
+
+  async settled(key: Uint8Array): Promise<void> {
+    await this.flights.get(toHex(key))?.answer.catch(() => undefined);
   }
 
   async envelope(key: Uint8Array): Promise<Uint8Array | undefined> {

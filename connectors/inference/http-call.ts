@@ -5,6 +5,9 @@
 import { asBuffer, type InferenceApi, messageOf, MizuError } from '#engine';
 import { endpointOf, type ModelServer } from './model-server.ts';
 
+/** A gateway passes a server's exact bytes on, which hold the server's own name of the model; this header holds the one that it was asked for, percent-encoded. */
+export const SERVED_AS = 'mizu-model';
+
 export type CallResult =
   | {
       readonly kind: 'response';
@@ -14,6 +17,8 @@ export type CallResult =
       /** There were more bytes than the limit. */
       readonly cut: boolean;
       readonly isEventStream: boolean;
+      /** The name under which a gateway before the server was asked; null for an ordinary server. */
+      readonly servedAs: string | null;
     }
   | { readonly kind: 'broken'; readonly reason: string };
 
@@ -27,7 +32,7 @@ export interface ServerCall {
   readonly responseBytes: number;
   readonly signal: AbortSignal;
   /** Sees each chunk of a successful event stream as it comes. What it throws ends the call, and is thrown. */
-  readonly onChunk?: ((chunk: Uint8Array) => void | Promise<void>) | undefined;
+  readonly onChunk?: ((chunk: Uint8Array, servedAs: string | null) => void | Promise<void>) | undefined;
 }
 
 /** Never throws for what the network does; rejects with the signal's reason when it aborts. */
@@ -51,8 +56,10 @@ export const callServer: Transport = async (call) => {
       signal: AbortSignal.any([signal, late]),
     });
     const isEventStream = /^text\/event-stream\b/i.test(response.headers.get('content-type') ?? '');
-    const read = await readBody(response, call, response.ok && isEventStream);
-    return { kind: 'response', status: response.status, retryAfter: response.headers.get('retry-after'), isEventStream, ...read };
+    const { status, headers } = response;
+    const servedAs = headers.get(SERVED_AS);
+    const read = await readBody(response, call, response.ok && isEventStream ? servedAs : undefined);
+    return { kind: 'response', status, retryAfter: headers.get('retry-after'), isEventStream, servedAs, ...read };
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof MizuError) throw error;
@@ -61,11 +68,11 @@ export const callServer: Transport = async (call) => {
   }
 };
 
-/** At most `responseBytes`; `cut` says that there were more. */
+/** At most `responseBytes`; `cut` says that there were more. @param servedAs given for a stream that is watched. */
 async function readBody(
   response: Response,
   { responseBytes, onChunk }: ServerCall,
-  watched: boolean,
+  servedAs: string | null | undefined,
 ): Promise<{ readonly body: Uint8Array; readonly cut: boolean }> {
   const chunks: Uint8Array[] = [];
   let length = 0;
@@ -80,7 +87,7 @@ async function readBody(
       return { body: Buffer.concat(chunks).subarray(0, responseBytes), cut: true };
     }
     try {
-      if (watched) await onChunk?.(chunk.value);
+      if (servedAs !== undefined) await onChunk?.(chunk.value, servedAs);
     } catch (error) {
       await reader?.cancel();
       throw error;

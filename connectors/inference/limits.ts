@@ -21,6 +21,10 @@ export const SPREAD = 0.8;
 export const LEAST_GAP_MS = 2;
 /** The first pause of a model that puts off without Retry-After is drawn from 0 to this, doubled while nothing is answered. */
 export const PUT_OFF_FIRST_MS = 100;
+/** The longest such pause of a model that fails. */
+export const FAILED_PAUSE_MS = 2_000;
+/** The limit falls no lower: far below what the longest pause between two calls means. */
+export const LEAST_LIMIT = 0.001;
 /** A model that put off every call for so long is given up. */
 export const PUT_OFF_LIMIT_MS = 600_000;
 /** A call that was put off so often counts as unreachable: some servers say 429 to a single request that is too large for ever. */
@@ -32,7 +36,7 @@ export const CIRCUIT_TRIES = 16;
 /** … from which on a model may be given up … */
 export const CIRCUIT_FAILED = 14;
 /** … once nothing was answered for so long: a server that is started again is back sooner. */
-export const CIRCUIT_SILENCE_MS = 20_000;
+export const CIRCUIT_SILENCE_MS = 30_000;
 /** So long a model stays given up before one call tries again. */
 export const CIRCUIT_PAUSE_MS = 10_000;
 /** One whole call, from connecting to the last byte, unless `timeout` of the model says otherwise. A slow local model writes 1,000 tokens in half a minute. */
@@ -60,3 +64,16 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   responseBytes: RESPONSE_LIMIT_BYTES,
   tries: TRIES,
 };
+
+/** Shortest token of a caller: 16 characters of hexadecimal are 64 bits. */
+export const CALLER_TOKEN_MIN_CHARACTERS = 16;
+/** Tokens of a caller are counted over so many hours. */
+export const TOKEN_WINDOW_HOURS = 24;
+/** Connections of the endpoint at once; more are closed. */
+export const ENDPOINT_CONNECTIONS = 2_048;
+/** A request has to be there, whole, within this, milliseconds. */
+export const ENDPOINT_REQUEST_MS = 30_000;
+/** Requests on their way may end within this when the endpoint stops, milliseconds. */
+export const ENDPOINT_DRAIN_MS = 10_000;
+/** Longest idempotency key, characters. */
+export const IDEMPOTENCY_KEY_CHARACTERS = 255;

@@ -13,7 +13,9 @@ import {
   INCREASE_DOUBLES_AFTER,
   INCREASE_FAR,
   INCREASE_NEAR,
+  FAILED_PAUSE_MS,
   LEAST_GAP_MS,
+  LEAST_LIMIT,
   NEAR,
   PUT_OFF_FIRST_MS,
   RETRY_AFTER_LIMIT_MS,
@@ -159,7 +161,7 @@ export class ModelPace {
     if (end.retryAfterMs !== undefined && end.retryAfterMs <= RETRY_AFTER_LIMIT_MS) this.hold(end.retryAfterMs);
     const givenUp = end.kind === 'put-off' ? this.circuit.putOff(end) : this.circuit.failed(end.reason);
     const tooMuch = end.kind === 'put-off' || end.strained || this.circuit.hopeless;
-    if (tooMuch && epoch === this.epoch) this.lower(end.retryAfterMs === undefined);
+    if (tooMuch && epoch === this.epoch) this.lower(end);
     if (givenUp === undefined) return;
     this.starting = false;
     this.limit = Math.min(this.limit, 1);
@@ -179,13 +181,16 @@ export class ModelPace {
     this.limit = Math.min(ceiling, this.limit + (this.starting ? 1 : step * Math.min(1, this.limit)));
   }
 
-  private lower(pause: boolean): void {
+  private lower({ kind, retryAfterMs }: Exclude<CallEnd, { kind: 'good' | 'left' }>): void {
     const { timing } = this.options;
     this.epoch++;
     const lost = this.goodInARow === 0;
     if (this.goodInARow > 0) this.mark = this.limit;
-    this.limit = Math.max(this.meanMs / BACKOFF_LIMIT_MS, 1e-3, this.limit * (lost ? DECREASE_WHEN_LOST : DECREASE));
-    if (pause) this.hold(timing.random() * Math.min(BACKOFF_LIMIT_MS, PUT_OFF_FIRST_MS * 2 ** this.lostInARow));
+    // A server that fails is asked one call at a time, and soon again: it may be back. One that puts off is not.
+    const least = kind === 'put-off' ? Math.max(this.meanMs / BACKOFF_LIMIT_MS, LEAST_LIMIT) : Math.min(1, this.limit);
+    const longest = kind === 'put-off' ? BACKOFF_LIMIT_MS : FAILED_PAUSE_MS;
+    this.limit = Math.max(least, this.limit * (lost ? DECREASE_WHEN_LOST : DECREASE));
+    if (retryAfterMs === undefined) this.hold(timing.random() * Math.min(longest, PUT_OFF_FIRST_MS * 2 ** this.lostInARow));
     this.lostInARow = Math.min(this.lostInARow + 1, 16);
     this.starting = false;
     this.goodInARow = 0;

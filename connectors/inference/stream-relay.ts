@@ -18,7 +18,7 @@ const RETURN = 0x0d;
 
 export class StreamRelay {
   private readonly sink: StreamSink | undefined;
-  private readonly check: (facts: ChatFacts, event: Buffer) => void;
+  private readonly check: (facts: ChatFacts, event: Buffer, servedAs: string | null) => void;
   private rest: Buffer = Buffer.alloc(0);
   private model: string | undefined;
   private finishReason: string | undefined;
@@ -30,7 +30,7 @@ export class StreamRelay {
   done = false;
 
   /** @param check sees every event before it is passed on; what it throws ends the stream. */
-  constructor(sink: StreamSink | undefined, check: (facts: ChatFacts, event: Buffer) => void) {
+  constructor(sink: StreamSink | undefined, check: (facts: ChatFacts, event: Buffer, servedAs: string | null) => void) {
     this.sink = sink;
     this.check = check;
   }
@@ -44,13 +44,13 @@ export class StreamRelay {
     return this.problem;
   }
 
-  async take(chunk: Uint8Array): Promise<void> {
+  async take(chunk: Uint8Array, servedAs: string | null): Promise<void> {
     this.rest = this.rest.length === 0 ? asBuffer(chunk) : Buffer.concat([this.rest, chunk]);
     let passable = 0;
     for (let end = eventEnd(this.rest, 0); end !== -1 && !this.done; end = eventEnd(this.rest, passable)) {
       const event = this.rest.subarray(passable, end);
       this.read(event);
-      this.check(this.facts, event);
+      this.check(this.facts, event, servedAs);
       if (!this.done) passable = end;
     }
     const events = this.rest.subarray(0, passable);

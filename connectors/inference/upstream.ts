@@ -78,7 +78,7 @@ export async function askServer(server: ModelServer, body: Uint8Array, options: 
 
 function call(server: ModelServer, body: Uint8Array, options: UpstreamOptions, relay: StreamRelay | undefined): Promise<CallResult> {
   const { api, idempotencyKey, limits, transport, signal } = options;
-  const onChunk = relay === undefined ? undefined : (chunk: Uint8Array) => relay.take(chunk);
+  const onChunk = relay === undefined ? undefined : relay.take.bind(relay);
   const callMs = server.timeoutMs ?? limits.callMs;
   return transport({ server, api, body, idempotencyKey, callMs, responseBytes: limits.responseBytes, signal, onChunk });
 }
@@ -131,7 +131,7 @@ function finalResult(server: ModelServer, result: Final, relay: StreamRelay | un
   }
   const facts = relay === undefined ? readChatFacts(body) : streamFacts(relay, result);
   if ('malformed' in facts) return failure('RESPONSE_MALFORMED', facts.malformed, NO_FACTS);
-  checkModel(server, facts.model);
+  checkModel(server, facts.model, result.servedAs);
   return { outcome: { kind: 'answer' }, status, response: body, facts };
 }
 
@@ -141,9 +141,9 @@ function streamFacts(relay: StreamRelay, { isEventStream }: Final): ChatFacts | 
 }
 
 /** Looks at each event before it is passed on: neither another model's words nor a key leave the gateway. */
-function checkerOf(server: ModelServer): (facts: ChatFacts, event: Buffer) => void {
-  return (facts, event) => {
-    checkModel(server, facts.model);
+function checkerOf(server: ModelServer): (facts: ChatFacts, event: Buffer, servedAs: string | null) => void {
+  return (facts, event, servedAs) => {
+    checkModel(server, facts.model, servedAs);
     checkKey(server, event, 200);
   };
 }
@@ -157,8 +157,9 @@ function checkKey(server: ModelServer, body: Uint8Array, status: number): void {
   );
 }
 
-function checkModel(server: ModelServer, answered: string | undefined): void {
-  if (answered === undefined || isSameModel(server.asked, answered)) return;
+/** The model that was asked, by the server's own word, or by that of the gateway before it. */
+function checkModel(server: ModelServer, answered: string | undefined, servedAs: string | null): void {
+  if (answered === undefined || isSameModel(server.asked, answered) || servedAs === encodeURIComponent(server.asked)) return;
   throw refused(
     server,
     `answered as model '${answered.slice(0, 80)}', and '${server.asked}' was asked`,

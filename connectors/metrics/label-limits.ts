@@ -9,7 +9,7 @@ export const VALUE_LIMIT = 200;
 export const OTHER = 'other';
 
 /** Labels whose values come from programs and deployments. The others are closed lists or small numbers. */
-const OPEN_LABELS: readonly string[] = ['step', 'model'];
+const OPEN_LABELS: readonly string[] = ['step', 'model', 'caller'];
 
 export class LabelLimits {
   private readonly seen = new Map<string, Set<string>>();

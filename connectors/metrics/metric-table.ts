@@ -101,6 +101,38 @@ export const METRICS = {
     'model',
   ),
 
+  endpointRequests: counter(
+    'mizu_endpoint_requests_total',
+    'Requests to the HTTP endpoint, by caller (empty for nobody), model, status of HTTP, error code of the answer, and whether it was recorded before',
+    'caller',
+    'model',
+    'status',
+    'error',
+    'recorded',
+  ),
+  endpointSeconds: seconds('mizu_endpoint_seconds', 'Time of a request to the HTTP endpoint', ANSWER_BUCKETS, 'model', 'recorded'),
+  endpointTokens: counter(
+    'mizu_endpoint_tokens_total',
+    'Tokens of new answers of the HTTP endpoint, as servers counted them',
+    'caller',
+    'model',
+  ),
+  modelCalls: counter(
+    'mizu_model_calls_total',
+    'Calls of the HTTP endpoint to model servers, by end (good, put-off, failed, left)',
+    'model',
+    'end',
+  ),
+  modelLimit: gauge(
+    'mizu_model_calls_limit',
+    'Calls at once that the HTTP endpoint makes to a model now; below one it pauses between them',
+    'model',
+  ),
+  modelRunning: gauge('mizu_model_calls_running', 'Calls of the HTTP endpoint to a model that are on their way', 'model'),
+  modelWaiting: gauge('mizu_model_calls_waiting', 'Questions to a model that wait for their turn at the HTTP endpoint', 'model'),
+  modelHeld: gauge('mizu_model_held_seconds', 'Time for which the HTTP endpoint calls a model no more, as its server asked', 'model'),
+  modelGivenUp: gauge('mizu_model_given_up', 'Whether the HTTP endpoint gave a model up for now, 0 or 1', 'model'),
+
   commits: counter(
     'mizu_commits_total',
     'Commits to the log, by the role that wrote and outcome (committed, aborted, unknown)',

@@ -29,6 +29,12 @@ export interface Metrics {
   onEvent(event: ServeEvent): void;
   /** The same log, with every commit through it counted. It is also the one that has to answer before the process is ready. */
   observe(log: Log): Log;
+  /** What its HTTP endpoint tells: a request, or a call to a model server. */
+  onEndpoint(event: EndpointRequest | ModelCall): void;
+  /** How fast models are called, asked at each scrape. */
+  watchModels(states: () => ReadonlyMap<string, ModelState>): void;
+  /** As this process answers `/metrics`, `/healthz` and `/readyz`, for whoever serves them at another address. */
+  readonly pages: Readonly<Record<string, () => Promise<Page>>>;
   /** The process gives back what it holds: it is ready no more, and lives. */
   stopping(): void;
   /** The process can't go on: it lives no more. */
@@ -37,6 +43,31 @@ export interface Metrics {
   text(): Promise<string>;
   readiness(): Promise<Readiness>;
   close(): Promise<void>;
+}
+
+export interface EndpointRequest {
+  readonly type: 'request';
+  readonly caller: string;
+  readonly model: string;
+  readonly status: number;
+  readonly code: string;
+  readonly seconds: number;
+  readonly tokens: number;
+  readonly recorded: boolean;
+}
+
+export interface ModelCall {
+  readonly type: 'call';
+  readonly model: string;
+  readonly end: string;
+}
+
+export interface ModelState {
+  readonly limit: number;
+  readonly running: number;
+  readonly waiting: number;
+  readonly heldMs: number;
+  readonly givenUp: boolean;
 }
 
 /** @throws USAGE for an address that can't be listened on. */
@@ -52,6 +83,7 @@ class ProcessMetrics implements Metrics {
   private log: Log | undefined;
   private probe: { readonly at: number; readonly problem: Promise<string | undefined> } | undefined;
   private server: HttpServer | undefined;
+  private modelStates: () => ReadonlyMap<string, ModelState> = () => new Map();
 
   constructor({ name, roles, version }: MetricsOptions) {
     this.metrics = new RunMetrics(name);
@@ -64,14 +96,46 @@ class ProcessMetrics implements Metrics {
   }
 
   async listen(http: string): Promise<void> {
-    this.server = await openHttp(http, {
+    this.server = await openHttp(http, this.pages);
+  }
+
+  get pages(): Readonly<Record<string, () => Promise<Page>>> {
+    return {
       '/metrics': async () => this.exposition(),
       '/healthz': async () => this.alive(),
       '/readyz': async () => {
         const readiness = await this.readiness();
         return json(readiness.ready ? 200 : 503, readiness);
       },
-    });
+    };
+  }
+
+  onEndpoint(event: EndpointRequest | ModelCall): void {
+    const { families } = this.metrics;
+    if (event.type === 'call') {
+      families.add('modelCalls', { model: event.model, end: event.end });
+      return;
+    }
+    const { caller, model, status, code, seconds, tokens } = event;
+    const recorded = String(event.recorded);
+    families.add('endpointRequests', { caller, model, status: String(status), error: code, recorded });
+    if (model !== '') families.observe('endpointSeconds', { model, recorded }, seconds);
+    if (tokens > 0) families.add('endpointTokens', { caller, model }, tokens);
+  }
+
+  watchModels(states: () => ReadonlyMap<string, ModelState>): void {
+    this.modelStates = states;
+  }
+
+  private showModels(): void {
+    const { families } = this.metrics;
+    for (const [model, { limit, running, waiting, heldMs, givenUp }] of this.modelStates()) {
+      families.set('modelLimit', { model }, limit);
+      families.set('modelRunning', { model }, running);
+      families.set('modelWaiting', { model }, waiting);
+      families.set('modelHeld', { model }, heldMs / 1_000);
+      families.set('modelGivenUp', { model }, givenUp ? 1 : 0);
+    }
   }
 
   onEvent(event: ServeEvent): void {
@@ -103,6 +167,7 @@ class ProcessMetrics implements Metrics {
   async text(): Promise<string> {
     const { ready } = await this.readiness();
     this.metrics.families.set('ready', {}, ready ? 1 : 0);
+    this.showModels();
     return this.metrics.families.registry.metrics();
   }
 

@@ -6,3 +6,4 @@ export { stacks };
 
 /** Every engine of this connector, for the registry of the process. */
 export const engines: readonly DataEngine[] = [stacks];
+export { openSimulatorHost, type SimulatorHost, type SimulatorHostOptions } from './host.ts';

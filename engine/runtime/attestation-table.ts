@@ -33,6 +33,7 @@ export class AttestationTable {
   private listener: ((entry: LogEntry) => void) | undefined;
   /** Readings run one after the other. */
   private reading: Promise<void> = Promise.resolve();
+  private queued: Promise<void> | undefined;
 
   private constructor(source: AttestationTopics, index: KeyIndex) {
     this.log = source.log;
@@ -68,9 +69,13 @@ export class AttestationTable {
     return this.log.waitBeyond(this.topics[0] ?? '', 0, this.next[0] ?? offset(0), signal);
   }
 
-  /** Reads on to the present end of every topic. */
+  /** Reads on to the present end of every topic. Whoever asks while another reading has not begun shares that one. */
   catchUp(): Promise<void> {
-    const done = this.reading.then(() => this.readOn());
+    this.queued ??= this.reading.then(() => {
+      this.queued = undefined;
+      return this.readOn();
+    });
+    const done = this.queued;
     this.reading = done.catch(() => undefined);
     return done;
   }

@@ -1,21 +1,14 @@
 /** Runs a data engine (a simulator) on each record. Same input and seed, same output, on every platform (law 1). */
-import type { BlockView, DataEngine, EngineInstance, FieldType, PlanContext, Row, Value } from '#engine';
-import { defineOperator, describeType, fieldOf, LONG_LIMIT, MizuError, RecordFault, sameType } from '#engine';
+import type { BlockView, EngineInstance, Row, Value } from '#engine';
+import { defineOperator, MizuError, RecordFault } from '#engine';
 import { z } from 'zod';
-import { existingField, newField, openParams, planWrite, readPath, rootOf, toJson } from '../fields.ts';
-
-const scalar = z.union([z.string(), z.number(), z.boolean()]);
-const source = z.union([z.strictObject({ field: z.string() }), z.strictObject({ value: scalar })]);
+import { newField, openParams, planWrite, rootOf, toJson } from '../fields.ts';
+import { engineInputs, type InputReader, planInputs, planSettings, readerOf, source } from './engine-inputs.ts';
 
 const params = z.strictObject({
   engine: z.string().min(1).describe('Name of the data engine.'),
   as: newField('Record field that receives the output; without it, each output field stands by itself.').optional(),
-  with: z
-    .record(z.string(), z.union([z.number(), z.boolean(), existingField('Field path.'), source]))
-    .default({})
-    .describe(
-      'Where each input of the engine comes from: a field path, a number, true or false, or { value: "text" }. An input that is not named is the field of the same name.',
-    ),
+  with: engineInputs,
   params: z
     .record(z.string(), z.unknown())
     .default({})
@@ -29,8 +22,6 @@ const planned = z.strictObject({
   with: z.record(z.string(), source),
   params: z.unknown(),
 });
-
-type Source = z.infer<typeof source>;
 
 export const simulate = defineOperator({
   name: 'simulate',
@@ -127,12 +118,6 @@ export const simulate = defineOperator({
   },
 });
 
-type InputReader = (view: BlockView, row: number) => Value;
-
-function readerOf(from: Source): InputReader {
-  return 'field' in from ? readPath(from.field) : () => from.value;
-}
-
 function runOnce(
   instance: EngineInstance,
   inputs: readonly { name: string; read: InputReader }[],
@@ -144,82 +129,4 @@ function runOnce(
   for (const input of inputs) given[input.name] = input.read(view, row);
   const record: Row = given;
   return instance.run(record, seed);
-}
-
-function planSettings(
-  engine: DataEngine,
-  given: Readonly<Record<string, unknown>>,
-  context: PlanContext,
-): { readonly params: unknown } | undefined {
-  const parsed = engine.params.safeParse(given);
-  if (parsed.success) return { params: parsed.data };
-  for (const issue of parsed.error.issues)
-    context.problem(['params', ...issue.path.map(String)].join('.'), `Engine '${engine.name}': ${issue.message}`);
-  return undefined;
-}
-
-function planInputs(
-  engine: DataEngine,
-  given: Readonly<Record<string, string | number | boolean | Source>>,
-  context: PlanContext,
-): Record<string, Source> | undefined {
-  let good = true;
-  const names = engine.input.map((field) => field.name);
-  for (const name of Object.keys(given)) {
-    if (names.includes(name)) continue;
-    const hint = context.nearest(name, names);
-    context.problem(`with.${name}`, `Engine '${engine.name}' has no input '${name}'`, {
-      expected: names.join(', '),
-      ...(hint === undefined ? {} : { hint }),
-    });
-    good = false;
-  }
-  const inputs: Record<string, Source> = {};
-  for (const field of engine.input) {
-    const from = normalise(Object.hasOwn(given, field.name) ? given[field.name] : undefined, field.name);
-    inputs[field.name] = from;
-    const at = `with.${field.name}`;
-    if ('value' in from) {
-      if (literalFits(from.value, field.type)) continue;
-      context.problem(at, `Input '${field.name}' of engine '${engine.name}' can't be ${JSON.stringify(from.value)}`, {
-        expected: describeType(field.type),
-      });
-      good = false;
-      continue;
-    }
-    const type = context.fieldType(from.field, at);
-    if (type !== undefined && fieldFits(type, field.type)) continue;
-    good = false;
-    if (type !== undefined)
-      context.problem(
-        at,
-        `Input '${field.name}' of engine '${engine.name}' is taken from '${from.field}', which is ${describeType(type)}`,
-        { expected: describeType(field.type) },
-      );
-  }
-  return good ? inputs : undefined;
-}
-
-function normalise(given: string | number | boolean | Source | undefined, name: string): Source {
-  if (given === undefined) return { field: name };
-  if (typeof given === 'string') return { field: given };
-  return typeof given === 'object' ? given : { value: given };
-}
-
-function literalFits(value: string | number | boolean, type: FieldType): boolean {
-  const plain = typeof type === 'object' && 'optional' in type ? type.optional : type;
-  if (plain === 'double') return typeof value === 'number';
-  if (plain === 'long') return Number.isInteger(value) && Math.abs(Number(value)) <= LONG_LIMIT;
-  return plain === typeof value;
-}
-
-/** The same type, a whole number for a decimal one, or a value where null would do; records may bring more fields than asked. */
-function fieldFits(given: FieldType, wanted: FieldType): boolean {
-  if (sameType(given, wanted) || (given === 'long' && wanted === 'double')) return true;
-  if (typeof wanted === 'string') return false;
-  if ('optional' in wanted) return fieldFits(given, wanted.optional);
-  if (typeof given === 'string') return false;
-  if ('array' in wanted) return 'array' in given && fieldFits(given.array, wanted.array);
-  if ('map' in wanted) return 'map' in given && fieldFits(given.map, wanted.map);
-  return 'record' in given && wanted.record.every((field) => fieldFits(fieldOf(given.record, field.name)?.type ?? 'bytes', field.type));
 }

@@ -1,6 +1,7 @@
 /** `npm run bench -- NAME [options]`: runs one benchmark; a table for people, with --json an object as the last line of standard output. */
 import { parseArgs } from 'node:util';
 import { dispatch } from './benches/dispatch.ts';
+import { gateway } from './benches/gateway.ts';
 import { latency } from './benches/latency.ts';
 import { memory } from './benches/memory.ts';
 import { recovery } from './benches/recovery.ts';
@@ -17,6 +18,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   recovery,
   memory,
   dispatch,
+  gateway,
   'w1-embedded': w1Embedded,
   'w1-datavm': w1Datavm,
 };

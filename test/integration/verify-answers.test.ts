@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { openLocalStorage } from '#connectors/embedded';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
+  canonicalBytes,
   type DeployedRun,
   type RecordedGateway,
   type Log,
@@ -13,9 +14,11 @@ import {
   type ReplayReport,
   replayRun,
   type RunSummary,
+  sha256,
   signAttestation,
   type Signer,
   signerFromSeed,
+  toHex,
   verifyRun,
 } from '#engine';
 import { compileFile, openLog, openSigner, recordedAnswers, registry, runWorkflow, WORKER_URL } from '#topologies';
@@ -170,6 +173,48 @@ describe('answers that are not those of the run', () => {
       async (log, run) => {
         expect((await verifyRun(log, run)).problems).toHaveLength(12);
         expect(await rejection(replay(log, run))).toMatchObject({ code: 'PROOF_INVALID' });
+      },
+    );
+  });
+
+  /** An answer that was signed, with something else in its payload: digests are made right, the signature is the old one. */
+  const forged = (value: Uint8Array, change: (predicate: Record<string, unknown>) => void): Uint8Array => {
+    const envelope = JSON.parse(Buffer.from(value).toString('utf8')) as { payload: string };
+    const said = JSON.parse(Buffer.from(envelope.payload, 'base64').toString('utf8')) as {
+      predicate: Record<string, unknown>;
+      subject: { name: string; digest: { sha256: string } }[];
+    };
+    change(said.predicate);
+    for (const { name, digest } of said.subject) digest.sha256 = toHex(sha256(Buffer.from(String(said.predicate[name]), 'base64')));
+    const payload = Buffer.from(canonicalBytes(said as never)).toString('base64');
+    return canonicalBytes({ ...envelope, payload } as never);
+  };
+  const response = (predicate: Record<string, unknown>): Buffer => Buffer.from(String(predicate['response']), 'base64');
+  const attacks: readonly (readonly [string, (predicate: Record<string, unknown>) => void])[] = [
+    [
+      'whose answer is the same JSON in another form',
+      (p) => (p['response'] = Buffer.from(JSON.stringify(JSON.parse(response(p).toString()), null, 1)).toString('base64')),
+    ],
+    ['whose answer ends early', (p) => (p['response'] = response(p).subarray(0, -20).toString('base64'))],
+    ['that was asked of a lesser model', (p) => (p['model'] = { name: 'small', asked: 'smollm2-mini', answered: 'smollm2-mini' })],
+    ['that is said to be of another draw', (p) => (p['draw'] = 1)],
+    ['that is said to be of another candidate', (p) => (p['candidate'] = 99)],
+    ['that is said to be finished otherwise', (p) => (p['finishReason'] = 'length')],
+    ['whose cost is said to be another', (p) => (p['usage'] = { promptTokens: 0, completionTokens: 0, totalTokens: 0 })],
+  ];
+  test.each(attacks)('one %s is refused by verify and by replay', async (_name, change) => {
+    await changed(
+      (entries) => entries.map((entry, n) => (n === answered(entries) ? { ...entry, value: forged(entry.value, change) } : entry)),
+      async (log, run) => {
+        const { problems } = await verifyRun(log, run);
+        expect(problems).toEqual([
+          {
+            where: expect.stringMatching(/^tickets\.1\.attestations, offset \d+$/),
+            message: expect.stringContaining('0 of 1 trusted keys'),
+          },
+        ]);
+        const error = await rejection(replay(log, run));
+        expect([error.code, error.message]).toEqual(['PROOF_INVALID', expect.stringContaining('0 of 1 trusted keys')]);
       },
     );
   });

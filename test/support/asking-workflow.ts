@@ -13,10 +13,12 @@ export interface AskingWorkflow {
   readonly taskSize: number;
   /** Variable that holds the model's key, if it wants one. */
   readonly keyEnv?: string;
+  /** The server's name of the model. */
+  readonly model?: string;
 }
 
 /** Writes the workflow's file into the folder, and gives its path. */
-export function writeAsking(folder: string, { url, candidates, taskSize, keyEnv }: AskingWorkflow): string {
+export function writeAsking(folder: string, { url, candidates, taskSize, keyEnv, model = 'smollm2' }: AskingWorkflow): string {
   const key = keyEnv === undefined ? '' : `, keyEnv: ${keyEnv}`;
   const file = join(folder, 'workflow.yaml');
   writeFileSync(
@@ -29,7 +31,7 @@ task: { size: ${taskSize}, deadline: 60s }
 partitions: 2
 nodes: 8
 data: { products: { list: [kettle, lamp, chair, clock] } }
-models: { small: { url: "${url}", model: smollm2, calls: 8${key} } }
+models: { small: { url: "${url}", model: ${model}, calls: 8${key} } }
 generate:
   - select: { from: products, as: product }
   - inference: { as: body, model: small, prompt: "Complain about the {{product}}.", maxTokens: 60, temperature: 0.7 }

@@ -13,6 +13,9 @@ export interface PeerCall {
   };
   readonly bytes: Buffer;
   readonly authorization: string | undefined;
+  /** Below the base address: `chat/completions`, `embeddings`. */
+  readonly api: string;
+  readonly idempotencyKey: string | undefined;
 }
 
 /** What the server does with one call. */
@@ -61,6 +64,31 @@ export const cut: Behaviour = (response) => {
 /** Takes the call and never says anything. */
 export const silent: Behaviour = () => {};
 
+const APIS: readonly string[] = ['chat/completions', 'embeddings'];
+
+/** One event of a stream. */
+export function chunkOf(model: string, content: string, more: object = {}): string {
+  const choice = { index: 0, delta: { content }, finish_reason: null };
+  return `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', model, choices: [choice], ...more })}\n\n`;
+}
+
+/** The last events of a good stream: why it ended, what it used, and that it is whole. */
+export function streamEnd(model: string): string {
+  const end = { id: 'c', object: 'chat.completion.chunk', model, choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] };
+  const usage = { prompt_tokens: 11, completion_tokens: 7, total_tokens: 18 };
+  return `data: ${JSON.stringify(end)}\n\ndata: ${JSON.stringify({ ...end, choices: [], usage })}\n\n${DONE}`;
+}
+export const DONE = 'data: [DONE]\n\n';
+
+/** Sends these parts of an event stream, and ends. */
+export const streamed =
+  (...parts: readonly string[]): Behaviour =>
+  (response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    for (const part of parts) response.write(part);
+    response.end();
+  };
+
 export async function openModelPeer(): Promise<ModelPeer> {
   const calls: PeerCall[] = [];
   const queue: Behaviour[] = [];
@@ -72,9 +100,16 @@ export async function openModelPeer(): Promise<ModelPeer> {
     mostAtOnce = Math.max(mostAtOnce, open);
     response.on('close', () => open--);
     void bodyOf(request).then((bytes) => {
-      const call = { bytes, body: JSON.parse(bytes.toString('utf8')) as PeerCall['body'], authorization: request.headers.authorization };
+      const key = request.headers['idempotency-key'];
+      const call = {
+        bytes,
+        body: JSON.parse(bytes.toString('utf8')) as PeerCall['body'],
+        authorization: request.headers.authorization,
+        api: (request.url ?? '').replace(/^\/v1\//, ''),
+        idempotencyKey: typeof key === 'string' ? key : undefined,
+      };
       calls.push(call);
-      if (request.method === 'POST' && request.url === '/v1/chat/completions') (queue.shift() ?? otherwise)(response, call, calls.length);
+      if (request.method === 'POST' && APIS.includes(call.api)) (queue.shift() ?? otherwise)(response, call, calls.length);
       else response.writeHead(404).end();
     });
   });

@@ -65,5 +65,5 @@ export class BucketServer {
 const REFUSAL_MS = 5;
 
 export function response(status: number, body: string, retryAfter: string | null = null): CallResult {
-  return { kind: 'response', status, retryAfter, body: utf8(body), cut: false, isEventStream: false };
+  return { kind: 'response', status, retryAfter, body: utf8(body), cut: false, isEventStream: false, servedAs: null };
 }

@@ -133,6 +133,7 @@ describe('when most calls fail', () => {
     expect(told.length).toBeGreaterThan(1_000);
     for (const error of outcome.failed) expect(error).toMatchObject({ code: 'UPSTREAM_UNREACHABLE' });
     // Whoever asks while it is given up makes no call at all.
+    expect(time.now()).toBeLessThan(2 * CIRCUIT_SILENCE_MS);
     const before = caller.calls;
     await expect(caller.ask()).rejects.toMatchObject({ code: 'UPSTREAM_UNREACHABLE' });
     expect(caller.calls).toBe(before);
