@@ -160,6 +160,11 @@ describe('a gateway as a process', () => {
     const replay = await mizu(['replay', 'tickets', '--log', `${dir}-run`, '--workers', '1'], { env: {} });
     expect(replay.code, replay.stderr).toBe(0);
     expect(peer.calls).toHaveLength(seeds.length);
+    const exported = await mizu(['export', 'tickets', '--log', `${dir}-run`, '--out', `${dir}-data`, '--format', 'jsonl,csv,parquet']);
+    expect(exported.code, exported.stderr).toBe(0);
+    const said = [broken, done, replay, exported].flatMap(({ stdout, stderr }) => [stdout, stderr]);
+    for (const text of [...said, ...logBytes(`${dir}-run`), ...logBytes(`${dir}-data`), ...logBytes(dir)])
+      expect(text).not.toContain('canary');
   });
 });
 

@@ -38,7 +38,9 @@ export const gateway: Bench = async (options) => {
     'overhead p50, ms': (mizu.figures['alone p50, ms'] ?? 0) - (direct.figures['alone p50, ms'] ?? 0),
     'sign and record alone, ms': inside.msPerCallAlone,
     'sign and record at once, ms': inside.msPerCallAtOnce,
+    'of it a bare commit, ms': inside.msPerCommit,
     'replayed/s': inside.replayedPerSecond,
+    'of it the signature, µs': inside.usPerSignatureCheck,
     'limit used': median(limits.map(({ used }) => used)),
     'limit put off': median(limits.map(({ putOff }) => putOff)),
   };

@@ -4,13 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openEmbeddedLog, openLocalStorage } from '#connectors/embedded';
 import { openGateway, type Transport } from '#connectors/inference';
-import { canonicalBytes, type Question, recordedGateway, sha256, signerFromSeed, utf8 } from '#engine';
+import { canonicalBytes, type Question, recordedGateway, sha256, signerFromSeed, utf8, verifyStrict } from '#engine';
 import { completion } from '../../support/model-peer.ts';
 import { BucketServer, response } from '../../support/virtual-server.ts';
 import { VirtualTime } from '../../support/virtual-time.ts';
 import { openCaller } from '../../unit/connectors/inference/pace-bench.ts';
 
 const TOPIC = 'bench.attestations';
+const BARE = 'bench.bare';
+/** As the envelope of such a question and answer. */
+const ENTRY_BYTES = 3_000;
 const SIGNER = signerFromSeed(sha256(utf8('bench')));
 const NEVER = new AbortController().signal;
 const BODY = utf8(completion('small', 'It leaks, it whistles at night, and its lid has never fitted. '.repeat(8)));
@@ -28,6 +31,10 @@ export interface InsideFigures {
   /** 64 at once: commits hold many. */
   readonly msPerCallAtOnce: number;
   readonly replayedPerSecond: number;
+  /** One commit of an entry of that size on the same log: mostly what the disk takes to make it durable. */
+  readonly msPerCommit: number;
+  /** What node:crypto takes for the signature of one answer, microseconds: the floor of a replay. */
+  readonly usPerSignatureCheck: number;
 }
 
 export async function benchInside(calls: number): Promise<InsideFigures> {
@@ -35,7 +42,7 @@ export async function benchInside(calls: number): Promise<InsideFigures> {
   const log = await openEmbeddedLog({ directory: join(folder, 'log') });
   const local = openLocalStorage(join(folder, 'local'));
   try {
-    await log.createTopic({ name: TOPIC, partitions: 1, cleanup: 'keep' });
+    for (const name of [TOPIC, BARE]) await log.createTopic({ name, partitions: 1, cleanup: 'keep' });
     const { network } = log;
     const models = { small: { url: 'http://server.test/v1' } };
     const common = { log, topic: TOPIC, network, signer: SIGNER, local };
@@ -47,13 +54,30 @@ export async function benchInside(calls: number): Promise<InsideFigures> {
     });
     const atOnce = await timed(() => parallel(64, calls, (n) => ask(2_000_000 + n)));
     await gateway.close();
+    const writer = await log.openWriter('bench/bare');
+    const bare = await timed(async () => {
+      for (let n = 0; n < calls; n++)
+        await writer.commit([{ topic: BARE, partition: 0, key: sha256(BODY), value: new Uint8Array(ENTRY_BYTES) }]);
+    });
+    await writer.close();
+    const message = new Uint8Array(ENTRY_BYTES);
+    const signature = SIGNER.sign(message);
+    const checks = await timed(async () => {
+      for (let n = 0; n < calls; n++) verifyStrict(SIGNER.publicKey, message, signature);
+    });
     const replay = await recordedGateway({ ...common, trustedKeys: [SIGNER.publicKey] });
     const replayed = await timed(async () => {
       for (let n = 0; n < calls; n++) await replay.ask(question(1_000_000 + n), NEVER);
       for (let n = 0; n < calls; n++) await replay.ask(question(2_000_000 + n), NEVER);
     });
     await replay.close();
-    return { msPerCallAlone: alone / calls, msPerCallAtOnce: atOnce / calls, replayedPerSecond: (2 * calls) / (replayed / 1_000) };
+    return {
+      msPerCallAlone: alone / calls,
+      msPerCallAtOnce: atOnce / calls,
+      replayedPerSecond: (2 * calls) / (replayed / 1_000),
+      msPerCommit: bare / calls,
+      usPerSignatureCheck: (checks / calls) * 1_000,
+    };
   } finally {
     await local.close();
     await log.close();
