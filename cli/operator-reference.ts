@@ -21,7 +21,7 @@ const INTRODUCTION = [
   'Made by `npm run -s mizu -- operators --markdown` from the objects that validate, execute and test the operators. Do not edit: change the operator.',
   '',
   'Every step takes `id`, its name in draws, proofs and reports; a default is made from the parameters. Every rule also takes `onFail`: `drop` (the default) or',
-  "`flag`, which keeps the record and adds the step's id to its field `flags`. An example shows its parameters, each record that comes in, and what becomes of it.",
+  "`flag`, which keeps the record and adds the step's id to its field `flags`, or `{ repair: { model: … } }`, which is the step [repair](#repair) with this rule. An example shows its parameters, each record that comes in, and what becomes of it.",
 ];
 
 /** What an author may write as parameters. */

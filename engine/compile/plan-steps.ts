@@ -19,6 +19,7 @@ import { STEP_ID_PATTERN } from '../workflow/workflow-schema.ts';
 import type { GasRate } from './compile-host.ts';
 import { lookUpField } from './field-type.ts';
 import { FLAGS_FIELD, KERNEL_STEPS, SOURCE_FIELD } from './kernel-fields.ts';
+import { asRepair } from './repair-step.ts';
 import { readStepFiles } from './step-files.ts';
 import type { Opened, PlanInput } from './plan-context.ts';
 import { StepContext } from './plan-context.ts';
@@ -108,7 +109,8 @@ class StepPlanner {
       );
       return;
     }
-    const planned = await this.plan(step, operator, first);
+    const repair = asRepair(step, operator, this.input.registry);
+    const planned = await this.plan(repair?.step ?? step, repair?.operator ?? operator, first);
     const mayWrite = operator.group !== 'rule' && operator.group !== 'correct' && operator.kind !== 'keyed';
     if (!planned && mayWrite) this.uncertain = true;
   }
@@ -136,7 +138,7 @@ class StepPlanner {
         .defaultId(parsed.data)
         .replaceAll(/[^A-Za-z0-9_.-]/g, '-')
         .slice(0, 80);
-    const plans = this.planOperator({ operator, params: parsed.data, path: step.path, id }, { ...source, files });
+    const plans = this.planOperator({ operator, params: parsed.data, path: step.path, id, rulePath: step.rulePath }, { ...source, files });
     for (const plan of plans) this.add(step, operator, parsed.data, plan, id, general.onFail);
     return plans.length > 0;
   }
@@ -163,7 +165,7 @@ class StepPlanner {
       const hint = typeof onFail === 'string' ? nearest(onFail, ['drop', 'flag']) : undefined;
       this.report(joinPath(step.path, 'onFail'), "'onFail' is not one of the known words", {
         value: shorten(JSON.stringify(onFail)),
-        expected: 'drop or flag',
+        expected: 'drop, flag, or { repair: { model: NAME } }',
         hint,
       });
     }
@@ -211,12 +213,9 @@ class StepPlanner {
   }
 
   /** @param path of the parameters in the document. */
-  private planOperator(
-    { operator, params, path, id }: { readonly operator: Operator; readonly params: unknown; readonly path: string; readonly id: string },
-    opened: Opened,
-  ): readonly OpPlan[] {
+  private planOperator({ operator, params, path, id, rulePath }: StepPlanning, opened: Opened): readonly OpPlan[] {
     const { schema: fields, uncertain, usedData } = this;
-    const rule = (step: Json, at: string): PlannedRule | undefined => this.planRule(step, joinPath(path, at), id);
+    const rule = (step: Json, at: string): PlannedRule | undefined => this.planRule(step, joinPath(path, at), id, rulePath);
     const context = new StepContext(this.input, { step: id, fields, opened, uncertain, usedData, rule });
     let plans: readonly OpPlan[];
     try {
@@ -240,7 +239,7 @@ class StepPlanner {
   }
 
   /** A rule that stands inside another step: its words and problems are those of a step of its own. */
-  private planRule(step: Json, path: string, id: string): PlannedRule | undefined {
+  private planRule(step: Json, path: string, id: string, rulePath?: string): PlannedRule | undefined {
     const entries = typeof step === 'object' && step !== null && !Array.isArray(step) ? Object.entries(step) : [];
     const rules = this.input.registry.operators.filter(({ group }) => group === 'rule');
     const names = rules.map(({ name }) => name);
@@ -251,7 +250,7 @@ class StepPlanner {
     }
     const [name, params] = first;
     const operator = rules.find((rule) => rule.name === name);
-    const at = childPath(path, name);
+    const at = rulePath ?? childPath(path, name);
     if (operator === undefined) {
       this.report(at, `There is no rule '${shorten(name)}'`, { hint: nearestOrAll(name, names, 'rules') }, 'key');
       return undefined;
@@ -345,6 +344,15 @@ class StepPlanner {
     const place = this.input.locate(path, part);
     this.problems.push(problemAt(path, place, message, part === 'key' ? { value: '', ...details } : details));
   }
+}
+
+interface StepPlanning {
+  readonly operator: Operator;
+  readonly params: unknown;
+  readonly path: string;
+  readonly id: string;
+  /** See StepSpec. */
+  readonly rulePath?: string | undefined;
 }
 
 /** Where it stands that a kept record broke a rule. */

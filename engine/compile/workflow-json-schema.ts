@@ -43,7 +43,17 @@ function paramsSchema(operator: Operator, defs: Record<string, JsonSchema>): Jso
   const general: Record<string, JsonSchema> = {
     id: { type: 'string', pattern: STEP_ID_PATTERN.source, description: 'Name of the step in draws, proofs and reports.' },
     ...(operator.group === 'rule'
-      ? { onFail: { enum: ['drop', 'flag'], default: 'drop', description: 'What becomes of a record that breaks the rule.' } }
+      ? {
+          onFail: {
+            anyOf: [
+              { enum: ['drop', 'flag'] },
+              { type: 'object', properties: { repair: { type: 'object' } }, required: ['repair'], additionalProperties: false },
+            ],
+            default: 'drop',
+            description:
+              'What becomes of a record that breaks the rule: `drop`, `flag`, or `{ repair: … }` with the parameters of the operator `repair`.',
+          },
+        }
       : {}),
   };
   const withGeneral = (schema: JsonSchema): JsonSchema =>

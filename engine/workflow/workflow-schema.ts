@@ -257,6 +257,8 @@ export interface StepSpec {
   readonly params: Json;
   /** Path of the parameters in the document: `verify[1].length`. */
   readonly path: string;
+  /** Where the parameters of the rule stand, for a rule with a repair: the step is then that of the repair. */
+  readonly rulePath?: string;
 }
 
 export type DataSource =

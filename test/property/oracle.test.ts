@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { RunSummary } from '#engine';
 import { type OracleResult, type PlainWorkflow, runOracle, type StepCounts } from '../support/oracle.ts';
+import { plainAnswer } from '../support/plain-model.ts';
 import { randomWorkflow, workflowFiles } from '../support/random-workflow.ts';
 import { runCompiled, withQuickLog, withWorkflow } from '../support/run-support.ts';
 import { compareIds, plainRoot, readOutcome, type RunRead } from '../support/run-support-read.ts';
@@ -28,7 +29,7 @@ const way: fc.Arbitrary<Way> = fc.record({
 async function runEngine(workflow: PlainWorkflow, how: Way): Promise<{ summary: RunSummary; read: RunRead }> {
   return withWorkflow(workflowFiles(workflow), async (compiled) => {
     return withQuickLog(async (log) => {
-      const summary = await runCompiled(compiled, { log, ...how });
+      const summary = await runCompiled(compiled, { log, answer: plainAnswer, ...how });
       return { summary, read: await readOutcome(log) };
     });
   });

@@ -3,6 +3,7 @@
  * nothing of the operators' code. Only draws come from the engine, since they are the specification.
  */
 import { seededDraws } from '../../engine/datavm/draws.ts';
+import { plainSaying } from './plain-model.ts';
 
 export type PlainValue = string | number | boolean | null | readonly PlainValue[];
 export type PlainRow = { readonly [field: string]: PlainValue };
@@ -129,11 +130,28 @@ function random(row: PlainRow, { id, params }: PlainStep, { seed, candidate }: O
   return kept(row, { [as]: Math.round((number(low) + draws.unit(candidate, as) * (number(high) - number(low))) * scale) / scale });
 }
 
+/** The two forms that random workflows write: outputs alone, and a condition on one text field. */
 function template(row: PlainRow, { params }: PlainStep): Verdict {
+  const field = /^\{% if (\w+) \| length > 2 %\}/.exec(text(params['text']))?.[1];
+  if (field !== undefined) {
+    const value = text(row[field]);
+    const long = value.replaceAll(/[a-z]/g, (letter) => letter.toUpperCase()).replace(new RegExp(`^${WHITE.source}`, 'u'), '');
+    const written = [...value].length > 2 ? long.replace(new RegExp(`${WHITE.source}$`, 'u'), '') : JSON.stringify(value);
+    return kept(row, { [text(params['as'])]: written });
+  }
   const names = [...text(params['text']).matchAll(/\{\{(\w+)\}\}/g)].map((match) => text(match[1]));
   if (names.some((name) => row[name] === null)) return { kind: 'failed', code: 'NULL_IN_TEMPLATE' };
   const written = (value: PlainValue | undefined): string => (Array.isArray(value) ? value.map(String).join(', ') : String(value));
   return kept(row, { [text(params['as'])]: text(params['text']).replaceAll(/\{\{(\w+)\}\}/g, (_, name: string) => written(row[name])) });
+}
+
+/** Each draw has a seed of its own; the first answer that is whole is the text. */
+function inference(row: PlainRow, { id, params }: PlainStep, { seed, candidate }: OpContext): Verdict {
+  for (let draw = 0; draw < number(params['draws']); draw++) {
+    const said = plainSaying(seededDraws(seed, id).below(2 ** 31 - 1, candidate, 'seed', draw));
+    if (said !== undefined) return kept(row, { [text(params['as'])]: said });
+  }
+  return { kind: 'failed', code: 'ANSWER_CUT' };
 }
 
 function length(row: PlainRow, { params }: PlainStep): Verdict {
@@ -246,6 +264,7 @@ export const PLAIN_OPS: { readonly [op: string]: PlainOp } = {
   select,
   random,
   template,
+  inference,
   length,
   range,
   oneOf,

@@ -57,6 +57,7 @@ class WorkflowBuilder {
   readonly verify: PlainStep[] = [];
   private readonly fields = new Map<string, FieldKind>();
   private global = false;
+  private shuffled = false;
 
   constructor(source: boolean) {
     if (source) {
@@ -91,11 +92,13 @@ class WorkflowBuilder {
     if (made === undefined) return;
     const { op, params } = made;
     if (op === 'dedup' && this.global) return;
+    if (op === 'inference' && this.shuffled) return;
     const isRule = RULES.includes(op);
     const flag = isRule && choice.flag;
     if (flag) this.fields.set('flags', 'strings');
     if (made.as !== undefined) this.fields.set(made.as.name, made.as.kind);
     if (['count', 'summary', 'sample'].includes(op)) this.global = true;
+    if (this.global || op === 'dedup') this.shuffled = true;
     this.verify.push({ op, id: `v${this.verify.length}`, params, flag });
   }
 
@@ -166,7 +169,19 @@ function drawStep(dice: Dice, builder: WorkflowBuilder): Made | undefined {
 function templateStep(dice: Dice, builder: WorkflowBuilder): Made {
   const names = [dice.of(builder.names), dice.of(builder.names)];
   const name = `text${builder.verify.length}`;
+  if (dice.below(3) === 0) {
+    const field = dice.of(builder.of('string'));
+    const written = `{% if ${field} | length > 2 %}{{ ${field} | upper | trim }}{% else %}{{ ${field} | tojson }}{% endif %}{# never seen #}`;
+    return { op: 'template', params: { as: name, text: written }, as: { name, kind: 'string' } };
+  }
   return { op: 'template', params: { as: name, text: names.map((field) => `<{{${field}}}>`).join(' and ') }, as: { name, kind: 'string' } };
+}
+
+/** Asks the model of `plain-model.ts`, in up to three draws. */
+function inferenceStep(dice: Dice, builder: WorkflowBuilder): Made {
+  const name = `said${builder.verify.length}`;
+  const params = { as: name, model: 'plain', prompt: 'Say something.', draws: 1 + dice.below(3), maxTokens: 9 };
+  return { op: 'inference', params, as: { name, kind: 'string' } };
 }
 
 function expressionStep(dice: Dice, builder: WorkflowBuilder): Made {
@@ -213,6 +228,7 @@ const MAKERS: readonly ((dice: Dice, builder: WorkflowBuilder) => Made | undefin
   dedupStep,
   drawStep,
   templateStep,
+  inferenceStep,
   (dice, builder) => ({ op: 'count', params: dice.below(3) === 0 ? {} : { by: dice.of(builder.of('string', 'long', 'boolean')) } }),
   (dice, builder) => ({ op: 'summary', params: { field: dice.of(builder.of('long', 'double')) } }),
   (dice) => ({ op: 'sample', params: { size: 1 + dice.below(6) } }),
@@ -297,6 +313,7 @@ export function workflowFiles(workflow: PlainWorkflow, name = 'w'): { readonly '
     task: { size: workflow.taskSize },
     block: workflow.block,
     partitions: workflow.partitions,
+    models: { plain: { url: 'http://127.0.0.1:9/v1' } },
     data: Object.fromEntries(Object.entries(workflow.data).map(([set, list]) => [set, { list }])),
     generate: [...(workflow.source === undefined ? [] : [read]), ...workflow.generate.map(written)],
     verify: workflow.verify.map(written),

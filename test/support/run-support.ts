@@ -8,11 +8,25 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Observable } from 'rxjs';
 import { openEmbeddedLog, openLocalStorage } from '#connectors/embedded';
-import type { DeployedRun, Log, Progress, Registry, RunSummary, Signer, TaskExecutor, TaskInput, TaskOutput } from '#engine';
+import type {
+  Answer,
+  DeployedRun,
+  Log,
+  Progress,
+  Question,
+  Registry,
+  RunSummary,
+  Signer,
+  TaskExecutor,
+  TaskInput,
+  TaskOutput,
+} from '#engine';
 import { deploy, globalStorage, MizuError, readRun, runToEnd, TaskMachine } from '#engine';
 import { type CompiledFile, compileFile, openSigner, registry as allOperators, WORKER_URL } from '#topologies';
 
 export interface RunSettings {
+  /** What models answer, for workflows that ask; only with an `order`. */
+  readonly answer?: (question: Question) => Answer;
   readonly log: Log;
   /** Threads; with `order`, only how many tasks are in flight. Default 1. */
   readonly workers?: number;
@@ -76,7 +90,8 @@ export async function withWorkflow<T>(
 export async function runCompiled(workflow: CompiledFile, settings: RunSettings): Promise<RunSummary> {
   const { log, order, registry = allOperators, onProgress } = settings;
   const makeExecutor =
-    settings.executor ?? (order === undefined ? undefined : (deployed: DeployedRun) => new LocalExecutor(deployed, registry, order));
+    settings.executor ??
+    (order === undefined ? undefined : (deployed: DeployedRun) => new LocalExecutor(deployed, registry, order, settings.answer));
   const signal = settings.signal ?? new AbortController().signal;
   const { program, digest, deployment, data } = workflow;
   const source = await workflow.source();
@@ -125,8 +140,15 @@ export class LocalExecutor implements TaskExecutor {
   private readonly waiting: Waiting[] = [];
   private state: number;
   private running = false;
+  private readonly answer: (question: Question) => Answer;
 
-  constructor({ program, digest, data }: DeployedRun, registry: Registry = allOperators, seed = 0) {
+  constructor(
+    { program, digest, data }: DeployedRun,
+    registry: Registry = allOperators,
+    seed = 0,
+    answer: (question: Question) => Answer = () => refuse('an answer'),
+  ) {
+    this.answer = answer;
     const local = { openKeyIndex: () => refuse('a key index'), close: async () => {} };
     this.machine = TaskMachine.open({ program, registry, storage: globalStorage(data), local, expectedRecords: 0 }, digest);
     this.state = seed;
@@ -150,7 +172,7 @@ export class LocalExecutor implements TaskExecutor {
       for (let turns = this.draw(4); turns > 0; turns--) await new Promise(setImmediate);
       const [next] = this.waiting.splice(this.draw(this.waiting.length), 1);
       if (next === undefined) break;
-      await machine.execute(next.input, () => refuse('an answer')).then(next.resolve, next.reject);
+      await machine.execute(next.input, async (questions) => questions.map(this.answer)).then(next.resolve, next.reject);
     }
     this.running = false;
   }

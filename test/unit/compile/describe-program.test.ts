@@ -61,7 +61,7 @@ describe('the JSON Schema of workflows', () => {
     expect(schema.$defs.step.anyOf.map((s: { required: string[] }) => s.required[0])).toEqual(TEST_OPERATORS.map((o) => o.name));
     expect(schema.$defs['operator-size'].properties).toMatchObject({
       field: { description: 'Field to look at.' },
-      onFail: { enum: ['drop', 'flag'] },
+      onFail: { anyOf: [{ enum: ['drop', 'flag'] }, { properties: { repair: { type: 'object' } } }] },
       id: { type: 'string' },
     });
     expect(schema.$defs['operator-distinct'].properties.onFail).toBeUndefined();
