@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { COMBINE, combine, meanOf, mostFrequent, reaches } from '../../../operators/judge/combine.ts';
 
 const scores = fc.array(fc.integer({ min: -1_000, max: 1_000 }), { minLength: 1, maxLength: 9 });
-const valueOf = ({ over, under }: { readonly over: number; readonly under: number }): number => over / under;
+const numberOf = ({ over, under }: { readonly over: number; readonly under: number }): number => over / under;
 
 describe('rules to combine', () => {
   it.each(COMBINE)(
@@ -14,10 +14,10 @@ describe('rules to combine', () => {
         fc.property(scores, (values) => {
           const combined = combine(rule, values);
           expect(combine(rule, [...values].reverse())).toEqual(combined);
-          expect(valueOf(combined)).toBeGreaterThanOrEqual(Math.min(...values));
-          expect(valueOf(combined)).toBeLessThanOrEqual(Math.max(...values));
+          expect(numberOf(combined)).toBeGreaterThanOrEqual(Math.min(...values));
+          expect(numberOf(combined)).toBeLessThanOrEqual(Math.max(...values));
           const [first = 0] = values;
-          expect(valueOf(combine(rule, [first]))).toBe(first);
+          expect(numberOf(combine(rule, [first]))).toBe(first);
         }),
       );
     },
@@ -32,13 +32,13 @@ describe('rules to combine', () => {
     ['majority', [3, 1, 1, 3], 1],
     ['majority', [3, 2, 1], 1],
   ] as const)('%s of %j is %f', (rule, values, expected) => {
-    expect(valueOf(combine(rule, values))).toBe(expected);
+    expect(numberOf(combine(rule, values))).toBe(expected);
   });
 });
 
 it('a minimum is reached exactly, whatever its decimals look like in binary', () => {
   const mean = meanOf([combine('mean', [3, 3, 4]), combine('mean', [3, 3, 4])]);
-  expect(valueOf(mean)).toBeCloseTo(10 / 3);
+  expect(numberOf(mean)).toBeCloseTo(10 / 3);
   expect([reaches(mean, 3.333333), reaches(mean, 3.333334)]).toEqual([true, false]);
   fc.assert(
     fc.property(fc.integer({ min: -10_000, max: 10_000 }), fc.integer({ min: 1, max: 6 }), (over, decimals) => {
