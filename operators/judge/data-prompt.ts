@@ -5,6 +5,7 @@
 import type { PlanContext } from '#engine';
 import { z } from 'zod';
 import { existingField } from '../fields.ts';
+import { holdsBytes } from '../template/filters.ts';
 import { drawsParam, modelName, planModel, SAMPLING } from '../generate/ask.ts';
 
 /** Most judges of one step. */
@@ -65,8 +66,13 @@ export function planJudges(p: AskingParams, context: PlanContext): readonly Judg
 
 /** Whether all fields that are shown exist and have a form in JSON; otherwise problems were reported. */
 export function planShown(p: Pick<AskingParams, 'field' | 'with'>, context: PlanContext): boolean {
-  const types = [context.fieldType(p.field, 'field'), ...(p.with ?? []).map((path, n) => context.fieldType(path, `with[${n}]`))];
-  return !types.includes(undefined);
+  const shown = [{ path: p.field, at: 'field' }, ...(p.with ?? []).map((path, n) => ({ path, at: `with[${n}]` }))];
+  const good = shown.map(({ path, at }) => {
+    const type = context.fieldType(path, at);
+    if (type !== undefined && holdsBytes(type)) context.problem(at, `Field '${path}' holds bytes, which have no form in JSON`);
+    return type !== undefined && !holdsBytes(type);
+  });
+  return !good.includes(false);
 }
 
 /** Name of a hidden field between the ops of a step. */

@@ -7,7 +7,7 @@ import { defineOperator } from '#engine';
 import { z } from 'zod';
 import { existingField, openParams, planTextColumn, toJson } from '../fields.ts';
 import { modelName, planModel } from '../generate/ask.ts';
-import { hiddenName } from './data-prompt.ts';
+import { hiddenName, planShown } from './data-prompt.ts';
 import { said } from './judge-examples.ts';
 import { planRewrite, rewriteParams, triesParam } from './rewrite.ts';
 
@@ -74,9 +74,9 @@ export const repair = defineOperator({
     const text = planTextColumn(context, p.field);
     const model = planModel(p.model, 'model', context);
     const rules = p.checks.map((check, n) => context.rule(check, `checks[${n}]`));
-    const shown = (p.with ?? []).map((path, n) => context.fieldType(path, `with[${n}]`));
+    const shown = text && planShown(p, context);
     const known = rules.filter((rule) => rule !== undefined);
-    if (!text || !model || known.length < rules.length || shown.includes(undefined)) return [];
+    if (!text || !model || known.length < rules.length || !shown) return [];
     const checked = known.flatMap(({ op, plans }) => plans.map((plan) => ({ ...plan, op: plan.op ?? op })));
     const { field, with: beside, model: who, checks: _, tries, ...settings } = p;
     const made: Field[] = [];

@@ -110,7 +110,8 @@ export function fencedJson(value: Value): string {
   );
 }
 
-function holdsBytes(type: Known): boolean {
+/** Bytes have no form in JSON. */
+export function holdsBytes(type: Known): boolean {
   if (typeof type === 'string') return type === 'bytes';
   if ('array' in type) return holdsBytes(type.array);
   if ('map' in type) return holdsBytes(type.map);
