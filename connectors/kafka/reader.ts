@@ -158,10 +158,23 @@ export class Reader {
 
 /** @throws Refusal */
 export async function askOffset(link: Link, place: PartitionAddress, timestamp: typeof EARLIEST | typeof LATEST): Promise<number> {
-  const [listed] = await link.call(listOffsets, { committed: true, timestamp, partitions: [place] });
-  const asked: Asked = { what: `find the offsets of ${name(place)}`, acl: `DESCRIBE on topic ${place.topic}` };
-  assertAnswer(listed?.error ?? UNKNOWN_TOPIC, asked);
-  return listed?.offset ?? 0;
+  const [found] = await askOffsets(link, [place], timestamp);
+  return found?.offset ?? 0;
+}
+
+/** Of partitions that one broker leads. @throws Refusal */
+export async function askOffsets(
+  link: Link,
+  places: readonly PartitionAddress[],
+  timestamp: typeof EARLIEST | typeof LATEST,
+): Promise<readonly (PartitionAddress & { readonly offset: number })[]> {
+  const listed = await link.call(listOffsets, { committed: true, timestamp, partitions: places });
+  return places.map((place) => {
+    const found = listed.find(({ topic, partition }) => topic === place.topic && partition === place.partition);
+    const asked: Asked = { what: `find the offsets of ${name(place)}`, acl: `DESCRIBE on topic ${place.topic}` };
+    assertAnswer(found?.error ?? UNKNOWN_TOPIC, asked);
+    return { ...place, offset: found?.offset ?? 0 };
+  });
 }
 
 function chunkOf(place: PartitionAddress, fetched: Fetched, from: number): Chunk {

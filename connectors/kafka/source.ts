@@ -14,13 +14,14 @@ import {
 } from '#engine';
 import { parseBrokers } from './address.ts';
 import { type AnswerMemory, takeRecords } from './answer-memory.ts';
+import type { PartitionAddress } from './api.ts';
 import type { BrokerAddress } from './api-cluster.ts';
 import { EARLIEST, type Fetched, fetch, LATEST } from './api-data.ts';
 import { Cluster, type Links } from './cluster.ts';
-import { type Asked, assertAnswer, Refusal } from './failures.ts';
+import { type Asked, assertAnswer, isRetriable, Refusal } from './failures.ts';
 import { FetchedRecords, type RawRecord, rawHeaders } from './fetched-records.ts';
 import { FETCH_LEAST_BYTES, FETCH_MOST_BYTES, RETRY_DEADLINE_MS } from './limits.ts';
-import { askOffset } from './reader.ts';
+import { askOffset, askOffsets } from './reader.ts';
 import { Pauses, retrying } from './retry.ts';
 import { connectionSecurity, type KafkaSecurity } from './security.ts';
 import { Waiters } from './waiters.ts';
@@ -117,6 +118,17 @@ class KafkaTopic implements ExternalTopic {
 
   end(partition: number): Promise<Offset> {
     return this.#offset(partition, LATEST);
+  }
+
+  ends(): Promise<readonly Offset[]> {
+    return retrying(RETRY_DEADLINE_MS, async () => {
+      try {
+        return await this.#ends();
+      } catch (error) {
+        if (isRetriable(error)) this.#cluster.forget(this.name);
+        throw error;
+      }
+    });
   }
 
   async read(partition: number, from: Offset, { maxBytes, until }: ExternalLimits): Promise<ExternalRead> {
@@ -226,6 +238,22 @@ class KafkaTopic implements ExternalTopic {
             : 'It was deleted and made again. A new generation (--new-generation) begins at what is there.',
       },
     );
+  }
+
+  /** One question for each broker that leads some of them. */
+  async #ends(): Promise<readonly Offset[]> {
+    const byNode = new Map<number, PartitionAddress[]>();
+    for (let partition = 0; partition < this.partitions; partition++) {
+      const place = { topic: this.name, partition };
+      const node = await this.#cluster.leader(place);
+      const places = byNode.get(node);
+      if (places === undefined) byNode.set(node, [place]);
+      else places.push(place);
+    }
+    const ends = new Array<Offset>(this.partitions);
+    const asking = [...byNode].map(async ([node, places]) => askOffsets(await this.#links.to(node), places, LATEST));
+    for (const found of await Promise.all(asking)) for (const { partition, offset: end } of found) ends[partition] = offset(end);
+    return ends;
   }
 
   async #offset(partition: number, timestamp: typeof EARLIEST | typeof LATEST): Promise<Offset> {

@@ -38,6 +38,8 @@ export interface ExternalTopic {
   start(partition: number): Promise<Offset>;
   /** The offset after the last committed record or marker: everything below it is settled. */
   end(partition: number): Promise<Offset>;
+  /** The ends of all partitions, by one question where the topic takes one. */
+  ends(): Promise<readonly Offset[]>;
   /**
    * Committed records from an offset on, in order; never waits: at the end the list is empty and `next` is `from`.
    * @throws SOURCE_UNAVAILABLE when records from there on are gone (`unavailable: topic, partition, range`); LOG_UNAVAILABLE; BYTES_INVALID for a broken batch.

@@ -5,8 +5,11 @@ import type { ExternalTopic, SourceBounds } from '../contract/source.ts';
 import type { Clock } from './clock.ts';
 import type { Arrivals } from './topic-planner.ts';
 
-/** Between two looks at a topic that grows, milliseconds: a cut is late by half of it on average. */
-const LOOK_MS = 5;
+/**
+ * Between two looks at a topic that grows, milliseconds. The next look comes when, at the pace so far, half of what is missing will have come: a cut is
+ * late by half of the least pause on average, and a broker is asked a few times for each task, not all the time.
+ */
+const LOOK_MS = [5, 100] as const;
 
 export class ReferencedArrivals implements Arrivals {
   readonly complete: boolean;
@@ -29,9 +32,8 @@ export class ReferencedArrivals implements Arrivals {
 
   async refresh(): Promise<void> {
     if (this.complete) return;
-    this.partitions = await Promise.all(
-      this.bounds.map(async ({ from }, p) => ({ start: from, end: Math.max(from, await this.topic.end(p)) })),
-    );
+    const ends = await this.topic.ends();
+    this.partitions = this.bounds.map(({ from }, p) => ({ start: from, end: Math.max(from, ends[p] ?? from) }));
   }
 
   fit(_partition: number, _from: number, to: number): number {
@@ -41,12 +43,16 @@ export class ReferencedArrivals implements Arrivals {
   /** A topic at rest is waited for, which brings its next records along; one that moves is only looked at, as others read it anyway. */
   async wait(records: number, signal: AbortSignal): Promise<void> {
     const seen = this.partitions;
+    let since = this.clock.now();
     while (!signal.aborted) {
-      const ends = await Promise.all(seen.map((_, p) => this.topic.end(p)));
+      const ends = await this.topic.ends();
       const grown = seen.reduce((sum, { end }, p) => sum + Math.max(0, (ends[p] ?? 0) - end), 0);
       if (grown >= records) return;
-      if (grown > 0) await this.clock.sleep(LOOK_MS, signal);
-      else await this.atRest(seen, signal);
+      if (grown > 0) await this.clock.sleep(untilNextLook(records - grown, grown / (this.clock.now() - since)), signal);
+      else {
+        await this.atRest(seen, signal);
+        since = this.clock.now();
+      }
     }
   }
 
@@ -63,4 +69,10 @@ export class ReferencedArrivals implements Arrivals {
   close(): Promise<void> {
     return this.topic.close();
   }
+}
+
+/** @param pace records per millisecond; infinite when they were there at once */
+function untilNextLook(missing: number, pace: number): number {
+  const [least, most] = LOOK_MS;
+  return Math.min(Math.max(missing / pace / 2, least), most);
 }

@@ -68,6 +68,10 @@ export class MemoryTopic implements ExternalTopic {
     return offset(this.at(partition).end);
   }
 
+  async ends(): Promise<readonly Offset[]> {
+    return this.held.map(({ end }) => offset(end));
+  }
+
   async read(partition: number, from: Offset, { maxBytes, until }: ExternalLimits): Promise<ExternalRead> {
     this.reads++;
     const { start, end, records } = this.at(partition);

@@ -13,7 +13,7 @@ import { w1File, w1Reference } from '../w1/data.ts';
 
 const DEFAULT_RECORDS = 1_000_000;
 /** Of a run of each side before the first that counts: a broker that just started compiles its own code for 20 CPU seconds, which is no side's cost. */
-const WARM_UP_RECORDS = 100_000;
+const WARM_UP_RECORDS = 300_000;
 
 export const w1Kafka: Bench = async (options) => {
   const kafka = await openKafka(options);
@@ -45,7 +45,7 @@ async function measureOn(
   };
 }
 
-function chosen(options: BenchOptions): W1Engine[] {
+export function chosen(options: BenchOptions): W1Engine[] {
   return [mizu, kafkaStreams].filter((engine) => options.sides.has(engine.side));
 }
 
