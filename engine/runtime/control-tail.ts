@@ -39,6 +39,11 @@ export class ControlTail {
     return this.state.keys;
   }
 
+  /** Offset of the entry that is folded next. */
+  get position(): number {
+    return this.cursor?.position ?? 0;
+  }
+
   /** Called for each entry that is read, after the fold took it, until the function that it gives is called. */
   listen(listener: (body: ControlBody) => void): () => void {
     this.listeners.add(listener);

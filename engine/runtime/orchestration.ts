@@ -13,6 +13,8 @@ export interface Orchestration {
   /** Each emission is one turn; completes when the run is closed or stopped. */
   run(): Observable<Progress>;
   readonly stopped: boolean;
+  /** Offset of its last entry in control; −1 before. */
+  readonly lastEntryAt: number;
   close(): Promise<void>;
 }
 
@@ -39,6 +41,9 @@ export async function openOrchestration(
       close,
       get stopped() {
         return orchestrator.stopped;
+      },
+      get lastEntryAt() {
+        return orchestrator.lastEntryAt;
       },
     };
   } catch (error) {

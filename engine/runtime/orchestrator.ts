@@ -78,6 +78,7 @@ export class Orchestrator {
   private readonly budget: TokenBudget | undefined;
   private readonly keyed: readonly { readonly index: number; readonly partitions: number }[];
   private out: ControlBody[] = [];
+  private wrote = -1;
   /** Owners whose writers must be ended before control says that they are lost (P1). */
   private fenced: string[] = [];
   private ticksDue = 0;
@@ -121,6 +122,11 @@ export class Orchestrator {
   /** Whether its operator let the run go: nobody works on it until he asks for it. */
   get stopped(): boolean {
     return this.fold.close === undefined && this.fold.mode === 'stopped';
+  }
+
+  /** Offset of its last entry in control; −1 before. */
+  get lastEntryAt(): number {
+    return this.wrote;
   }
 
   get progress(): Progress {
@@ -332,6 +338,7 @@ export class Orchestrator {
     const offsets = await this.committer.commit(
       out.map((body) => ({ topic: topics.control, partition: 0, value: encodeSigned('mizu-control-v1', title, body, signer) })),
     );
+    this.wrote = Math.max(...offsets);
     if (this.snapshotDue) await this.writeSnapshot(offsets);
   }
 

@@ -206,11 +206,12 @@ class ServedRun {
       await lastValueFrom(orchestration.run().pipe(tap((progress) => options.onEvent({ type: 'progress', progress }))), {
         defaultValue: undefined,
       });
+      // What it wrote last is not read back yet, and the member of this process learns from control that the run is stopped or closed.
+      await control.until(() => control.position > orchestration.lastEntryAt, context.signal);
       if (orchestration.stopped) {
         this.stopped = 'stopped';
         this.letGo.abort();
       }
-      // What it wrote last is not read back yet.
       await control.until(() => this.ended !== undefined, context.signal);
     } finally {
       this.orchestrates = false;
