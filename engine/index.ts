@@ -89,6 +89,7 @@ export * from './proof/framing.ts';
 export * from './proof/topic-record.ts';
 export * from './proof/vrf.ts';
 export * from './proof/attestation.ts';
+export * from './proof/vrf-attestation.ts';
 export type { RunMode } from './dispatch/control-entry.ts';
 export { Committer } from './runtime/committer.ts';
 export type { ControlTail } from './runtime/control-tail.ts';

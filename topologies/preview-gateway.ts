@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Gateway, LocalStorage } from '#engine';
+import { asksModels, type Gateway, type LocalStorage } from '#engine';
 import { openEmbeddedLog } from '#connectors/embedded';
 import { openGateway } from '#connectors/inference';
 import type { CompiledFile } from './compile-file.ts';
@@ -22,7 +22,7 @@ export async function previewGateway(
   signal: AbortSignal,
 ): Promise<Gateway | undefined> {
   const models = modelsOf(workflow.program, workflow.deployment.models);
-  if (Object.keys(models).length === 0) return undefined;
+  if (!asksModels(workflow.program)) return undefined;
   const directory = mkdtempSync(join(tmpdir(), 'mizu-preview-'));
   const log = await openEmbeddedLog({ directory });
   const close = async (): Promise<void> => {

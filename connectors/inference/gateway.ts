@@ -10,6 +10,7 @@ import {
   AttestationTable,
   answerTo,
   attestationKey,
+  attestRandom,
   canonicalBytes,
   Committer,
   type Gateway,
@@ -25,6 +26,7 @@ import {
   signAttestation,
   type Signer,
   toHex,
+  VRF_MODEL,
 } from '#engine';
 import { Flight, interrupted } from './flight.ts';
 import { callServer, type Transport } from './http-call.ts';
@@ -223,7 +225,8 @@ class EmbeddedGateway implements InferenceGateway {
       this.counted.recorded++;
       return { attestation, key, before: true };
     }
-    const attestation = await this.call(key, question, unwanted, sink);
+    const isRandom = question.model === VRF_MODEL;
+    const attestation = isRandom ? attestRandom(network, question, signer) : await this.call(key, question, unwanted, sink);
     await this.record(key, question, signAttestation(attestation, signer));
     this.counted.tokens += attestation.usage?.totalTokens ?? 0;
     return { attestation, key, before: false };

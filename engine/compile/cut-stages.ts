@@ -78,6 +78,10 @@ function findCuts(input: CutInput): Cut[] {
         hint: 'move it above the first dedup, sample or count',
       });
     }
+    if (op.spec.random !== undefined && current.kind !== 'source')
+      input.problem(op.path, `Step '${id}' draws verifiable random numbers, which belong to a task, and here records of many tasks meet`, {
+        hint: 'move it above the first dedup, sample or count, or draw from the seed (`random: hash`)',
+      });
     current.ops.push(op);
   }
   if (input.accept && current.kind !== 'last') begin('last', []);

@@ -6,7 +6,7 @@ export const SOURCE_FIELD: Field = { name: '$source', type: 'bytes' };
 /** Lists the steps that flagged a record (`onFail: flag`). */
 export const FLAGS_FIELD: Field = { name: 'flags', type: { array: 'string' } };
 /** Names that the kernel gives its own ops in leaves and reports. */
-export const KERNEL_STEPS: readonly string[] = ['source', 'collect', 'shuffle', 'accept', 'publish'];
+export const KERNEL_STEPS: readonly string[] = ['source', 'collect', 'shuffle', 'accept', 'publish', 'vrf'];
 
 /** Hidden fields are never published. */
 export function isHidden(name: string): boolean {

@@ -298,6 +298,7 @@ class StepPlanner {
         data: plan.data ?? [],
         onFail: becomes,
         storage: executing.kind === 'row' ? 'local' : 'global',
+        ...(plan.random === undefined ? {} : { random: plan.random }),
       },
       gas: executing.gas,
       before,

@@ -21,6 +21,7 @@ const OP = z.strictObject({
   data: z.array(digest),
   onFail: z.enum(['drop', 'flag', 'note']),
   storage: z.enum(['local', 'global']),
+  random: z.literal('vrf').optional(),
 });
 
 const STAGE = z.strictObject({

@@ -124,6 +124,8 @@ export interface OpPlan {
   readonly onFail?: OnFail;
   /** With `onFail: 'note'`: the hidden field, text or null, that takes why the record broke the rule. */
   readonly note?: string;
+  /** Its draws come from verifiable random numbers of the task: then it can only stand before records are shuffled. */
+  readonly random?: 'vrf' | undefined;
 }
 
 export interface Operator<Params = unknown> {
@@ -166,6 +168,8 @@ export interface OpEnv {
   readonly storage: GlobalStorage;
   readonly local: LocalStorage;
   readonly draws: Draws;
+  /** The draws for a block: those of the seed, or, for an op whose plan says `random: vrf`, those of its task's verifiable random numbers. */
+  readonly drawsFor: (input: BlockView) => Draws;
   readonly engines: readonly DataEngine[];
   /** Digest of the op, for question keys. */
   readonly opDigest: Uint8Array;
@@ -251,6 +255,8 @@ export interface BlockView {
   readonly length: number;
   /** The live rows, ascending. Ops handle these and no others. */
   readonly rows: Uint32Array;
+  /** Output of the task's verifiable random function, 64 bytes, where the program has a step that draws from it. */
+  readonly beta?: Uint8Array | undefined;
   /** Candidate index in the run. */
   candidate(row: number): number;
   /** Column of a `string` or `bytes` field. */

@@ -42,6 +42,8 @@ export interface OpSpec {
   readonly data: readonly DigestHex[];
   readonly onFail: OnFail;
   readonly storage: StorageClass;
+  /** Its draws come from the task's verifiable random numbers; absent: from the seed. */
+  readonly random?: 'vrf';
 }
 
 /** How records leave a stage for the next one: one frame to each partition of it, by key. */

@@ -28,6 +28,8 @@ export class Block implements BlockView {
   private readonly buffers: Uint8Array[] = [];
   private readonly types = new Map<string, FieldType>();
   private live: Uint32Array;
+  /** Set by the kernel when the block is made. */
+  beta: Uint8Array | undefined;
   /** Fields that `row` shows: those the running op reads. Set by the kernel before each op. */
   visible: readonly string[] = [];
 

@@ -4,7 +4,7 @@
  */
 import { createHmac } from 'node:crypto';
 import { invariant } from '../contract/errors.ts';
-import type { Draws } from '../contract/operator.ts';
+import type { BlockView, Draws } from '../contract/operator.ts';
 
 /** Largest range of `below`: five 48-bit words of one HMAC then fail with a chance below 2^-40. */
 export const DRAW_RANGE_LIMIT = 2 ** 40;
@@ -13,7 +13,21 @@ const WORD_BYTES = 6;
 const WORDS_PER_DRAW = 5;
 
 export function seededDraws(seed: number | string, step: string): Draws {
-  const key = Buffer.from(typeof seed === 'number' ? `n:${seed}` : `s:${seed}`, 'utf8');
+  return keyedDraws(Buffer.from(typeof seed === 'number' ? `n:${seed}` : `s:${seed}`, 'utf8'), step);
+}
+
+/** The draws of a step for each block. `vrf`: beta of the task takes the place of the seed. */
+export function drawsFor(seeded: Draws, step: string, random: 'vrf' | undefined): (input: BlockView) => Draws {
+  if (random === undefined) return () => seeded;
+  let last: { readonly beta: Uint8Array; readonly draws: Draws } | undefined;
+  return ({ beta }) => {
+    invariant(beta !== undefined, `step '${step}' draws from verifiable random numbers, and its block has none`);
+    if (last?.beta !== beta) last = { beta, draws: keyedDraws(beta, step) };
+    return last.draws;
+  };
+}
+
+function keyedDraws(key: Uint8Array, step: string): Draws {
   const stepBytes = Buffer.from(step, 'utf8');
 
   const bytes = (candidate: number, field: string, draw = 0): Uint8Array => {

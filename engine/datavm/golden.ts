@@ -149,10 +149,12 @@ async function load(registry: Registry, operator: Operator, spec: OpSpec, index:
       return set;
     },
   };
+  const draws = seededDraws(GOLDEN_SEED, spec.id);
   const env = {
     storage,
     local: MEMORY_STORAGE,
-    draws: seededDraws(GOLDEN_SEED, spec.id),
+    draws,
+    drawsFor: () => draws,
     engines: registry.engines,
     opDigest: digest,
     program: { accept: undefined, expectedRecords: 1000 },

@@ -9,7 +9,7 @@ import { modelStep } from '../compile/token-budget.ts';
 import { opDigest } from '../compile/op-digest.ts';
 import { canonicalBytes } from '../proof/jcs.ts';
 import { sha256 } from '../proof/sha256.ts';
-import { seededDraws } from './draws.ts';
+import { drawsFor, seededDraws } from './draws.ts';
 import type { LoadedOp } from './op-runner.ts';
 
 export interface LoadContext {
@@ -45,10 +45,12 @@ async function openOp(context: LoadContext, stage: StageSpec, spec: OpSpec, inde
     );
   }
   const digest = opDigest(spec);
+  const draws = seededDraws(context.program.seed, spec.id);
   const env: OpEnv = {
     storage: context.storage,
     local: context.local,
-    draws: seededDraws(context.program.seed, spec.id),
+    draws,
+    drawsFor: drawsFor(draws, spec.id, spec.random),
     engines: context.registry.engines,
     opDigest: digest,
     program: { accept: context.program.accept, expectedRecords: context.expectedRecords },

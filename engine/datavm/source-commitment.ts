@@ -29,6 +29,13 @@ export interface BlockSource {
   readonly drops: readonly Drop[];
   /** Of a task of a topic: what control cut for it, as only control can say it. Records of files follow from k alone. */
   readonly ranges?: SourceRanges | undefined;
+  /** Output of the task's verifiable random function, where the program draws from it. */
+  readonly beta?: Uint8Array | undefined;
+}
+
+/** Whether a step draws from verifiable random numbers. */
+export function drawsVrf(program: Pick<Program, 'stages'>): boolean {
+  return program.stages.some(({ ops }) => ops.some((op) => op.random === 'vrf'));
 }
 
 export interface SourceCommitment {
@@ -41,8 +48,8 @@ export function sourceOpDigest(program: Program): Uint8Array {
 }
 
 export function sourceCommitment(programDigest: Uint8Array, source: BlockSource): SourceCommitment {
-  const { k, number, first, count, ranges } = source;
-  const cut = ranges === undefined ? {} : { ranges };
+  const { k, number, first, count, ranges, beta } = source;
+  const cut = { ...(ranges === undefined ? {} : { ranges }), ...(beta === undefined ? {} : { vrf: toHex(sha256(beta)) }) };
   const input = sha256(canonicalBytes({ block: number, count, first, k, program: toHex(programDigest), stage: 0, ...cut }));
   const effectHash = hashEffect({
     verdicts: new Uint8Array(count),

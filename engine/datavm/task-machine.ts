@@ -13,6 +13,7 @@ import { ByteWriter } from '../proof/bytes.ts';
 import type { Drop } from '../proof/effect.ts';
 import { encodeFrame, frameRoot, rootOfFrames } from '../proof/frame.ts';
 import { fromHex, sha256 } from '../proof/sha256.ts';
+import { betaOf, vrfQuestion } from '../proof/vrf-attestation.ts';
 import { Block } from './block.ts';
 import { BytesBuilder } from './column.ts';
 import type { FrameRoom } from './frame-builder.ts';
@@ -23,7 +24,7 @@ import { runOp } from './op-runner.ts';
 import type { LoadContext } from './program-loader.ts';
 import { kernelOpDigest, openOps } from './program-loader.ts';
 import type { SourceRanges } from './source-commitment.ts';
-import { poisonDrop, sourceCommitment, sourceOpDigest } from './source-commitment.ts';
+import { drawsVrf, poisonDrop, sourceCommitment, sourceOpDigest } from './source-commitment.ts';
 
 /** What a task is, as the control log's cut says (P7). */
 export interface TaskInput {
@@ -83,6 +84,7 @@ export class TaskMachine {
 
   async execute(task: TaskInput, ask: AskAll, observe?: TaskObserver): Promise<TaskOutput> {
     const leaves: Uint8Array[] = [];
+    const beta = await this.random(task, ask);
     const place = { program: this.programDigest, stage: 0, partition: -1, k: task.k };
     const frames = new FrameBuilder(this.stage.shuffle?.partitions ?? 1, this.room);
     /** By candidate within the task. */
@@ -95,7 +97,7 @@ export class TaskMachine {
     const taken: Usage[] = [this.poisonUsage(task.poison.length)];
     const blocks = Math.max(1, Math.ceil(task.count / this.program.block));
     for (let number = 0; number < blocks; number++) {
-      const { block, drops, input, effectHash } = this.openBlock(task, number);
+      const { block, drops, input, effectHash } = this.openBlock(task, number, beta);
       const chain = new LeafChain(place, number, 0, input, leaves);
       chain.link({
         step: 'source',
@@ -130,6 +132,14 @@ export class TaskMachine {
     return { k: task.k, frames: encoded, leaves, candidates: task.count, corrected: countOnes(corrected), failed, usage, gas, localBytes };
   }
 
+  /** Output of the task's verifiable random function, if a step draws from it. Whoever answers has checked the proof. */
+  private async random({ k, first }: TaskInput, ask: AskAll): Promise<Uint8Array | undefined> {
+    if (!drawsVrf(this.program)) return undefined;
+    const [answer] = await ask([vrfQuestion(this.program.seed, k, first)]);
+    invariant(answer?.kind === 'answer', 'a question for random numbers has an answer');
+    return betaOf(answer);
+  }
+
   private poisonUsage(candidates: number): Usage {
     const { budget } = this.program;
     return candidates === 0 || TokenBudget.of(this.program) === undefined
@@ -138,12 +148,17 @@ export class TaskMachine {
   }
 
   /** The block's records before any op, and the commitment to where they come from and to their exact bytes (P13). */
-  private openBlock(task: TaskInput, number: number): { block: Block; drops: Drop[]; input: Uint8Array; effectHash: Uint8Array } {
+  private openBlock(
+    task: TaskInput,
+    number: number,
+    beta: Uint8Array | undefined,
+  ): { block: Block; drops: Drop[]; input: Uint8Array; effectHash: Uint8Array } {
     const from = number * this.program.block;
     const count = Math.min(this.program.block, task.count - from);
     const indices = new Uint32Array(count);
     for (let row = 0; row < count; row++) indices[row] = from + row;
     const block = new Block(task.first, indices);
+    block.beta = beta;
     let records: readonly Uint8Array[] = [];
     let values: Uint8Array | undefined;
     if (this.program.source !== undefined) {
@@ -158,7 +173,7 @@ export class TaskMachine {
     const drops = poisoned(block, task.poison);
     const ranges = topicSource(this.program) === undefined ? undefined : task.ranges;
     const place = { k: task.k, number, first: task.first + from, count };
-    const commitment = sourceCommitment(this.programDigest, { ...place, records, values, drops, ranges });
+    const commitment = sourceCommitment(this.programDigest, { ...place, records, values, drops, ranges, beta });
     return { block, drops, ...commitment };
   }
 

@@ -11,6 +11,7 @@ import { countedTokens } from './counted-tokens.ts';
 import { signStatement, statement, verifyStatement } from './in-toto.ts';
 import { canonicalBytes } from './jcs.ts';
 import { equalBytes, sha256, toBase64, toHex, tryBase64, utf8 } from './sha256.ts';
+import { betaOf, proveRandom, randomProblem, VRF_MODEL, VRF_PREDICATE_TYPE } from './vrf-attestation.ts';
 
 /**
  * Type of the predicate, ours. Subjects: `request` and `response`, by SHA-256 of their exact bytes. The predicate holds
@@ -57,7 +58,7 @@ export function signAttestation(attestation: Attestation, signer: Signer): Uint8
     { name: 'request', digest: { sha256: toHex(sha256(request)) } },
     { name: 'response', digest: { sha256: toHex(sha256(response)) } },
   ];
-  const predicate: Json = {
+  const predicate = {
     network,
     step,
     op: toHex(attestation.opDigest),
@@ -71,13 +72,16 @@ export function signAttestation(attestation: Attestation, signer: Signer): Uint8
     finishReason: attestation.finishReason ?? null,
     usage: usage === undefined ? null : { ...usage },
   };
-  return utf8(signStatement(statement(subject, INFERENCE_PREDICATE_TYPE, predicate), [signer]));
+  const random = model.name === VRF_MODEL;
+  const whole: Json = random ? { ...predicate, beta: toHex(betaOf(attestation)) } : predicate;
+  return utf8(signStatement(statement(subject, random ? VRF_PREDICATE_TYPE : INFERENCE_PREDICATE_TYPE, whole), [signer]));
 }
 
 /** Checks signature and content of an envelope. @throws PROOF_INVALID, saying which of them is wrong. */
 export function openAttestation(envelope: Uint8Array, trustedKeys: readonly Uint8Array[]): Attestation {
   const { predicateType, predicate, subject } = verifyStatement(envelope, trustedKeys);
-  if (predicateType !== INFERENCE_PREDICATE_TYPE)
+  const isRandom = predicateType === VRF_PREDICATE_TYPE;
+  if (predicateType !== INFERENCE_PREDICATE_TYPE && !isRandom)
     throw refused(`its predicate is '${predicateType.slice(0, 80)}', not '${INFERENCE_PREDICATE_TYPE}'`);
   const from = new Fields(predicate ?? null, '');
   const model = from.inner('model');
@@ -99,7 +103,24 @@ export function openAttestation(envelope: Uint8Array, trustedKeys: readonly Uint
     const digest = subject.find((one) => one.name === name)?.digest['sha256'];
     if (digest !== toHex(sha256(attestation[name]))) throw refused(`its ${name} bytes do not have the digest of its subject '${name}'`);
   }
+  if (isRandom !== (attestation.model.name === VRF_MODEL))
+    throw refused(`its predicate is '${predicateType}', and its model '${attestation.model.name}'`);
+  const problem = isRandom ? problemOf(attestation, from.text('beta'), trustedKeys) : undefined;
+  if (problem !== undefined) throw refused(problem);
   return attestation;
+}
+
+function problemOf(attestation: Attestation, beta: string, trustedKeys: readonly Uint8Array[]): string | undefined {
+  const { model, response: proof } = attestation;
+  const alpha = attestationKey(attestation.network, attestation);
+  return randomProblem(alpha, { key: model.answered ?? '', suite: model.asked, proof, beta }, trustedKeys);
+}
+
+/** The attestation of a task's random numbers, proved by the gateway's own key. @throws KEY_INVALID for a key that only signs. */
+export function attestRandom(network: string, question: Question, signer: Signer): Attestation {
+  const { step, opDigest, candidate, draw, request } = question;
+  const proved = proveRandom(attestationKey(network, question), signer);
+  return { network, step, opDigest, candidate, draw, request, ...proved };
 }
 
 /** The answer, if it was given to this very question. @throws PROOF_INVALID, naming what differs. */

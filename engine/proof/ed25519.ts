@@ -24,6 +24,9 @@ const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');
 /** Encoding of the identity, the only R of small order that passes the other steps. */
 const IDENTITY_BYTES = Uint8Array.from({ length: 32 }, (_, n) => (n === 0 ? 1 : 0));
 
+/** Beside their signers and not in them, so that nothing that is shown or copied of a signer holds a key. */
+const keys = new WeakMap<Signer, KeyObject>();
+
 interface CheckedKey {
   readonly problem: string | undefined;
   readonly key: KeyObject | undefined;
@@ -67,7 +70,15 @@ export function verifyStrict(publicKey: Uint8Array, message: Uint8Array, signatu
 function signerOf(privateKey: KeyObject): Signer {
   const spki = createPublicKey(privateKey).export({ format: 'der', type: 'spki' });
   const publicKey = spki.subarray(spki.length - PUBLIC_KEY_BYTES);
-  return { publicKey, sign: (message) => sign(null, message, privateKey) };
+  const signer: Signer = { publicKey, sign: (message) => sign(null, message, privateKey) };
+  keys.set(signer, privateKey);
+  return signer;
+}
+
+/** The 32 secret bytes of a signer that was made here, for the VRF under the same key; undefined for one whose key is kept elsewhere. */
+export function seedOf(signer: Signer): Uint8Array | undefined {
+  const { d } = keys.get(signer)?.export({ format: 'jwk' }) ?? {};
+  return d === undefined ? undefined : Buffer.from(d, 'base64url');
 }
 
 /** The signer of a 32-byte seed (RFC 8032 section 5.1.5). @throws KEY_INVALID for another length. */

@@ -5,7 +5,8 @@
  */
 import { createHash } from 'node:crypto';
 import { MizuError } from '../contract/errors.ts';
-import { SEED_BYTES, signerFromSeed } from './ed25519.ts';
+import type { Signer } from '../contract/signer.ts';
+import { SEED_BYTES, seedOf, signerFromSeed } from './ed25519.ts';
 import type { Point } from './edwards.ts';
 import {
   add,
@@ -77,19 +78,45 @@ export function vrfProve(seed: Uint8Array, alpha: Uint8Array): { readonly proof:
   return { proof, beta: output(gamma) };
 }
 
+/** As `vrfProve`, by a signer's own key. @throws KEY_INVALID for a signer whose key is kept elsewhere. */
+export function vrfProveBy(signer: Signer, alpha: Uint8Array): ReturnType<typeof vrfProve> {
+  const seed = seedOf(signer);
+  if (seed !== undefined) return vrfProve(seed, alpha);
+  throw new MizuError('KEY_INVALID', "Verifiable random numbers need the gateway's key itself, and this one only signs", {
+    hint: 'Give the gateway a key file.',
+  });
+}
+
 /** beta (64 bytes) if the proof is good for key and input, else undefined (RFC 9381 section 5.3). Keys as in `checkPublicKey`. Never throws. */
 export function vrfVerify(publicKey: Uint8Array, alpha: Uint8Array, proof: Uint8Array): Uint8Array | undefined {
-  if (proof.length !== VRF_PROOF_BYTES || pointProblem(publicKey) !== undefined) return undefined;
+  const judged = vrfJudge(publicKey, alpha, proof);
+  return typeof judged === 'string' ? undefined : judged;
+}
+
+/** beta (64 bytes), or why the proof is refused. Never throws. */
+export function vrfJudge(publicKey: Uint8Array, alpha: Uint8Array, proof: Uint8Array): Uint8Array | string {
+  const keyProblem = publicKey.length === POINT_BYTES ? pointProblem(publicKey) : 'length';
+  if (keyProblem !== undefined) return `its key is refused: ${keyProblem}`;
+  if (proof.length !== VRF_PROOF_BYTES) return `it has ${proof.length} bytes, not ${VRF_PROOF_BYTES}`;
   const y = decodePoint(publicKey);
   const gammaBytes = proof.subarray(0, POINT_BYTES);
   const gamma = decodePoint(gammaBytes);
   const cBytes = proof.subarray(POINT_BYTES, POINT_BYTES + CHALLENGE_BYTES);
   const c = littleEndian(cBytes);
   const s = littleEndian(proof.subarray(POINT_BYTES + CHALLENGE_BYTES));
-  if (typeof y === 'string' || typeof gamma === 'string' || s >= L) return undefined;
+  if (typeof y === 'string') return `its key is refused: ${y}`;
+  if (typeof gamma === 'string') return `its Gamma is refused: ${gamma}`;
+  if (s >= L) return 'its s is not below the order of the group';
   const h = encodeToCurve(publicKey, alpha);
   const u = add(multiply(BASE, s), negate(multiply(y, c)));
   const v = add(multiply(h, s), negate(multiply(gamma, c)));
   const expected = challenge([publicKey, encodePoint(h), gammaBytes, encodePoint(u), encodePoint(v)]);
-  return equalBytes(littleEndianBytes(expected, CHALLENGE_BYTES), cBytes) ? output(gamma) : undefined;
+  return equalBytes(littleEndianBytes(expected, CHALLENGE_BYTES), cBytes) ? output(gamma) : 'it is not of this key and input';
+}
+
+/** beta of a proof that somebody has checked (RFC 9381 section 5.2). @throws PROOF_INVALID for bytes that are no proof. */
+export function vrfOutput(proof: Uint8Array): Uint8Array {
+  const gamma = proof.length === VRF_PROOF_BYTES ? decodePoint(proof.subarray(0, POINT_BYTES)) : 'length';
+  if (typeof gamma === 'string') throw new MizuError('PROOF_INVALID', `Not a VRF proof: ${gamma}`);
+  return output(gamma);
 }

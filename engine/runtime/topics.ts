@@ -130,7 +130,7 @@ function isLive({ source }: Program): boolean {
 
 /** Whether its tasks ask anything of the outside (law 7). */
 export function asksModels(program: Program): boolean {
-  return program.stages.some((stage) => stage.ops.some((op) => op.kind === 'external'));
+  return program.stages.some((stage) => stage.ops.some((op) => op.kind === 'external' || op.random !== undefined));
 }
 
 const CONTROL_PATTERN = /^(.+)\.(\d+)\.control$/;

@@ -14,6 +14,7 @@ import { attestationKey, openAttestation } from '../proof/attestation.ts';
 import { parseEnvelope } from '../proof/dsse.ts';
 import { canonicalBytes } from '../proof/jcs.ts';
 import { equalBytes, fromHex, sha256, toBase64, toHex } from '../proof/sha256.ts';
+import { betaOf, VRF_MODEL } from '../proof/vrf-attestation.ts';
 import { readAll } from '../runtime/log-cursor.ts';
 import type { RunTopics } from '../runtime/topics.ts';
 import { NODE_LIMIT } from '../runtime/topics.ts';
@@ -30,6 +31,8 @@ export interface SignatureFacts {
   readonly leaves: ReadonlyMap<number, string>;
   /** Task → the accepted result that is not on the log, as task/attempt/node. */
   readonly missing: ReadonlyMap<number, string>;
+  /** Verifiable random numbers: key of the question, hexadecimal → beta. */
+  readonly betas: ReadonlyMap<string, Uint8Array>;
   /** Keys whose attestations count. */
   readonly gateways: readonly Uint8Array[];
 }
@@ -57,10 +60,11 @@ export async function checkSignatures(options: SignatureOptions): Promise<Signat
     });
   }
   const results = await checkResults(options, control.members, control.accepted);
-  const attestations = await checkAttestations(options, control.own.gateways);
+  const betas = new Map<string, Uint8Array>();
+  const attestations = await checkAttestations(options, control.own.gateways, betas);
   const requests = await checkRequests(options, control.keys);
   const count = control.count + results.count + attestations + requests;
-  return { count, firstKey, leaves: results.leaves, missing: results.missing, gateways: control.own.gateways };
+  return { count, firstKey, leaves: results.leaves, missing: results.missing, betas, gateways: control.own.gateways };
 }
 
 /** One entry has one form: what is signed and what is stored are the same bytes. */
@@ -176,7 +180,11 @@ async function checkRequests({ log, topics, title, report }: SignatureOptions, r
   return count;
 }
 
-async function checkAttestations({ log, topics, report, moment, usage }: SignatureOptions, keys: readonly Uint8Array[]): Promise<number> {
+async function checkAttestations(
+  { log, topics, report, moment, usage }: SignatureOptions,
+  keys: readonly Uint8Array[],
+  betas: Map<string, Uint8Array>,
+): Promise<number> {
   let count = 0;
   for await (const entry of readAll(log, topics.attestations, 0, offset(0), moment.attestations)) {
     const where = `${topics.attestations}, offset ${entry.offset}`;
@@ -186,7 +194,12 @@ async function checkAttestations({ log, topics, report, moment, usage }: Signatu
       if (!isAsSigned(entry.value, keys)) report(where, 'the envelope is not in the form in which it was signed');
       if (!equalBytes(attestationKey(attestation.network, attestation), entry.key ?? new Uint8Array(0))) {
         report(where, 'the attestation stands under the key of another question');
-      } else usage.attestation(attestation);
+      } else {
+        usage.attestation(attestation);
+        const name = toHex(entry.key ?? new Uint8Array(0));
+        // The first of a key counts.
+        if (attestation.model.name === VRF_MODEL && !betas.has(name)) betas.set(name, betaOf(attestation));
+      }
     } catch (error) {
       usage.isBroken = true;
       report(where, messageOf(error));

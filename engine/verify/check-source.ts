@@ -91,13 +91,14 @@ export function candidatesOf({ cut }: TaskFacts, records: readonly Uint8Array[] 
   return records?.length ?? cut.count;
 }
 
-/** `records`: of the whole task; absent for a generator. `leaves`: of the task's group. */
+/** `records`: of the whole task; absent for a generator. `leaves`: of the task's group. `beta`: its verifiable random numbers, where the program draws from them. */
 export function checkSource(
   program: Program,
   digest: Uint8Array,
   task: TaskFacts,
   records: readonly Uint8Array[] | undefined,
   leaves: readonly Leaf[],
+  beta: Uint8Array | undefined,
   report: Report,
 ): void {
   const { cut, poison } = task;
@@ -117,6 +118,7 @@ export function checkSource(
       records: records?.slice(from, from + count) ?? [],
       drops,
       ranges,
+      beta,
     });
     const { counts } = leaf;
     if (counts.in !== count || counts.failed !== drops.length)

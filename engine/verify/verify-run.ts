@@ -11,7 +11,12 @@ import { topicSource } from '../contract/program.ts';
 import type { OpenExternal } from '../contract/source.ts';
 import type { Frame } from '../proof/frame.ts';
 import { formatVkey, noteKey, parseVkey } from '../proof/note.ts';
+import { attestationKey } from '../proof/attestation.ts';
+import type { Leaf } from '../proof/leaf.ts';
 import { fromHex, sha256, toHex } from '../proof/sha256.ts';
+import { vrfQuestion } from '../proof/vrf-attestation.ts';
+import { drawsVrf } from '../datavm/source-commitment.ts';
+import { beginOf } from '../runtime/log-cursor.ts';
 import { originOf } from '../runtime/checkpointer.ts';
 import type { DeployedRun } from '../runtime/read-run.ts';
 import { encodeLeaves } from '../runtime/leaf-batch.ts';
@@ -37,7 +42,7 @@ import { OUT_KINDS, topicOf } from './kept-tasks.ts';
 import { takeMoment } from './moment.ts';
 import type { VerifyProblem } from './report.ts';
 import { ProblemList } from './report.ts';
-import type { ReaderOptions } from './run-reader.ts';
+import type { ReaderOptions, TaskFacts } from './run-reader.ts';
 import { RunReader } from './run-reader.ts';
 import type { TaskRange } from './task-range.ts';
 import type { PublishedTask } from './topic-merge.ts';
@@ -221,6 +226,24 @@ class Verification {
     if (reader.ended) await checkSummary({ ...this.deployed, log: this.log, topics: this.topics }, this.tally, this.tree, usage, report);
   }
 
+  private async checkSource(
+    k: number,
+    facts: TaskFacts,
+    records: readonly Uint8Array[] | undefined,
+    leaves: readonly Leaf[],
+  ): Promise<void> {
+    const { program } = this.deployed;
+    const isRandom = drawsVrf(program);
+    const question = isRandom ? vrfQuestion(program.seed, k, facts.cut.first) : undefined;
+    const beta = question && this.signatures.betas.get(toHex(attestationKey(this.log.network, question)));
+    if (isRandom && beta === undefined) {
+      if ((await beginOf(this.log, this.topics.attestations, 0)) > 0) this.forget(k, this.topics.attestations);
+      else this.list.report(`task 0/${k}`, 'its verifiable random numbers are not on the log, or their proof does not hold');
+      return;
+    }
+    checkSource(program, this.digest, facts, records, leaves, beta, this.list.report);
+  }
+
   private async usage(extent: Parameters<UsageCheck['check']>[0]): Promise<Usage> {
     const { usage, gateways } = this.signatures;
     try {
@@ -267,8 +290,7 @@ class Verification {
     for (const group of logged) for (const leaf of group.leaves) this.tree.append(leaf);
     const groups = logged.map((group) => this.leaves.group(group, k, count, report));
     for (const group of logged) if (group.stage === 0) this.checkResult(k, group.leaves);
-    for (const group of groups)
-      if (group.stage === 0 && source !== undefined) checkSource(program, this.digest, facts, records, group.leaves, report);
+    for (const group of groups) if (group.stage === 0 && source !== undefined) await this.checkSource(k, facts, records, group.leaves);
     await this.frames(reader, k, groups);
     for (const group of groups) if (group.stage > 0) await this.state(reader, k, group);
     await this.published(reader, k, count, groups);

@@ -3,6 +3,7 @@ import type { Draws, FieldType, Value } from '#engine';
 import { defineOperator, LONG_LIMIT } from '#engine';
 import { z } from 'zod';
 import { newField, openParams, planWrite, toJson } from '../fields.ts';
+import { randomParam } from './random-param.ts';
 
 /** Widest range of `integer`, values. */
 export const INTEGER_SPAN_LIMIT = 2 ** 40;
@@ -16,6 +17,7 @@ const whole = z.int().min(-LONG_LIMIT).max(LONG_LIMIT);
 const params = z
   .strictObject({
     as: newField('Field that receives the value.'),
+    random: randomParam,
     integer: z.tuple([whole, whole]).optional().describe('Whole number between these two, both included.'),
     number: z
       .tuple([z.number(), z.number()])
@@ -93,13 +95,15 @@ export const random = defineOperator({
       return [];
     }
     if (!planWrite(context, p.as, typeOf(p))) return [];
-    return [{ params: toJson(p), reads: [], writes: [{ name: p.as, type: typeOf(p) }] }];
+    const { random: source, ...drawn } = p;
+    const random = source === 'vrf' ? 'vrf' : undefined;
+    return [{ params: toJson(drawn), reads: [], writes: [{ name: p.as, type: typeOf(p) }], random }];
   },
   open(op, env) {
     const p = openParams(params, op.params, 'random');
-    const draw = drawer(p, env.draws);
     return {
       execute(input, out) {
+        const draw = drawer(p, env.drawsFor(input));
         for (const row of input.rows) out.setValue(p.as, row, draw(input.candidate(row)));
       },
     };

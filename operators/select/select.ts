@@ -6,6 +6,7 @@ import type { DataSet, Draws, FieldType, PlanContext, Value } from '#engine';
 import { defineOperator, invariant } from '#engine';
 import { z } from 'zod';
 import { newField, openParams, planWrite, toJson } from '../fields.ts';
+import { randomParam } from './random-param.ts';
 import { planWeights, prefixSums, searchSums } from './weights.ts';
 
 /** Most elements that one record can be given. */
@@ -17,10 +18,7 @@ const params = z
   .strictObject({
     from: z.string().min(1).describe('Name of the list or map under `data`.'),
     as: newField('Field that receives the element (or, with `pick`, the list of elements).'),
-    random: z
-      .literal('hash')
-      .default('hash')
-      .describe('Where randomness comes from. `hash`: HMAC-SHA-256 of the workflow seed, the step id and the candidate.'),
+    random: randomParam,
     pick: z
       .int()
       .min(1)
@@ -34,11 +32,16 @@ const params = z
         'Makes some elements likelier: the name of a number field of the elements, or a map from element (text) or key (of a map) to its weight. Decimals are exact.',
       ),
     each: z
-      .boolean()
+      .union([z.boolean(), z.literal('once')])
       .optional()
-      .describe('true: every element once in a seeded order before any comes again, over all candidates of the run.'),
+      .describe(
+        'true: every element once in a seeded order before any comes again, over all candidates of the run. once: candidates beyond the last element fail with LIST_EXHAUSTED.',
+      ),
   })
-  .refine((p) => !(p.each === true && (p.pick !== undefined || p.weight !== undefined)), {
+  .refine((p) => p.random === 'hash' || p.each === undefined || p.each === false, {
+    error: '`each` orders the candidates of all tasks, and `random: vrf` belongs to one task: draw by `hash`',
+  })
+  .refine((p) => !(p.each !== undefined && p.each !== false && (p.pick !== undefined || p.weight !== undefined)), {
     error: '`each` gives every element its turn, so it goes with neither `pick` nor `weight`',
   });
 
@@ -46,7 +49,7 @@ const planned = z.strictObject({
   as: z.string(),
   pick: z.int().optional(),
   weights: z.array(z.int()).optional(),
-  each: z.literal(true).optional(),
+  each: z.union([z.literal(true), z.literal('once')]).optional(),
 });
 
 export const select = defineOperator({
@@ -58,7 +61,7 @@ export const select = defineOperator({
   description:
     'Picks one element by a seeded draw, so the same candidate always gets the same element. From a map, an entry is a record ' +
     'with its `key` first, followed by the fields of the value, or by `value` where the value is no record. ' +
-    'With `pick: k` the field holds k different elements; with `each: true` elements take turns: n candidates in a row get all n elements.',
+    'With `pick: k` the field holds k different elements; with `each: true` elements take turns: n candidates in a row get all n elements, and then again in another order; with `each: once` there is no second round.',
   params,
   examples: [
     {
@@ -96,6 +99,13 @@ export const select = defineOperator({
       input: [{ id: 1 }, { id: 2 }],
       output: [{ row: { id: 1, turn: '' } }, { row: { id: 2, turn: '' } }],
     },
+    {
+      title: 'each once: what comes after the last element fails',
+      params: { from: 'one', as: 'turn', each: 'once' },
+      data: { one: ['a'] },
+      input: [{ id: 1 }, { id: 2 }],
+      output: [{ row: { id: 1, turn: 'a' } }, { failed: 'LIST_EXHAUSTED' }],
+    },
   ],
   gas: { perRecord: 4, per64Bytes: 0 },
   defaultId: (p) => p.as,
@@ -110,10 +120,11 @@ export const select = defineOperator({
     if (!planWrite(context, p.as, type)) return [];
     return [
       {
-        params: toJson({ as: p.as, pick: p.pick, weights, ...(p.each === true ? { each: true } : {}) }),
+        params: toJson({ as: p.as, pick: p.pick, weights, ...(p.each === undefined || p.each === false ? {} : { each: p.each }) }),
         reads: [],
         writes: [{ name: p.as, type }],
         data: [data.digest],
+        random: p.random === 'vrf' ? 'vrf' : undefined,
       },
     ];
   },
@@ -124,19 +135,25 @@ export const select = defineOperator({
     const data = env.storage.data(digest);
     const elements = elementsOf(data);
     const sums = p.weights === undefined ? undefined : prefixSums(p.weights);
-    const one = p.each === true ? turns(env.draws, p.as, elements.length) : single(env.draws, p.as, elements.length, sums);
+    const inTurn = p.each === undefined ? undefined : turns(env.draws, p.as, elements.length);
     return {
       execute(input, out) {
+        const draws = env.drawsFor(input);
+        const one = inTurn ?? single(draws, p.as, elements.length, sums);
         for (const row of input.rows) {
           const candidate = input.candidate(row);
+          if (p.each === 'once' && candidate >= elements.length) {
+            out.fail(row, 'LIST_EXHAUSTED', `all ${elements.length} elements were given to earlier candidates`);
+            continue;
+          }
           if (p.pick === undefined) {
             out.setValue(p.as, row, elements[one(candidate)] ?? null);
             continue;
           }
           const chosen =
             p.weights === undefined
-              ? lowestHashes(env.draws, candidate, p.as, elements.length, p.pick)
-              : weightedWithout(env.draws, candidate, p.as, p.weights, p.pick);
+              ? lowestHashes(draws, candidate, p.as, elements.length, p.pick)
+              : weightedWithout(draws, candidate, p.as, p.weights, p.pick);
           out.setValue(
             p.as,
             row,
@@ -151,7 +168,7 @@ export const select = defineOperator({
 
 function fits(
   pick: number | undefined,
-  each: boolean | undefined,
+  each: boolean | 'once' | undefined,
   data: DataSet,
   weights: readonly number[] | undefined,
   context: PlanContext,
@@ -167,7 +184,7 @@ function fits(
     context.problem('pick', `${pick} different elements can't be picked from ${available}`, { expected: `1 to ${available}` });
     return false;
   }
-  if (each === true && data.values.length > EACH_LIMIT) {
+  if (each !== undefined && each !== false && data.values.length > EACH_LIMIT) {
     context.problem('each', `${data.values.length} elements are too many to take turns`, { expected: `at most ${EACH_LIMIT}` });
     return false;
   }

@@ -48,6 +48,7 @@ async function open(name: string, params: Json): Promise<KeyedExecutor> {
     storage: { data: () => Promise.reject(new RangeError('no data')) as never },
     local: { openKeyIndex: plainIndex, close: async () => {} },
     draws: seededDraws(7, name),
+    drawsFor: () => seededDraws(7, name),
     engines: [],
     opDigest: new Uint8Array(32),
     program: { accept: undefined, expectedRecords: 100 },
