@@ -47,6 +47,13 @@ export const METRICS = {
   duplicates: counter('mizu_records_duplicate_total', 'Records that another one won over', 'run'),
   failed: counter('mizu_records_failed_total', 'Records that an error ended', 'run'),
   gas: counter('mizu_gas_total', 'Gas of complete tasks', 'run'),
+  tokens: counter(
+    'mizu_answer_tokens_total',
+    'Tokens that questions of complete tasks took, paid now or before, by direction (in, out)',
+    'run',
+    'step',
+    'direction',
+  ),
   tasksCut: counter('mizu_tasks_cut_total', 'Tasks cut', 'run'),
   tasksPublished: counter('mizu_tasks_published_total', 'Tasks complete in every stage', 'run'),
   tasksInFlight: gauge('mizu_tasks_in_flight', 'Tasks cut and not complete', 'run'),

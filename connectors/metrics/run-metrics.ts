@@ -25,6 +25,7 @@ const ORCHESTRATOR_ONLY: readonly MetricName[] = [
   'duplicates',
   'failed',
   'gas',
+  'tokens',
   'tasksCut',
   'tasksPublished',
   'tasksInFlight',
@@ -112,6 +113,10 @@ export class RunMetrics {
     for (const name of ['candidates', 'accepted', 'corrected', 'duplicates', 'failed', 'gas'] as const)
       families.total(name, { run }, totals[name]);
     for (const [step, count] of Object.entries(totals.rejected)) families.total('rejected', { run, step }, count);
+    for (const [step, { input, output }] of Object.entries(totals.usage ?? {})) {
+      families.total('tokens', { run, step, direction: 'in' }, input);
+      families.total('tokens', { run, step, direction: 'out' }, output);
+    }
     families.total('tasksCut', { run }, cut);
     families.total('tasksPublished', { run }, published);
     families.set('tasksInFlight', { run }, cut - published);

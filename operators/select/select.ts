@@ -2,10 +2,11 @@
  * Picks from a list or a map in global storage. Every pick is a seeded draw of the candidate (law 1): uniform by rejection,
  * weighted by exact integers, k of n without replacement by lowest hash, or each element once per round over all candidates.
  */
-import type { DataSet, Draws, FieldType, PlanContext, Value } from '#engine';
+import type { DataSet, Draws, FieldType, OpEnv, OpPlan, OpSpec, PlanContext, RowExecutor, Value } from '#engine';
 import { defineOperator, invariant } from '#engine';
 import { z } from 'zod';
-import { newField, openParams, planWrite, toJson } from '../fields.ts';
+import { newField, openParams, planWrite, rootOf, toJson } from '../fields.ts';
+import { type Conditional, conditional, openLists, planLists } from './conditional.ts';
 import { randomParam } from './random-param.ts';
 import { planWeights, prefixSums, searchSums } from './weights.ts';
 
@@ -16,7 +17,11 @@ export const EACH_LIMIT = 1_000_000;
 
 const params = z
   .strictObject({
-    from: z.string().min(1).describe('Name of the list or map under `data`.'),
+    from: z
+      .union([z.string().min(1), conditional])
+      .describe(
+        'Name of the list or map under `data`; or `{ by: field, lists: { value: list } }`, or `{ by: field, map: name }` with a map of lists: then the field says which list. A value that has none fails the record with KEY_UNKNOWN.',
+      ),
     as: newField('Field that receives the element (or, with `pick`, the list of elements).'),
     random: randomParam,
     pick: z
@@ -38,6 +43,9 @@ const params = z
         'true: every element once in a seeded order before any comes again, over all candidates of the run. once: candidates beyond the last element fail with LIST_EXHAUSTED.',
       ),
   })
+  .refine((p) => typeof p.from === 'string' || (p.weight === undefined && (p.each === undefined || p.each === false)), {
+    error: 'where a field says which list, every element is as likely as any other: neither `weight` nor `each`',
+  })
   .refine((p) => p.random === 'hash' || p.each === undefined || p.each === false, {
     error: '`each` orders the candidates of all tasks, and `random: vrf` belongs to one task: draw by `hash`',
   })
@@ -47,6 +55,9 @@ const params = z
 
 const planned = z.strictObject({
   as: z.string(),
+  by: z.string().optional(),
+  column: z.boolean().optional(),
+  values: z.array(z.string()).optional(),
   pick: z.int().optional(),
   weights: z.array(z.int()).optional(),
   each: z.union([z.literal(true), z.literal('once')]).optional(),
@@ -100,6 +111,20 @@ export const select = defineOperator({
       output: [{ row: { id: 1, turn: '' } }, { row: { id: 2, turn: '' } }],
     },
     {
+      title: 'a field says which list',
+      params: { from: { by: 'kind', lists: { tea: 'teas', tool: 'tools' } }, as: 'thing' },
+      data: { teas: ['sencha'], tools: ['hammer'] },
+      input: [{ kind: 'tool' }, { kind: 'tea' }, { kind: 'TEA' }],
+      output: [{ row: { kind: 'tool', thing: 'hammer' } }, { row: { kind: 'tea', thing: 'sencha' } }, { failed: 'KEY_UNKNOWN' }],
+    },
+    {
+      title: 'a map of lists, by a field inside a record',
+      params: { from: { by: 'at.town', map: 'streets' }, as: 'streets', pick: 1 },
+      data: { streets: { Ulm: ['Neue Straße'], Bonn: ['Am Hof'] } },
+      input: [{ at: { town: 'Ulm' } }],
+      output: [{ row: { at: { town: 'Ulm' }, streets: ['Neue Straße'] } }],
+    },
+    {
       title: 'each once: what comes after the last element fails',
       params: { from: 'one', as: 'turn', each: 'once' },
       data: { one: ['a'] },
@@ -110,6 +135,7 @@ export const select = defineOperator({
   gas: { perRecord: 4, per64Bytes: 0 },
   defaultId: (p) => p.as,
   plan(p, context) {
+    if (typeof p.from !== 'string') return planConditional({ ...p, from: p.from }, context);
     const data = context.data(p.from, 'from');
     if (data === undefined) return [];
     const element = elementType(p.from, data, context);
@@ -130,8 +156,10 @@ export const select = defineOperator({
   },
   open(op, env) {
     const p = openParams(planned, op.params, 'select');
+    const { by, column } = p;
     const [digest] = op.data;
     invariant(digest !== undefined, 'a planned select names its data');
+    if (by !== undefined && column !== undefined) return openConditional({ ...p, by, column }, op, env);
     const data = env.storage.data(digest);
     const elements = elementsOf(data);
     const sums = p.weights === undefined ? undefined : prefixSums(p.weights);
@@ -165,6 +193,58 @@ export const select = defineOperator({
     };
   },
 });
+
+function planConditional(p: Omit<z.infer<typeof params>, 'from'> & { readonly from: Conditional }, context: PlanContext): OpPlan[] {
+  const lists = planLists(p.from, context);
+  if (lists === undefined) return [];
+  const { by, column, values, data, element, least } = lists;
+  if (p.pick !== undefined && p.pick > least) {
+    context.problem('pick', `${p.pick} different elements can't be picked from ${least}`, { expected: `1 to ${least}` });
+    return [];
+  }
+  const type: FieldType = p.pick === undefined ? element : { array: element };
+  if (!planWrite(context, p.as, type)) return [];
+  return [
+    {
+      params: toJson({ as: p.as, pick: p.pick, by, column, values }),
+      reads: [rootOf(by)],
+      writes: [{ name: p.as, type }],
+      data,
+      random: p.random === 'vrf' ? 'vrf' : undefined,
+    },
+  ];
+}
+
+function openConditional(
+  p: z.infer<typeof planned> & { readonly by: string; readonly column: boolean },
+  op: OpSpec,
+  env: OpEnv,
+): RowExecutor {
+  const listOf = openLists(
+    { by: p.by, column: p.column, ...(p.values === undefined ? {} : { values: p.values }) },
+    op.data.map((digest) => env.storage.data(digest)),
+  );
+  return {
+    execute(input, out) {
+      const draws = env.drawsFor(input);
+      for (const row of input.rows) {
+        const list = listOf(input, row);
+        const candidate = input.candidate(row);
+        if ('unknown' in list) out.fail(row, 'KEY_UNKNOWN', `There is no list for '${list.unknown}'`);
+        else if (p.pick === undefined) out.setValue(p.as, row, list[draws.below(list.length, candidate, p.as)] ?? null);
+        else {
+          const chosen = lowestHashes(draws, candidate, p.as, list.length, p.pick);
+          out.setValue(
+            p.as,
+            row,
+            chosen.map((index) => list[index] ?? null),
+          );
+          out.charge(list.length);
+        }
+      }
+    },
+  };
+}
 
 function fits(
   pick: number | undefined,

@@ -150,7 +150,11 @@ describe('proofs that are not those of the run', () => {
     ['under a key of small order', 'its VRF key is refused', (entry) => forged(opened(entry), { key: `01${'00'.repeat(31)}` })],
     ['under another key', "which is no gateway's", (entry) => forged(opened(entry), { key: 'other' })],
     ['with another beta', 'its beta is not that of its VRF proof', (entry) => forged(opened(entry), { beta: 'ab'.repeat(64) })],
-    ['signed by another key', '0 of 1 trusted keys signed this envelope', (entry) => signAttestation(opened(entry), signerFromSeed(new Uint8Array(32).fill(9)))],
+    [
+      'signed by another key',
+      '0 of 1 trusted keys signed this envelope',
+      (entry) => signAttestation(opened(entry), signerFromSeed(new Uint8Array(32).fill(9))),
+    ],
   ];
   test.each(cases)('%s are refused by name, by verify and by replay', async (_what, why, forge) => {
     const edit = (entries: StoredEntry[]): StoredEntry[] =>

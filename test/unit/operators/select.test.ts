@@ -296,3 +296,26 @@ describe('random', () => {
     expect(planOver(find('random'), { as: 'r', ...params }, []).problems.join('; ')).toMatch(problem);
   });
 });
+
+describe('select where a field says which list', () => {
+  const params = { from: { by: 'kind', lists: { tea: 'teas', tool: 'tools', other: 'tools' } }, as: 'it' };
+  const data = { teas: ['sencha', 'assam'], tools: ['hammer', 'saw', 'file'] };
+
+  it('picks from that list alone, uniformly, and two values may name one list', async () => {
+    const kinds = Array.from({ length: 300 }, (_, n) => ({ kind: ['tea', 'tool', 'other'][n % 3] ?? '' }));
+    const outcomes = await runRows('select', params, kinds, data);
+    const given = outcomes.map((outcome, n) => [kinds[n]?.kind, 'row' in outcome ? outcome.row['it'] : null]);
+    for (const kind of ['tea', 'tool', 'other']) {
+      const list: readonly string[] = kind === 'tea' ? data.teas : data.tools;
+      const own = given.filter(([of]) => of === kind).map(([, it]) => it);
+      for (const element of list) expect(own.filter((it) => it === element).length).toBeGreaterThan(100 / list.length / 2);
+      expect(own.every((it) => list.includes(String(it)))).toBe(true);
+    }
+  });
+
+  it('fails a record whose value has no list, and several elements are different ones', async () => {
+    const [unknown, known] = await runRows('select', { ...params, pick: 2 }, [{ kind: 'Tea' }, { kind: 'tea' }], data);
+    expect(unknown).toEqual({ failed: 'KEY_UNKNOWN' });
+    expect(known).toMatchObject({ row: { kind: 'tea', it: expect.arrayContaining(['sencha', 'assam']) } });
+  });
+});
