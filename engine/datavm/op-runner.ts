@@ -6,6 +6,7 @@ import { invariant, messageOf, MizuError } from '../contract/errors.ts';
 import type { Answer, Question, StepUsage } from '../contract/inference.ts';
 import type { Executor, Operator } from '../contract/operator.ts';
 import type { OpSpec } from '../contract/program.ts';
+import { modelStep } from '../compile/token-budget.ts';
 import { SOURCE_FIELD } from '../compile/kernel-fields.ts';
 import type { Drop } from '../proof/effect.ts';
 import { hashEffect } from '../proof/effect.ts';
@@ -66,8 +67,11 @@ export async function runOp(op: LoadedOp, block: Block, ask: AskAll): Promise<Op
   block.visible = [...new Set(op.spec.reads.map(headOf))].filter((field) => block.has(field));
   try {
     if ('execute' in op.executor) op.executor.execute(block, recorder);
-    else if ('question' in op.executor) usage = await answerAll(op, op.executor, block, recorder, ask);
-    else throw new MizuError('INTERNAL', `step '${op.spec.id}' is keyed and can't run on a block`);
+    else if ('question' in op.executor) {
+      const taken = await answerAll(op, op.executor, block, recorder, ask);
+      // What hosted simulators are asked is no inference.
+      usage = modelStep(op.spec) === undefined ? undefined : taken;
+    } else throw new MizuError('INTERNAL', `step '${op.spec.id}' is keyed and can't run on a block`);
   } catch (error) {
     if (error instanceof MizuError) throw ofStep(error, op.spec.id);
     throw new MizuError('INTERNAL', `Step '${op.spec.id}' (${op.spec.op}) failed as a whole: ${messageOf(error)}`, {

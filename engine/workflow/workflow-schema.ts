@@ -181,6 +181,9 @@ const source = z
   })
   .describe('Where a topic that steps read lies: a deployment setting, not part of the program.');
 
+/** `$` begins the kernel's own names. */
+const MODEL_NAME = z.string().regex(/^[^$]/, 'a name that does not begin with $').max(128);
+
 export const stepShape = z.record(z.string(), z.json()).describe('One operator and its parameters.');
 
 /** The sections of a workflow file, in the order in which people write them. */
@@ -220,7 +223,7 @@ export const WORKFLOW_SECTIONS = {
     .record(z.string().regex(DATA_NAME_PATTERN, 'a name of letters, digits, _ and -, at most 64'), dataSource)
     .prefault({})
     .describe('Lists and maps by name.'),
-  models: z.record(z.string().min(1).max(128), modelSchema).prefault({}).describe('Models by the name that steps use.'),
+  models: z.record(MODEL_NAME, modelSchema).prefault({}).describe('Models by the name that steps use.'),
   sources: z
     .record(z.string().regex(TOPIC_PATTERN, 'a name of letters, digits, . _ and -'), source)
     .prefault({})
