@@ -59,6 +59,8 @@ function rejectedRows(rejected: Readonly<Record<string, number>>): [string, numb
 
 /** Counts by group as `a 3, b 2`; anything else as JSON. */
 function reportText(report: Json): string {
+  const known = coverageText(report) ?? distinctText(report);
+  if (known !== undefined) return known;
   if (typeof report === 'object' && report !== null && 'groups' in report) {
     const { groups } = report as { readonly groups: Json };
     if (typeof groups === 'object' && groups !== null && !Array.isArray(groups)) {
@@ -67,6 +69,29 @@ function reportText(report: Json): string {
     }
   }
   return shortened(JSON.stringify(report), REPORT_LIMIT);
+}
+
+/** Of the operator `coverage`; undefined for other reports. */
+function coverageText(report: Json): string | undefined {
+  const { elements, used, least, most, other } = numbersOf(report);
+  if (elements === undefined || used === undefined || least === undefined || most === undefined) return undefined;
+  const beside = other === undefined || other === 0 ? '' : `; ${grouped(other)} of other values`;
+  return `${grouped(used)} of ${grouped(elements)} used, each ${grouped(least)} to ${grouped(most)} times${beside}`;
+}
+
+/** Of the operator `distinct`; undefined for other reports. */
+function distinctText(report: Json): string | undefined {
+  if (typeof report !== 'object' || report === null || !('distinct1' in report)) return undefined;
+  const shares = Object.entries(report).flatMap(([name, figures]) => {
+    const { share } = numbersOf(figures as Json);
+    return share === undefined ? [] : [`${name.replace('distinct', 'distinct-')} ${share.toFixed(2)}`];
+  });
+  return shares.length === 0 ? 'no words' : shares.join(', ');
+}
+
+function numbersOf(report: Json): { readonly [name: string]: number | undefined } {
+  if (typeof report !== 'object' || report === null) return {};
+  return Object.fromEntries(Object.entries(report).filter((entry): entry is [string, number] => typeof entry[1] === 'number'));
 }
 
 function groupsText(entries: [string, number][]): string {

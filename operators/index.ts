@@ -1,7 +1,9 @@
 /** The door of the operators: every operator there is, in one explicit list, and the data engine that their examples use. */
 import type { DataEngine, Operator } from '#engine';
 import { count } from './aggregate/count.ts';
+import { coverage } from './aggregate/coverage.ts';
 import { dedup } from './aggregate/dedup.ts';
+import { distinct } from './aggregate/distinct.ts';
 import { sample } from './aggregate/sample.ts';
 import { summary } from './aggregate/summary.ts';
 import { clip } from './correct/clip.ts';
@@ -60,6 +62,8 @@ export const operators: readonly Operator[] = [
   dedup,
   count,
   summary,
+  coverage,
+  distinct,
   sample,
 ];
 

@@ -62,6 +62,21 @@ export function countWords(text: Uint8Array): number {
   return count;
 }
 
+/** The words themselves, as views. */
+export function words(text: Uint8Array): Uint8Array[] {
+  const found: Uint8Array[] = [];
+  let start = -1;
+  for (let i = 0; i < text.length; ) {
+    const space = whiteSpaceAt(text, i);
+    if (space > 0 && start >= 0) found.push(text.subarray(start, i));
+    if (space > 0) start = -1;
+    else if (start < 0) start = i;
+    i += Math.max(space, 1);
+  }
+  if (start >= 0) found.push(text.subarray(start));
+  return found;
+}
+
 /** LF-terminated lines, and a last one without LF if it is not empty. */
 export function countLines(text: Uint8Array): number {
   let count = 0;
