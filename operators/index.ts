@@ -5,6 +5,7 @@ import { coverage } from './aggregate/coverage.ts';
 import { dedup } from './aggregate/dedup.ts';
 import { distinct } from './aggregate/distinct.ts';
 import { sample } from './aggregate/sample.ts';
+import { quota } from './aggregate/quota.ts';
 import { summary } from './aggregate/summary.ts';
 import { clip } from './correct/clip.ts';
 import { extract } from './correct/extract.ts';
@@ -64,6 +65,7 @@ export const operators: readonly Operator[] = [
   summary,
   coverage,
   distinct,
+  quota,
   sample,
 ];
 

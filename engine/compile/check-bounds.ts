@@ -32,6 +32,15 @@ export function checkBounds(spec: WorkflowSpec, plan: PlanResult, locate: Locate
       }),
     );
   }
+  for (const { keyed, spec: op, path } of plan.ops) {
+    if (accept === undefined || keyed?.most === undefined || accept <= keyed.most) continue;
+    problems.push(
+      at('accept', `${accept} records can't be accepted: step '${op.id}' lets ${keyed.most} pass`, {
+        expected: `at most ${keyed.most}`,
+        hint: `lower accept, or raise the numbers at ${path}`,
+      }),
+    );
+  }
   if (records === 0)
     problems.push(at(plan.ops[0]?.path ?? 'generate', 'The source has no records', { hint: 'check the path and the format' }));
   // A source that could not be opened is no reason to call the stream endless.

@@ -31,7 +31,7 @@ export interface PlannedOp {
   readonly before: Schema;
   readonly after: Schema;
   /** For a keyed op. */
-  readonly keyed: { readonly scope: 'key' | 'global'; readonly by: readonly string[] } | undefined;
+  readonly keyed: { readonly scope: 'key' | 'global'; readonly by: readonly string[]; readonly most: number | undefined } | undefined;
   /** Path of the step's parameters in the document. */
   readonly path: string;
   /** The step's author could bound its state (P14). */
@@ -284,7 +284,11 @@ class StepPlanner {
     const keyed =
       executing.keyed === undefined
         ? undefined
-        : { scope: executing.keyed.scope, by: executing.keyed.by(plan.op === undefined ? params : plan.params) };
+        : {
+            scope: executing.keyed.scope,
+            by: executing.keyed.by(plan.op === undefined ? params : plan.params),
+            most: executing.keyed.most?.(plan.op === undefined ? params : plan.params),
+          };
     const canonical = plan.params;
     this.ops.push({
       spec: {
@@ -298,6 +302,7 @@ class StepPlanner {
         data: plan.data ?? [],
         onFail: becomes,
         storage: executing.kind === 'row' ? 'local' : 'global',
+        ...(executing.keyed?.drops === true ? { drops: true } : {}),
         ...(plan.random === undefined ? {} : { random: plan.random }),
       },
       gas: executing.gas,

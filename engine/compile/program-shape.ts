@@ -21,6 +21,7 @@ const OP = z.strictObject({
   data: z.array(digest),
   onFail: z.enum(['drop', 'flag', 'note']),
   storage: z.enum(['local', 'global']),
+  drops: z.literal(true).optional(),
   random: z.literal('vrf').optional(),
 });
 

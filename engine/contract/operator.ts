@@ -146,7 +146,14 @@ export interface Operator<Params = unknown> {
   /** Gas per live record, and per 64 bytes of the fields read. Whole numbers. */
   readonly gas: { readonly perRecord: number; readonly per64Bytes: number };
   /** For a keyed op: the fields its key is made of (empty: the whole record); `global` ops need all records in one place (P4). */
-  readonly keyed?: { readonly scope: 'key' | 'global'; by(params: Params): readonly string[] };
+  readonly keyed?: {
+    readonly scope: 'key' | 'global';
+    by(params: Params): readonly string[];
+    /** A global op that rejects records: the exact count stands behind it. */
+    readonly drops?: true;
+    /** The most records that it ever lets pass, where its parameters bound them. */
+    most?(params: Params): number | undefined;
+  };
   /** Words for the default step id: P6 says `as`, else operator and field. */
   defaultId(params: Params): string;
   /** Files beside the workflow that `plan` wants to read. */

@@ -42,6 +42,8 @@ export interface OpSpec {
   readonly data: readonly DigestHex[];
   readonly onFail: OnFail;
   readonly storage: StorageClass;
+  /** A keyed op of a last stage that rejects records, before the exact count; absent: it only looks at them. */
+  readonly drops?: true;
   /** Its draws come from the task's verifiable random numbers; absent: from the seed. */
   readonly random?: 'vrf';
 }

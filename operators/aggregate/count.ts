@@ -7,15 +7,11 @@
  * Delta: uvarint n ‖ n × (name as Avro string ‖ uvarint count), names in order of their UTF-8 bytes.
  * Snapshot: uvarint total ‖ uvarint other ‖ the groups, as a delta.
  */
-import type { Json, Value } from '#engine';
-import { ByteReader, ByteWriter, compareBytes, defineOperator, MizuError, utf8 } from '#engine';
+import type { Json } from '#engine';
+import { ByteReader, ByteWriter, defineOperator } from '#engine';
 import { z } from 'zod';
 import { existingField, newField, openParams, planField, readRowPath, rootOf, toJson } from '../fields.ts';
-
-/** Most groups that are counted by name; the records of further ones are counted together. */
-export const GROUPS_LIMIT = 10_000;
-/** Longest group name, UTF-16 units; longer values are cut here, so texts that begin alike share a group. */
-export const GROUP_NAME_LIMIT = 200;
+import { decodeCounts, encodeCounts, GROUPS_LIMIT, groupName, sortedGroups } from './group-counts.ts';
 
 const params = z.strictObject({
   by: existingField(
@@ -92,34 +88,8 @@ export const count = defineOperator({
       },
       report(): Json {
         if (groupOf === undefined) return { total };
-        return { total, groups: Object.fromEntries(sorted(groups)), other };
+        return { total, groups: Object.fromEntries(sortedGroups(groups)), other };
       },
     };
   },
 });
-
-function groupName(value: Value): string {
-  return String(value).slice(0, GROUP_NAME_LIMIT).toWellFormed();
-}
-
-function sorted(groups: ReadonlyMap<string, number>): readonly (readonly [string, number])[] {
-  const entries = [...groups].map(([name, n]) => ({ name, n, bytes: utf8(name) }));
-  return entries.sort((a, b) => compareBytes(a.bytes, b.bytes)).map(({ name, n }) => [name, n] as const);
-}
-
-function encodeCounts(counts: ReadonlyMap<string, number>): Uint8Array {
-  const writer = new ByteWriter();
-  writer.uvarint(counts.size);
-  for (const [name, n] of sorted(counts)) {
-    writer.string(name);
-    writer.uvarint(n);
-  }
-  return writer.take();
-}
-
-function* decodeCounts(delta: Uint8Array): Generator<readonly [string, number]> {
-  const reader = new ByteReader(delta);
-  const size = reader.uvarint();
-  for (let n = 0; n < size; n++) yield [reader.string(), reader.uvarint()];
-  if (!reader.done) throw new MizuError('BYTES_INVALID', `A count delta of ${delta.length} bytes has ${reader.remaining} left over`);
-}

@@ -51,6 +51,12 @@ export const distinct = defineOperator({
       input: [{ mail: { body: null } }, { mail: { body: 'a\u00a0b 😀' } }],
       output: [{ row: { mail: { body: null } } }, { row: { mail: { body: 'a\u00a0b 😀' } } }],
     },
+    {
+      title: 'texts in a script without spaces are one word each',
+      params: { field: 'body' },
+      input: [{ body: '\u4f60\u597d' }],
+      output: [{ row: { body: '\u4f60\u597d' } }],
+    },
   ],
   gas: { perRecord: 4, per64Bytes: 16 },
   keyed: { scope: 'global', by: () => [] },
