@@ -110,4 +110,3 @@ export type { Finding, FindingKind } from './verify/audit-findings.ts';
 export { tileFiles } from './verify/tile-store.ts';
 export { verifierKeyOf } from './verify/verifier-key.ts';
 export { acceptPlace } from './compile/accept-place.ts';
-export { modelSteps } from './compile/token-budget.ts';

@@ -201,7 +201,13 @@ class EndpointServer {
         return reply.code(status).header('content-type', type).header('cache-control', 'no-store').send(body);
       });
     }
-    void app.register(async (guarded) => this.guarded(guarded), { prefix: '/v1' });
+    app.register(
+      (guarded, _options, done) => {
+        this.guarded(guarded);
+        done();
+      },
+      { prefix: '/v1' },
+    );
   }
 
   /** What needs a token; it is looked at before a body is read. */
