@@ -4,7 +4,7 @@
  */
 import type { DeployedRun, Gateway, LocalStorage, Log, ModelAddress, OpenGateway, Program, Signer } from '#engine';
 import { asksModels, gatewayKeys, listRuns, RunTopics } from '#engine';
-import { openGateway, resolveModels } from '#connectors/inference';
+import { type GatewayCounts, type InferenceGateway, openGateway, resolveModels } from '#connectors/inference';
 import type { CompiledFile } from './compile-file.ts';
 
 export type Environment = (name: string) => string | undefined;
@@ -36,13 +36,26 @@ export function checkModelKeys(workflow: CompiledFile, env: Environment): void {
   resolveModels(modelsOf(workflow.program, workflow.deployment.models), env);
 }
 
+/** Of a run that is played in this process. */
+export interface RunGateway extends Gateway {
+  /** What was asked so far; undefined before the first question. */
+  readonly counts: GatewayCounts | undefined;
+}
+
 /** The gateway of a run that is played in this process. Undefined for a program that asks nobody. */
-export function runGateway(options: RunGatewayOptions): Gateway | undefined {
+export function runGateway(options: RunGatewayOptions): RunGateway | undefined {
   const { run, log, signer } = options;
   if (!asksModels(run.program)) return undefined;
-  let opened: Promise<Gateway> | undefined;
-  const open = async (): Promise<Gateway> => openRunGateway(options, await gatewayKeys(log, run.run, signer.publicKey));
+  let opened: Promise<InferenceGateway> | undefined;
+  let gateway: InferenceGateway | undefined;
+  const open = async (): Promise<InferenceGateway> => {
+    gateway = await openRunGateway(options, await gatewayKeys(log, run.run, signer.publicKey));
+    return gateway;
+  };
   return {
+    get counts() {
+      return gateway?.counts;
+    },
     async ask(question, signal) {
       opened ??= open();
       return (await opened).ask(question, signal);
@@ -60,7 +73,7 @@ export function gatewayOpener(options: GatewayRoleOptions): OpenGateway {
   return (run, { trustedKeys, signal }) => openRunGateway({ ...options, run, models: run.deployment.models, signal }, trustedKeys);
 }
 
-async function openRunGateway(options: RunGatewayOptions, trustedKeys: readonly Uint8Array[]): Promise<Gateway> {
+async function openRunGateway(options: RunGatewayOptions, trustedKeys: readonly Uint8Array[]): Promise<InferenceGateway> {
   const { run, log, signer } = options;
   const { name, generation } = run.run;
   const earlier = (await listRuns(log, name)).filter((other) => other.generation < generation).reverse();

@@ -1,4 +1,5 @@
 /** Compile → deploy → run to the end, on one machine: the composition that commands and tests use. */
+import type { GatewayCounts } from '#connectors/inference';
 import type { Log, Progress, RunName, RunSummary } from '#engine';
 import { deploy, NODE_LIMIT, readRun, runToEnd } from '#engine';
 import { checkSink } from './check-sink.ts';
@@ -29,6 +30,8 @@ export interface RunWorkflowOptions {
   /** The program is on the log, and work begins. */
   readonly onDeployed?: ((run: RunName) => void) | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
+  /** What models were asked by this process, once its work is done; not called if nothing was asked. */
+  readonly onAsked?: ((counts: GatewayCounts) => void) | undefined;
 }
 
 /** Goes on where an earlier run of the same program stopped. @throws what `deploy` and `runToEnd` throw. */
@@ -71,6 +74,7 @@ export async function runWorkflow(workflow: CompiledFile, options: RunWorkflowOp
       ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
     });
   } finally {
+    if (gateway?.counts !== undefined) options.onAsked?.(gateway.counts);
     await gateway?.close();
     await local.close();
   }

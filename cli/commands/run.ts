@@ -22,7 +22,7 @@ export async function run(context: Context, file: string, options: RunCommandOpt
   if (!timed.worked) context.progress.note(`${summary.name}/${summary.generation} was finished before; there was nothing left to do`);
   const short = fellShort(summary);
   if (short) context.progress.note(exhaustedText(summary, workflow.program.budget));
-  await context.out.text(summaryText(summary, timed.worked ? timed : undefined, (text) => context.out.style('bold', text)));
+  await context.out.text(summaryText(summary, timed.worked ? timed : undefined, (text) => context.out.style('bold', text), timed.paid));
   await context.out.text(nextCommands(context, summary));
   return { exitCode: short ? EXIT.failed : EXIT.done, result: summaryJson(summary, seconds) };
 }
@@ -39,6 +39,8 @@ export interface TimedRun {
   readonly before: number;
   /** False when the run was finished before. */
   readonly worked: boolean;
+  /** What this process paid models for; undefined where it asked nobody. */
+  readonly paid?: string | undefined;
 }
 
 export async function runWithProgress(
@@ -52,6 +54,7 @@ export async function runWithProgress(
   const elapsed = (): number => (performance.now() - started) / 1000;
   let deployed: RunName | undefined;
   let before: number | undefined;
+  let paid: string | undefined;
   try {
     const summary = await runWorkflow(workflow, {
       log,
@@ -66,6 +69,9 @@ export async function runWithProgress(
         progress.note(`${name.name}/${name.generation} on ${context.log}: program ${workflow.digest.slice(0, 12)}`);
         context.debug('deployed', { ...name, program: workflow.digest });
       },
+      onAsked: ({ tokens, calls, recorded }) => {
+        paid = `${grouped(tokens)} tokens in ${grouped(calls)} calls; ${grouped(recorded)} answers were recorded before`;
+      },
       onProgress: (state) => {
         context.debug('progress', { ...state });
         const start = before ?? state.totals.candidates;
@@ -73,7 +79,7 @@ export async function runWithProgress(
         progress.update(() => progressText(workflow, state, start, elapsed()));
       },
     });
-    return { summary, seconds: elapsed(), before: before ?? 0, worked: before !== undefined };
+    return { summary, seconds: elapsed(), before: before ?? 0, worked: before !== undefined, paid };
   } catch (error) {
     if (!context.interrupted || deployed === undefined) throw error;
     throw new MizuError('INTERRUPTED', `${deployed.name}/${deployed.generation} was stopped after ${secondsText(elapsed())}`, {

@@ -1,6 +1,6 @@
 /** Models behind OpenAI-compatible servers: the gateway that asks, signs, records and then answers. Its replay is `recordedGateway` of the engine. */
 export { type Endpoint, type EndpointEvent, endpointNames, type EndpointOptions, openEndpoint } from './endpoint.ts';
-export { type GatewayOptions, type InferenceGateway, openGateway } from './gateway.ts';
+export { type GatewayCounts, type GatewayOptions, type InferenceGateway, openGateway } from './gateway.ts';
 export type { CallResult, ServerCall, Transport } from './http-call.ts';
 export { ModelPace } from './model-pace.ts';
 export { resolveModels } from './model-server.ts';

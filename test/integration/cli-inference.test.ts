@@ -79,3 +79,12 @@ it('a preview asks for real and records nothing; a run asks, and its replay, pro
   expect(peer.calls).toHaveLength(8);
   for (const { stdout, stderr } of [preview, run, replay, verify, story]) expect(stdout + stderr).not.toContain(env.SMALL_KEY);
 });
+
+it('says what a run pays for, and what it takes from the record', async () => {
+  const log = join(dir, 'paid');
+  const first = await mizu(['run', file, '--log', log], { env });
+  expect(first.stdout).toMatch(/paid now +\d+ tokens in 6 calls; 0 answers were recorded before/);
+  const second = await mizu(['run', file, '--log', log, '--set', 'verify[0].length.words=[2,null]', '--new-generation'], { env });
+  expect(second.code, second.stderr).toBe(0);
+  expect(second.stdout).toMatch(/paid now +0 tokens in 0 calls; 6 answers were recorded before/);
+});
