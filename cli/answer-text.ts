@@ -1,4 +1,4 @@
-/** One question to a model and its signed answer, as `mizu show` tells them: who was asked what, what came back, and whose signature stands for it. */
+/** One question to a model and its signed answer, as `mizu show`, `preview` and `verify` tell them: who was asked what, what came back, and whose signature stands for it. */
 import type { Json, StoryAnswer } from '#engine';
 import { fromUtf8, parseStrictJson, toHex } from '#engine';
 import { oneLine, shortened } from './format.ts';
@@ -12,7 +12,14 @@ interface Said {
   readonly content: string;
 }
 
-export function answerLines({ draw, key, attestation, signedBy }: StoryAnswer, indent: string): string[] {
+export function answerLines(answer: StoryAnswer, indent: string): string[] {
+  const { key, signedBy } = answer;
+  const signed = `attestation ${toHex(key).slice(0, SHOWN_HEX)}…, by key ${toHex(signedBy).slice(0, SHOWN_HEX)}…`;
+  return [...saidLines(answer, indent), `${indent}  ${'signed'.padEnd(9)} ${signed}`];
+}
+
+/** What was asked and answered, without whose word stands for it. */
+export function saidLines({ draw, attestation }: Pick<StoryAnswer, 'draw' | 'attestation'>, indent: string): string[] {
   const { model, usage, outcome, finishReason } = attestation;
   const asked = model.asked === model.name ? '' : ` (asked as ${model.asked})`;
   const answered = model.answered === undefined || model.answered === model.asked ? '' : `, answered as ${model.answered}`;
@@ -23,16 +30,17 @@ export function answerLines({ draw, key, attestation, signedBy }: StoryAnswer, i
     `${indent}draw ${draw}: ${model.name}${asked}${answered}; ${tokens}${finishReason === undefined ? '' : `; finished by ${finishReason}`}`,
     ...messagesOf(attestation.request).map(({ role, content }) => line(role, content)),
     line('answer', failed === '' ? answerOf(attestation.response) : failed),
-    `${indent}  ${'signed'.padEnd(9)} attestation ${toHex(key).slice(0, SHOWN_HEX)}…, by key ${toHex(signedBy).slice(0, SHOWN_HEX)}…`,
   ];
 }
 
-export function answerJson({ draw, key, attestation, signedBy }: StoryAnswer): Json {
+export function answerJson(answer: StoryAnswer): Json {
+  return { ...saidJson(answer), attestation: toHex(answer.key), signedBy: toHex(answer.signedBy) };
+}
+
+export function saidJson({ draw, attestation }: Pick<StoryAnswer, 'draw' | 'attestation'>): { readonly [key: string]: Json } {
   const { model, usage, outcome, finishReason, status } = attestation;
   return {
     draw,
-    attestation: toHex(key),
-    signedBy: toHex(signedBy),
     model: { name: model.name, asked: model.asked, answered: model.answered ?? null },
     messages: messagesOf(attestation.request).map(({ role, content }) => ({ role, content })),
     answer: outcome.kind === 'answer' ? answerOf(attestation.response) : null,

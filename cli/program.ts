@@ -2,6 +2,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { TaskRange } from '#engine';
 import type { Action } from './command-line.ts';
+import type { VerifyOptions } from './commands/verify.ts';
 import type { CommonOptions } from './context.ts';
 import { addLifecycleCommands } from './lifecycle-commands.ts';
 import { addNetworkCommands } from './network-commands.ts';
@@ -111,10 +112,12 @@ function addRunCommands(program: Command, run: RunAction): void {
 
 function addProofCommands(program: Command, run: RunAction): void {
   program.commandsGroup('Check it:');
-  common(program.command('verify').argument('<name>', 'a run, or a file that ends with .tlog-proof'))
-    .description('Check signatures, tree, inclusion and counts of a run; or check a proof file, offline')
+  common(program.command('verify').argument('<name>', 'a run, or a file that ends with .tlog-proof or .json'))
+    .description('Check signatures, tree, inclusion and counts of a run; or, offline, a proof file, or the attestation of an answer')
     .option('--verifier-key <vkey>', 'key that must have signed (default: the one in the log or in the proof, which is shown)')
-    .action((name: string, options: CommonOptions & { verifierKey?: string }) =>
+    .option('--key <hex>', 'for an attestation: public key of the gateway (default: the one that it names, which is shown)')
+    .option('--response <file>', 'for an attestation: the answer as it was received, which must be the one that was signed')
+    .action((name: string, options: CommonOptions & VerifyOptions) =>
       run(options, async (context) => (await import('./commands/verify.ts')).verify(context, name, options)),
     );
   runCommand(program.command('audit'))

@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { asksModels, type Gateway, type LocalStorage } from '#engine';
+import { type Answer, answerTo, asksModels, type LocalStorage, type Question, type StoryAnswer } from '#engine';
 import { openEmbeddedLog } from '#connectors/embedded';
 import { openGateway } from '#connectors/inference';
 import type { CompiledFile } from './compile-file.ts';
@@ -14,13 +14,19 @@ import { type Environment, modelsOf } from './run-gateway.ts';
 
 const TOPIC = 'preview.attestations';
 
+export interface PreviewGateway {
+  /** The answer, and what a preview shows of it. Throws as a gateway does. */
+  ask(question: Question, signal: AbortSignal): Promise<{ readonly answer: Answer; readonly evidence: StoryAnswer }>;
+  close(): Promise<void>;
+}
+
 /** Undefined for a program that asks nobody. @throws USAGE naming the variables of keys that are missing. */
 export async function previewGateway(
   workflow: CompiledFile,
   local: LocalStorage,
   env: Environment,
   signal: AbortSignal,
-): Promise<Gateway | undefined> {
+): Promise<PreviewGateway | undefined> {
   const models = modelsOf(workflow.program, workflow.deployment.models);
   if (!asksModels(workflow.program)) return undefined;
   const directory = mkdtempSync(join(tmpdir(), 'mizu-preview-'));
@@ -34,7 +40,11 @@ export async function previewGateway(
     const signer = openSigner(log);
     const gateway = await openGateway({ log, title: 'preview/1', topic: TOPIC, network: log.network, models, signer, local, env, signal });
     return {
-      ask: (question, asked) => gateway.ask(question, asked),
+      async ask(question, asked) {
+        const { attestation, key } = await gateway.answerFor(question, asked);
+        const evidence = { draw: question.draw, key, attestation, signedBy: signer.publicKey };
+        return { answer: answerTo(attestation, log.network, question), evidence };
+      },
       async close() {
         await gateway.close();
         await close();

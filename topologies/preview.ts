@@ -6,7 +6,6 @@ import type {
   Answer,
   Drop,
   Frame,
-  Gateway,
   Json,
   Measured,
   OpenExternal,
@@ -14,12 +13,13 @@ import type {
   Question,
   Row,
   Schema,
+  StoryAnswer,
   TaskObserver,
   TaskOutput,
 } from '#engine';
 import { ByteReader, decodeFrame, globalStorage, invariant, StepMachine, TaskMachine, topicSource, valueCodec } from '#engine';
 import type { CompiledFile } from './compile-file.ts';
-import { previewGateway } from './preview-gateway.ts';
+import { type PreviewGateway, previewGateway } from './preview-gateway.ts';
 import { registry } from './registry.ts';
 import { sampleTopic } from './sample-topic.ts';
 import type { Environment } from './run-gateway.ts';
@@ -38,6 +38,8 @@ export interface PreviewStep {
   readonly message?: string;
   /** For a duplicate: the candidate that won. */
   readonly winner?: number;
+  /** What it asked of models, and what came back, in order of draws. */
+  readonly answers: readonly StoryAnswer[];
 }
 
 export interface PreviewRecord {
@@ -70,14 +72,14 @@ export async function previewWorkflow(workflow: CompiledFile, count: number, opt
   const shown = records?.length ?? Math.min(count, program.budget.candidates ?? count);
   const local = temporaryStorage();
   const { env, signal } = options;
-  let gateway: Gateway | undefined;
+  let gateway: PreviewGateway | undefined;
   try {
     gateway = await previewGateway(workflow, local, env, signal);
     const context = { program, registry, storage: globalStorage([...data.values()]), local, expectedRecords: shown };
     const notes = new Notes(shown);
     const machine = await TaskMachine.open(context, digest);
     const task = { k: 0, first: 0, count: shown, poison: [], ...(records === undefined ? {} : { records, ranges: [] }) };
-    const output = await machine.execute(task, (questions) => askAll(gateway, questions, signal), notes.observer);
+    const output = await machine.execute(task, (questions) => askAll(gateway, questions, notes, signal), notes.observer);
     return await finish(context, digest, output, notes);
   } finally {
     await gateway?.close();
@@ -104,9 +106,20 @@ async function firstRecords(
   return records;
 }
 
-function askAll(gateway: Gateway | undefined, questions: readonly Question[], signal: AbortSignal): Promise<readonly Answer[]> {
+function askAll(
+  gateway: PreviewGateway | undefined,
+  questions: readonly Question[],
+  notes: Notes,
+  signal: AbortSignal,
+): Promise<readonly Answer[]> {
   invariant(gateway !== undefined, 'a program that asks has models');
-  return Promise.all(questions.map((question) => gateway.ask(question, signal)));
+  return Promise.all(
+    questions.map(async (question) => {
+      const { answer, evidence } = await gateway.ask(question, signal);
+      notes.answered(evidence);
+      return answer;
+    }),
+  );
 }
 
 /** The keyed stages, each partition once, as step 0. */
@@ -139,6 +152,8 @@ async function finish(context: Parameters<typeof TaskMachine.open>[0], digest: s
 class Notes {
   readonly records: PreviewRecord[];
   private readonly before: Map<string, string>[];
+  /** Of the op at work. */
+  private answers: StoryAnswer[] = [];
 
   constructor(count: number) {
     this.records = Array.from({ length: count }, (_, candidate) => ({ candidate, steps: [], outcome: 'failed', row: undefined }));
@@ -166,10 +181,21 @@ class Notes {
         op: op.spec.op,
         verdict: flagged ? 'flagged' : changed ? 'changed' : 'kept',
         fields,
+        answers: this.answersTo(op.spec.id, block.candidate(row)),
       });
     }
     for (const drop of result.drops) this.note(drop, op.spec.op);
+    this.answers = [];
   };
+
+  answered(answer: StoryAnswer): void {
+    this.answers.push(answer);
+  }
+
+  private answersTo(step: string, candidate: number): StoryAnswer[] {
+    const own = this.answers.filter(({ attestation }) => attestation.step === step && attestation.candidate === candidate);
+    return own.sort((a, b) => a.draw - b.draw);
+  }
 
   /** A drop as the publishing stage reports it; those of the source stage were noted when they happened. */
   drop(program: Program, drop: Drop): void {
@@ -192,6 +218,7 @@ class Notes {
       op,
       verdict: drop.kind,
       fields: {},
+      answers: this.answersTo(drop.step, drop.i),
       ...(drop.rule === '' ? {} : { rule: drop.rule }),
       ...(drop.measured === undefined ? {} : { measured: drop.measured }),
       ...(drop.limit === undefined ? {} : { limit: drop.limit }),

@@ -2,6 +2,7 @@
 import type { Json } from '#engine';
 import type { Preview, PreviewRecord, PreviewStep } from '#topologies';
 import { compileFile, openExternal, previewWorkflow } from '#topologies';
+import { saidJson, saidLines } from '../answer-text.ts';
 import type { Context, Outcome } from '../context.ts';
 import { grouped } from '../format.ts';
 import type { SetOptions } from '../program.ts';
@@ -34,6 +35,8 @@ function recordText(context: Context, record: PreviewRecord): string {
     const head = `  ${step.step}${step.step === step.op ? '' : ` (${step.op})`}`;
     lines.push(`${head}: ${out.style(colourOf(step), step.verdict)}${whyText(step)}`);
     lines.push(...rowLines(step.fields, '      '));
+    // Who signed is not shown: the key of a preview is gone with it.
+    for (const answer of step.answers) lines.push(...saidLines(answer, '      '));
   }
   if (record.row !== undefined) lines.push('  published as', ...rowLines(record.row, '      '));
   return `${lines.join('\n')}\n`;
@@ -58,7 +61,13 @@ function recordJson(record: PreviewRecord): Json {
   return {
     candidate: record.candidate,
     outcome: record.outcome,
-    steps: record.steps.map((step): Json => ({ ...step, fields: plainRow(step.fields) })),
+    steps: record.steps.map(
+      ({ answers, ...step }): Json => ({
+        ...step,
+        fields: plainRow(step.fields),
+        ...(answers.length === 0 ? {} : { answers: answers.map(saidJson) }),
+      }),
+    ),
     row: record.row === undefined ? null : plain(record.row),
   };
 }

@@ -1,26 +1,40 @@
-/** `mizu verify`: a run on a log, or one proof file without any log. */
-import { readFile } from 'node:fs/promises';
+/** `mizu verify`: a run on a log, or one proof or attestation file without any log. */
 import type { Json, ProofReport, VerifyReport } from '#engine';
 import { MizuError, parseTlogProof, verifierKeyOf, verifyProof, verifyRun } from '#engine';
-import { fileProblem, openExternal, openLog } from '#topologies';
+import { openExternal, openLog } from '#topologies';
 import type { Context, Outcome } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { columns, grouped } from '../format.ts';
 import { extentText } from '../range-text.ts';
 import { findRun } from '../run-name.ts';
 import { plainRow, rowLines } from '../show-value.ts';
+import { readEvidence, verifyAttestation } from '../verify-attestation.ts';
 import { whyText } from '../why-text.ts';
 
 export const PROOF_ENDING = '.tlog-proof';
-/** Largest proof file that is read; proofs have a few kilobytes beside the record. */
-const PROOF_LIMIT_BYTES = 64 * 1024 * 1024;
+export const ATTESTATION_ENDING = '.json';
 
 export interface VerifyOptions {
   readonly verifierKey?: string;
+  readonly key?: string;
+  readonly response?: string;
 }
 
-export function verify(context: Context, name: string, options: VerifyOptions): Promise<Outcome> {
+/** @throws USAGE for an option that has no meaning for what is checked. */
+export async function verify(context: Context, name: string, options: VerifyOptions): Promise<Outcome> {
+  const { verifierKey, key, response } = options;
+  if (name.endsWith(ATTESTATION_ENDING)) {
+    if (verifierKey !== undefined) throw wrongOption('--verifier-key', 'checkpoints of runs', 'Give the key of the gateway: --key HEX');
+    return verifyAttestation(context, name, { key, response });
+  }
+  if (key !== undefined) throw wrongOption('--key', 'attestations', 'Give the key of the run: --verifier-key NAME+ID+BASE64');
+  if (response !== undefined)
+    throw wrongOption('--response', 'attestations', `Give the attestation as a file that ends with ${ATTESTATION_ENDING}`);
   return name.endsWith(PROOF_ENDING) ? verifyFile(context, name, options) : verifyName(context, name, options);
+}
+
+function wrongOption(option: string, of: string, hint: string): MizuError {
+  return new MizuError('USAGE', `${option} is for ${of}, and no such thing is checked here`, { component: option, hint });
 }
 
 async function verifyName(context: Context, name: string, options: VerifyOptions): Promise<Outcome> {
@@ -74,7 +88,7 @@ function reportText({ out }: Context, title: string, report: VerifyReport): stri
 }
 
 async function verifyFile(context: Context, file: string, options: VerifyOptions): Promise<Outcome> {
-  const text = await readProof(file);
+  const text = Buffer.from(await readEvidence(file)).toString('utf8');
   const key = options.verifierKey ?? (await keyFromLog(context, text));
   const report = verifyProof(text, key);
   const { out } = context;
@@ -135,20 +149,4 @@ async function keyFromLog(context: Context, proof: string): Promise<string> {
       hint: 'Give the key that you trust: --verifier-key NAME+ID+BASE64. The run printed it, and the README.md of its export names it.',
     });
   }
-}
-
-async function readProof(file: string): Promise<string> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(file);
-  } catch (error) {
-    throw fileProblem(file, error);
-  }
-  if (bytes.length > PROOF_LIMIT_BYTES)
-    throw new MizuError(
-      'INPUT_INVALID',
-      `${file} has ${grouped(bytes.length)} bytes; no proof is larger than ${grouped(PROOF_LIMIT_BYTES)}`,
-      { component: file },
-    );
-  return Buffer.from(bytes).toString('utf8');
 }

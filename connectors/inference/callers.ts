@@ -1,6 +1,6 @@
 /**
  * Who asks, and how much. A caller is known by its bearer token (RFC 6750), compared in constant time with those of all callers. State, owned by this
- * object: what each caller has on its way, its requests of the last minute and its tokens of the last day; it is counted since the process began.
+ * object: what each caller has on its way, its requests of the last minute, and its tokens of the last day, which it is told (see caller-usage.ts).
  */
 import { timingSafeEqual } from 'node:crypto';
 import { type CallerConfig, MizuError, sha256, utf8 } from '#engine';
@@ -20,7 +20,7 @@ export interface PutOff {
 
 /** What a caller does now; `end` is called once. */
 export interface Admission {
-  end(tokens: number): void;
+  end(): void;
 }
 
 interface Known extends Caller {
@@ -87,13 +87,28 @@ export class Callers {
     known.allowance--;
     let ended = false;
     return {
-      end: (tokens) => {
+      end: () => {
         if (ended) return;
         ended = true;
         known.running--;
-        if (tokens > 0) this.count(known, tokens);
       },
     };
+  }
+
+  /** Counts tokens of a new answer; gives the hour that they count in, and undefined where nothing is counted: no tokens, or no limit of them. */
+  use(name: string, tokens: number): number | undefined {
+    const known = this.known.find((one) => one.name === name);
+    if (known?.config.tokensPerDay === undefined || tokens === 0) return undefined;
+    const hour = Math.floor(this.now() / HOUR_MS);
+    this.remember(name, hour, tokens);
+    return hour;
+  }
+
+  /** Counts tokens of an hour; those of who is no caller any more, or that are a day old, are left out. */
+  remember(name: string, hour: number, tokens: number): void {
+    const known = this.known.find((one) => one.name === name);
+    if (known === undefined || hour <= Math.floor(this.now() / HOUR_MS) - TOKEN_WINDOW_HOURS) return;
+    known.tokens.set(hour, (known.tokens.get(hour) ?? 0) + tokens);
   }
 
   private refusal(known: Known): PutOff | undefined {
@@ -123,10 +138,5 @@ export class Callers {
       message: `'${known.name}' used ${used} of its ${tokensPerDay} tokens of 24 hours`,
       retryAfterSeconds,
     };
-  }
-
-  private count(known: Known, tokens: number): void {
-    const hour = Math.floor(this.now() / HOUR_MS);
-    known.tokens.set(hour, (known.tokens.get(hour) ?? 0) + tokens);
   }
 }

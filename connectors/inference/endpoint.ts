@@ -18,6 +18,7 @@ import {
   type Signer,
   toHex,
 } from '#engine';
+import { rememberUsage, usageEntry } from './caller-usage.ts';
 import { Callers } from './callers.ts';
 import { bodyOf, failureOf, type HttpFailure, RequestError } from './endpoint-errors.ts';
 import { callerOf, EndpointKeys, type HttpQuestion, readHttpQuestion } from './endpoint-question.ts';
@@ -75,8 +76,9 @@ export interface Endpoint {
 }
 
 /** Topics and writer of an endpoint, by its name. */
-export function endpointNames(name: string): { readonly title: string; readonly attestations: string; readonly keys: string } {
-  return { title: `gateway/${name}`, attestations: `gateway.${name}.attestations`, keys: `gateway.${name}.keys` };
+export function endpointNames(name: string): Readonly<Record<'title' | 'attestations' | 'keys' | 'usage', string>> {
+  const topics = `gateway.${name}`;
+  return { title: `gateway/${name}`, attestations: `${topics}.attestations`, keys: `${topics}.keys`, usage: `${topics}.usage` };
 }
 
 /** Fences the endpoint of this name before, and listens. @throws USAGE for missing keys or tokens, or an address that can't be listened on; what the log throws. */
@@ -84,8 +86,8 @@ export async function openEndpoint(options: EndpointOptions): Promise<Endpoint> 
   const { config, log, signer, local, env, onEvent } = options;
   const timing = options.timing ?? SYSTEM_TIMING;
   const callers = new Callers(config.callers, options.tokens, () => timing.now());
-  const { title, attestations, keys: keysTopic } = endpointNames(config.name);
-  for (const name of [attestations, keysTopic]) await log.createTopic({ name, partitions: 1, cleanup: 'keep' });
+  const { title, attestations, keys: keysTopic, usage } = endpointNames(config.name);
+  for (const name of [attestations, keysTopic, usage]) await log.createTopic({ name, partitions: 1, cleanup: 'keep' });
   let keys: EndpointKeys | undefined;
   const gateway = await openGateway({
     log,
@@ -97,12 +99,16 @@ export async function openEndpoint(options: EndpointOptions): Promise<Endpoint> 
     local,
     env,
     timing,
-    alongside: (key) => keys?.entryFor(key) ?? [],
+    alongside: (key, { step }, attestation) => [
+      ...(keys?.entryFor(key) ?? []),
+      ...usageEntry(usage, callers, callerOf(step), attestation.usage?.totalTokens ?? 0),
+    ],
     onCall: (model, end) => onEvent({ type: 'call', model, end }),
     onBroken: (error) => onEvent({ type: 'broken', error }),
   });
   try {
-    // After the fence: nobody adds to it any more but this process.
+    // After the fence: nobody adds to them any more but this process.
+    await rememberUsage(log, usage, callers);
     keys = new EndpointKeys(keysTopic, await AttestationTable.open({ log, topics: [keysTopic], local }));
     // Loaded when it is wanted: whoever asks models loads this connector.
     const { fastify } = await import('fastify');
@@ -260,7 +266,7 @@ class EndpointServer {
     try {
       await this.answerAdmitted(asked, reply, told);
     } finally {
-      admission.end(told.tokens);
+      admission.end();
     }
   }
 

@@ -60,7 +60,7 @@ export interface GatewayOptions {
   /** How servers are called; default: HTTP. */
   readonly transport?: Transport;
   /** What else is committed with the answer to a question, all or nothing. */
-  readonly alongside?: (key: Uint8Array, question: Question) => readonly Append[];
+  readonly alongside?: (key: Uint8Array, question: Question, attestation: Attestation) => readonly Append[];
   /** Told of every call's end. */
   readonly onCall?: (model: string, end: CallEnd['kind']) => void;
   /** Told once why nothing more can be recorded, when another gateway took over. */
@@ -221,20 +221,20 @@ class EmbeddedGateway implements InferenceGateway {
     if (found !== undefined) {
       const attestation = openAttestation(found.envelope, this.trusted);
       answerTo(attestation, network, question);
-      if (own === undefined) await this.record(key, question, found.envelope);
+      if (own === undefined) await this.record(key, question, attestation, found.envelope);
       this.counted.recorded++;
       return { attestation, key, before: true };
     }
     const isRandom = question.model === VRF_MODEL;
     const attestation = isRandom ? attestRandom(network, question, signer) : await this.call(key, question, unwanted, sink);
-    await this.record(key, question, signAttestation(attestation, signer));
+    await this.record(key, question, attestation, signAttestation(attestation, signer));
     this.counted.tokens += attestation.usage?.totalTokens ?? 0;
     return { attestation, key, before: false };
   }
 
   /** Resolves when the envelope is committed, visible, and read back into the table. */
-  private async record(key: Uint8Array, question: Question, envelope: Uint8Array): Promise<void> {
-    const more = this.options.alongside?.(key, question) ?? [];
+  private async record(key: Uint8Array, question: Question, attestation: Attestation, envelope: Uint8Array): Promise<void> {
+    const more = this.options.alongside?.(key, question, attestation) ?? [];
     try {
       await this.committer.commit([{ topic: this.options.topic, partition: 0, key, value: envelope }, ...more]);
     } catch (error) {

@@ -30,6 +30,8 @@ export interface Envelope {
   readonly payloadType: string;
   readonly payload: Uint8Array;
   readonly signatures: readonly Uint8Array[];
+  /** What each signature says of its key; empty where it says nothing. A hint, no evidence. */
+  readonly keyids: readonly string[];
 }
 
 function malformed(why: string, cause?: unknown): MizuError {
@@ -62,10 +64,12 @@ export function parseEnvelope(source: string | Uint8Array): Envelope {
   if (typeof payloadType !== 'string') throw malformed("'payloadType' must be text");
   if (!Array.isArray(signatures) || signatures.length === 0) throw malformed("'signatures' must be a list of one or more");
   if (signatures.length > SIGNATURES_LIMIT) throw malformed(`it has more than ${SIGNATURES_LIMIT} signatures`);
+  const each = signatures.map((one: Json) => objectOf(one, 'a signature'));
   return {
     payloadType,
     payload: base64Of(envelope.payload, 'payload'),
-    signatures: signatures.map((one: Json) => base64Of(objectOf(one, 'a signature').sig, 'sig')),
+    signatures: each.map(({ sig }) => base64Of(sig, 'sig')),
+    keyids: each.map(({ keyid }) => (typeof keyid === 'string' ? keyid : '')),
   };
 }
 

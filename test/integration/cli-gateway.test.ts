@@ -12,6 +12,7 @@ import { good, type ModelPeer, openModelPeer } from '../support/model-peer.ts';
 import { scratchFolder } from '../support/scratch.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
+const MIZU = `'${process.execPath}' '${join(ROOT, 'cli/main.ts')}' `;
 const DIR = scratchFolder();
 const ENV = { SMALL_KEY: 'sk-canary-of-the-model-5d2c', ALICE_TOKEN: 'canary-token-of-alice-77aa31', MIZU_INDEX_MEMORY: '16MB' };
 /** Far beyond what it takes. */
@@ -218,13 +219,17 @@ describe('its document', () => {
     writeFileSync(`${dir}-document.yaml`, config.replaceAll('http://127.0.0.1:8080/v1', peer.url));
     const gateway = await startGateway(['--config', `${dir}-document.yaml`]);
     const commands = blocks('sh curl');
-    expect(commands.length).toBeGreaterThanOrEqual(4);
+    expect(commands).toHaveLength(5);
     const outputs: string[] = [];
-    for (const command of commands) outputs.push(await shell(command.replaceAll('http://127.0.0.1:8090', gateway.address)));
+    for (const command of commands)
+      outputs.push(await shell(command.replaceAll('http://127.0.0.1:8090', gateway.address).replace(/^mizu /m, MIZU)));
     expect(outputs[0]).toContain('"id":"small"');
     expect(outputs[1]).toMatch(/mizu-attestation: [0-9a-f]{64}[\s\S]*Answer 1 to/i);
     expect(outputs[2]).toContain('"payloadType":"application/vnd.in-toto+json"');
-    expect(outputs[3]).toContain('[DONE]');
+    expect(outputs[3]).toMatch(
+      /attestation\.json verifies: an answer of model 'small' for 'alice\/ticket-1'[\s\S]*answer\.json is the answer that was signed/,
+    );
+    expect(outputs[4]).toContain('[DONE]');
   });
 });
 

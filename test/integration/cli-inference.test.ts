@@ -44,6 +44,7 @@ it('a preview asks for real and records nothing; a run asks, and its replay, pro
   const preview = await mizu(['preview', file, '-n', '2', '--json'], { env });
   expect(lastObject(preview)).toMatchObject({ ok: true, records: [{ outcome: 'published' }, { outcome: 'published' }] });
   expect(peer.calls).toHaveLength(2);
+  expect(JSON.stringify(lastObject(preview))).toMatch(/"answers":\[\{"draw":0,.*"answer":"Answer [12] to: Complain about/);
   const run = await mizu(['run', file, '--log', join(dir, 'log'), '--json', '--verbose'], { env });
   expect(run.code, run.stderr).toBe(0);
   expect(lastObject(run)).toMatchObject({ accepted: 6 });

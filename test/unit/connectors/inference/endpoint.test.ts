@@ -1,8 +1,9 @@
 /** The gateway as an ordinary model server: one question one answer, streams, who may ask and how much, and what goes wrong behind it (laws 2, 7, 10). */
+import { request as httpRequest } from 'node:http';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { canonicalBytes, openAttestation, toHex } from '#engine';
-import { readAll } from '../../../support/log-tools.ts';
+import { canonicalBytes, openAttestation, toHex, utf8 } from '#engine';
+import { commitVisibly, readAll, rejection } from '../../../support/log-tools.ts';
 import { type Behaviour, chunkOf, completion, DONE, good, raw, status, streamed, streamEnd } from '../../../support/model-peer.ts';
 import { ask, chat, type EndpointBench, get, NAMES, openEndpointBench, request, TOKENS } from './endpoint-bench.ts';
 import { KEY, OTHER_SIGNER, SIGNER } from './gateway-bench.ts';
@@ -236,6 +237,52 @@ describe('who may ask, and how much', () => {
     expect([late.status, late.json, late.headers.get('retry-after')]).toMatchObject([429, { error: { code: 'too_many_requests' } }, '30']);
     bench.pass(30_000);
     expect((await ask(slow.address)).status).toBe(200);
+  });
+
+  test('tokens of a day outlive the process; joined requests count once, and the answer of a caller that left counts, too', async () => {
+    bench.config = { ...bench.config, callers: { alice: { tokenEnv: 'T', calls: 8, perMinute: 100, tokensPerDay: 40 } } };
+    const first = await bench.endpoint();
+    const shared = held();
+    const joined = [ask(first.address, { key: 'a' }), ask(first.address, { key: 'a' })];
+    await shared.arrived;
+    await expect.poll(() => first.gateway.counts.joined).toBe(1);
+    shared.finish();
+    for (const answer of await Promise.all(joined)) expect(answer.status).toBe(200);
+    const abandoned = held();
+    const leaving = httpRequest(`${first.address}/v1/chat/completions`, {
+      method: 'POST',
+      agent: false,
+      headers: { authorization: `Bearer ${TOKENS.alice}`, 'content-type': 'application/json', 'idempotency-key': 'b' },
+    });
+    leaving.on('error', () => undefined).end(JSON.stringify(chat()));
+    await abandoned.arrived;
+    leaving.destroy();
+    abandoned.finish();
+    await expect.poll(async () => (await recorded()).length).toBe(2);
+    // 36 tokens were used, 40 are allowed.
+    const second = await bench.endpoint();
+    expect((await ask(second.address)).status).toBe(200);
+    expect((await ask(second.address)).status).toBe(429);
+    const third = await bench.endpoint();
+    const spent = await ask(third.address);
+    expect(spent).toMatchObject({
+      status: 429,
+      json: { error: { code: 'too_many_tokens', message: expect.stringContaining('used 54 of its 40') } },
+    });
+    bench.pass(24 * 3_600_000);
+    expect((await ask((await bench.endpoint()).address)).status).toBe(200);
+  });
+
+  test('what a caller without such a limit uses is written nowhere, and an entry of the count that no gateway wrote is named', async () => {
+    expect((await ask(address)).status).toBe(200);
+    expect(await readAll(bench.log, NAMES.usage, 0)).toEqual([]);
+    const writer = await bench.log.openWriter('somebody');
+    await commitVisibly(writer, [{ topic: NAMES.usage, partition: 0, key: utf8('alice'), value: utf8('{"tokens":1}') }]);
+    await writer.close();
+    expect(await rejection(bench.endpoint())).toMatchObject({
+      code: 'LOG_CORRUPT',
+      message: `Entry 0 of topic '${NAMES.usage}' is '{"tokens":1}', expected {caller, hour, tokens}`,
+    });
   });
 
   test.each([
