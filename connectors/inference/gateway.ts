@@ -19,6 +19,7 @@ import {
   type Log,
   MizuError,
   type ModelAddress,
+  type Offset,
   openAttestation,
   parseStrictJson,
   type Question,
@@ -29,7 +30,7 @@ import {
   VRF_MODEL,
 } from '#engine';
 import { Flight, interrupted } from './flight.ts';
-import { callServer, type Transport } from './http-call.ts';
+import { type HttpTransport, httpTransport, type Transport } from './http-call.ts';
 import { DEFAULT_LIMITS, type GatewayLimits } from './limits.ts';
 import { type CallEnd, ModelPace, type PaceState } from './model-pace.ts';
 import { type ModelServer, resolveModels } from './model-server.ts';
@@ -130,6 +131,7 @@ class EmbeddedGateway implements InferenceGateway {
   private readonly limits: GatewayLimits;
   private readonly timing: Timing;
   private readonly trusted: readonly Uint8Array[];
+  private readonly http: HttpTransport;
   readonly paces: ReadonlyMap<string, ModelPace>;
   private readonly flights = new Map<string, Flight<RecordedAnswer>>();
   private readonly closing = new AbortController();
@@ -152,6 +154,7 @@ class EmbeddedGateway implements InferenceGateway {
     this.shared = shared;
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.timing = options.timing ?? SYSTEM_TIMING;
+    this.http = httpTransport(options.env);
     this.trusted = [options.signer.publicKey, ...(options.trustedKeys ?? [])];
     this.ended = options.signal === undefined ? this.closing.signal : AbortSignal.any([options.signal, this.closing.signal]);
     this.paces = new Map([...servers.values()].map((server) => [server.name, this.paceOf(server)]));
@@ -232,11 +235,12 @@ class EmbeddedGateway implements InferenceGateway {
     return { attestation, key, before: false };
   }
 
-  /** Resolves when the envelope is committed, visible, and read back into the table. */
+  /** Resolves when the envelope is committed, visible, and in the table. */
   private async record(key: Uint8Array, question: Question, attestation: Attestation, envelope: Uint8Array): Promise<void> {
     const more = this.options.alongside?.(key, question, attestation) ?? [];
+    let at: Offset | undefined;
     try {
-      await this.committer.commit([{ topic: this.options.topic, partition: 0, key, value: envelope }, ...more]);
+      [at] = await this.committer.commit([{ topic: this.options.topic, partition: 0, key, value: envelope }, ...more]);
     } catch (error) {
       if (error instanceof MizuError && WRITER_ENDS.includes(error.code)) {
         if (this.broken === undefined) this.options.onBroken?.(error);
@@ -244,7 +248,7 @@ class EmbeddedGateway implements InferenceGateway {
       }
       throw error;
     }
-    await this.own.catchUp();
+    if (at !== undefined) await this.own.learn({ offset: at, key, value: envelope, headers: {} });
   }
 
   private async call(key: Uint8Array, question: Question, unwanted: AbortSignal, sink: StreamSink | undefined): Promise<Attestation> {
@@ -264,7 +268,7 @@ class EmbeddedGateway implements InferenceGateway {
         idempotencyKey: toHex(key),
         limits,
         pace,
-        transport: this.options.transport ?? callServer,
+        transport: this.options.transport ?? this.http.call,
         timing,
         signal,
         unwanted,
@@ -293,6 +297,7 @@ class EmbeddedGateway implements InferenceGateway {
   async close(): Promise<void> {
     this.closing.abort(interrupted());
     await Promise.allSettled([...this.flights.values()].map((flight) => flight.answer));
+    await this.http.close();
     await this.committer.close();
     this.own.close();
     this.shared?.close();

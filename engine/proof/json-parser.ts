@@ -20,6 +20,8 @@ export function parseStrictJson(text: string | Uint8Array): Json {
 
 /** RFC 8259 section 7: everything but quote, backslash and control characters. */
 const PLAIN_TEXT = /(?:[ !]|[#-[]|[\]-\uffff])*/y;
+/** What ends a run of PLAIN_TEXT, but for the quote. */
+const NOT_PLAIN = /[^ -[\]-\uffff]/;
 const NUMBER = /-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?/y;
 const ESCAPES: Readonly<Record<string, string>> = { '"': '"', '\\': '\\', '/': '/', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' };
 
@@ -144,6 +146,8 @@ class JsonParser {
   }
 
   private string(): string {
+    const plain = this.plainString();
+    if (plain !== undefined) return plain;
     const start = this.at;
     this.at++;
     let out = '';
@@ -163,6 +167,16 @@ class JsonParser {
       throw this.error('the text holds a lone surrogate');
     }
     return out;
+  }
+
+  /** A text that holds nothing to be unescaped or refused, as nearly all are: found by its end. */
+  private plainString(): string | undefined {
+    const end = this.text.indexOf('"', this.at + 1);
+    if (end < 0) return undefined;
+    const text = this.text.slice(this.at + 1, end);
+    if (NOT_PLAIN.test(text) || !text.isWellFormed()) return undefined;
+    this.at = end + 1;
+    return text;
   }
 
   private escape(): string {

@@ -9,6 +9,7 @@ import { offset } from '../contract/ids.ts';
 import type { Log, LogEntry } from '../contract/log.ts';
 import type { KeyIndex, LocalStorage } from '../contract/storage.ts';
 import { DIGEST_BYTES } from '../proof/sha256.ts';
+import { EntryWindow } from './entry-window.ts';
 
 /** Answers that the filter before the index is sized for; more are still exact, and cost more look-ups. */
 const EXPECTED_ANSWERS = 100_000;
@@ -30,16 +31,20 @@ export class AttestationTable {
   private readonly topics: readonly string[];
   private readonly index: KeyIndex;
   private readonly next: Offset[];
+  private readonly windows: readonly EntryWindow[];
   private listener: ((entry: LogEntry) => void) | undefined;
   /** Readings run one after the other. */
   private reading: Promise<void> = Promise.resolve();
   private queued: Promise<void> | undefined;
+  /** Begun or to begin. */
+  private readings = 0;
 
   private constructor(source: AttestationTopics, index: KeyIndex) {
     this.log = source.log;
     this.topics = source.topics;
     this.index = index;
     this.next = source.topics.map(() => offset(0));
+    this.windows = source.topics.map((topic) => new EntryWindow(source.log, topic));
   }
 
   /** Reads back everything that is committed. */
@@ -71,13 +76,29 @@ export class AttestationTable {
 
   /** Reads on to the present end of every topic. Whoever asks while another reading has not begun shares that one. */
   catchUp(): Promise<void> {
-    this.queued ??= this.reading.then(() => {
-      this.queued = undefined;
-      return this.readOn();
-    });
+    if (this.queued === undefined) {
+      this.readings++;
+      this.queued = this.reading
+        .then(() => {
+          this.queued = undefined;
+          return this.readOn();
+        })
+        .finally(() => this.readings--);
+    }
     const done = this.queued;
     this.reading = done.catch(() => undefined);
     return done;
+  }
+
+  /**
+   * What this process has just committed to the first topic. It is taken as it is where nothing stands between it and what was read, else read back
+   * with the rest.
+   */
+  async learn(entry: LogEntry): Promise<void> {
+    if (entry.offset < (this.next[0] ?? 0)) return;
+    if (this.readings > 0 || entry.offset !== this.next[0]) return this.catchUp();
+    this.add(0, this.topics[0] ?? '', [entry]);
+    this.next[0] = offset(entry.offset + 1);
   }
 
   private async readOn(): Promise<void> {
@@ -117,10 +138,8 @@ export class AttestationTable {
     const place = this.index.get(key);
     if (place === undefined) return undefined;
     const topic = this.topics[place.i] ?? '';
-    const { entries } = await this.log.read(topic, 0, offset(place.k), { maxEntries: 1 });
-    const [entry] = entries;
-    if (entry === undefined || entry.offset !== place.k)
-      throw new MizuError('LOG_CORRUPT', `Entry ${place.k} of topic '${topic}' was there and is gone`);
+    const entry = await this.windows[place.i]?.at(place.k);
+    if (entry === undefined) throw new MizuError('LOG_CORRUPT', `Entry ${place.k} of topic '${topic}' was there and is gone`);
     return { topic, envelope: entry.value };
   }
 
