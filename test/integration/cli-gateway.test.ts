@@ -2,12 +2,13 @@
  * `mizu gateway` as a process of its own (laws 2, 7, 10): an ordinary model server for any program and for a run, killed and started again without paying twice;
  * and its document, whose walk is walked.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { mizu } from '../support/cli.ts';
 import { writeAsking } from '../support/asking-workflow.ts';
+import { askGateway, type GatewayProcess, startGatewayProcess } from '../support/gateway-process.ts';
 import { good, type ModelPeer, openModelPeer } from '../support/model-peer.ts';
 import { scratchFolder } from '../support/scratch.ts';
 
@@ -19,16 +20,9 @@ const ENV = { SMALL_KEY: 'sk-canary-of-the-model-5d2c', ALICE_TOKEN: 'canary-tok
 const LIMIT_MS = 120_000;
 
 let peer: ModelPeer;
-let started: Running[] = [];
+let started: GatewayProcess[] = [];
 let place = 0;
 let dir: string;
-
-interface Running {
-  readonly process: ChildProcess;
-  readonly address: string;
-  readonly ended: Promise<number | null>;
-  readonly said: () => string;
-}
 
 beforeEach(async () => {
   peer = await openModelPeer();
@@ -55,40 +49,13 @@ ${more}`,
   return file;
 }
 
-/** Starts it, and waits until it says where it answers. */
-function startGateway(args: readonly string[] = []): Promise<Running> {
-  const child = spawn(
-    process.execPath,
-    ['cli/main.ts', 'gateway', '--config', configure(), '--port', '0', '--log', dir, '--id', 'g', ...args],
-    {
-      cwd: ROOT,
-      env: { ...process.env, ...ENV },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  );
-  let text = '';
-  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
-  return new Promise((resolve, reject) => {
-    const hear = (part: Buffer): void => {
-      text += part.toString();
-      const address = /Callers are answered at (http:\/\/[^/\s]+)/.exec(text)?.[1];
-      if (address === undefined) return;
-      const running = { process: child, address, ended, said: () => text };
-      started.push(running);
-      resolve(running);
-    };
-    child.stderr.on('data', hear);
-    child.stdout.on('data', hear);
-    void ended.then((code) => reject(new RangeError(`it ended with ${code}: ${text}`)));
-  });
+async function startGateway(args: readonly string[] = []): Promise<GatewayProcess> {
+  const running = await startGatewayProcess(['--config', configure(), '--log', dir, '--id', 'g', ...args], ENV);
+  started.push(running);
+  return running;
 }
 
-const ask = (address: string, key: string): Promise<Response> =>
-  fetch(`${address}/v1/chat/completions`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${ENV.ALICE_TOKEN}`, 'content-type': 'application/json', 'idempotency-key': key },
-    body: JSON.stringify({ model: 'small', messages: [{ role: 'user', content: `Complain about ${key}.` }] }),
-  });
+const ask = (address: string, key: string): Promise<Response> => askGateway(address, ENV.ALICE_TOKEN, key);
 
 describe('a gateway as a process', () => {
   it('answers from what it recorded after kill -9, and ends cleanly when it is told to', { timeout: LIMIT_MS }, async () => {
