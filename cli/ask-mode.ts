@@ -1,13 +1,12 @@
 /** What `pause`, `resume` and `stop` have in common: a signed request, and what the orchestrator made of it. */
 import type { ModeAnswer, OperatedRun, RunMode } from '#engine';
 import { ANSWER_MS, askMode } from '#engine';
-import { openLog, openSigner } from '#topologies';
+import { findRun, openLog, openSigner } from '#topologies';
 import type { Context, Outcome } from './context.ts';
 import { EXIT } from './exit-codes.ts';
 import { secondsText } from './format.ts';
 import { operatorName } from './operator.ts';
 import { ownCommand } from './own-command.ts';
-import { findRun } from './run-name.ts';
 
 export interface KeyOption {
   readonly key?: string;

@@ -13,6 +13,7 @@ export type Action = (context: Context) => Promise<Outcome>;
 /** @param args without the names of node and of the script. */
 export async function runCommandLine(args: readonly string[]): Promise<ExitCode> {
   let exitCode: ExitCode = EXIT.done;
+  process.stdout.on('error', endQuietly);
   const program = buildProgram(async (options, action) => {
     exitCode = await runAction(options, action);
   });
@@ -28,6 +29,11 @@ export async function runCommandLine(args: readonly string[]): Promise<ExitCode>
     }
     return EXIT.wrongInput;
   }
+}
+
+/** Help goes out by no `Output`: whoever stops reading it (`mizu --help | head`) ends it. */
+function endQuietly(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
 }
 
 async function runAction(options: CommonOptions, action: Action): Promise<ExitCode> {

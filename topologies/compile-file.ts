@@ -1,7 +1,7 @@
 /** From a workflow file to a program and everything that a run of it needs. */
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { Compiled, RecordStream } from '#engine';
+import type { Compiled, CompileInput, RecordStream, WorkflowDocument } from '#engine';
 import { compileWorkflow, MizuError } from '#engine';
 import { fileProblem, FileHost, type Variables } from './host.ts';
 import { registry } from './registry.ts';
@@ -16,10 +16,27 @@ export interface CompiledFile extends Compiled {
 /** @param sets `path=value` overrides. @param env for who asks a schema registry. @throws WORKFLOW_INVALID with every problem; NOT_FOUND, FILE_UNREADABLE for the file itself. */
 export async function compileFile(file: string, sets: readonly string[] = [], env: Variables = {}): Promise<CompiledFile> {
   const text = await readWorkflow(file);
-  const host = new FileHost(dirname(file), env);
-  const compiled = await compileWorkflow({ text, file, sets }, host, registry);
+  return compileWith({ text, file, sets }, new FileHost(dirname(file), env));
+}
+
+export interface DocumentPlace {
+  /** As problems name the workflow, in the place of a file. */
+  readonly name: string;
+  /** Folder where relative paths start. */
+  readonly baseDir: string;
+  readonly sets: readonly string[];
+  readonly env: Variables;
+}
+
+/** As `compileFile`, for a workflow that a program built. */
+export function compileDocument(spec: WorkflowDocument, { name, baseDir, sets, env }: DocumentPlace): Promise<CompiledFile> {
+  return compileWith({ spec, file: name, sets }, new FileHost(baseDir, env));
+}
+
+async function compileWith(input: CompileInput, host: FileHost): Promise<CompiledFile> {
+  const compiled = await compileWorkflow(input, host, registry);
   const { sourceRequest } = compiled;
-  return { ...compiled, file, source: async () => (sourceRequest === undefined ? undefined : host.source(sourceRequest)) };
+  return { ...compiled, file: input.file, source: async () => (sourceRequest === undefined ? undefined : host.source(sourceRequest)) };
 }
 
 async function readWorkflow(file: string): Promise<string> {

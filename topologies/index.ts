@@ -1,7 +1,9 @@
 /** The door of the topologies: what commands and tests use to put programs on a log and take results from it. */
-export { compileFile, type CompiledFile } from './compile-file.ts';
+export { compileDocument, compileFile, type CompiledFile } from './compile-file.ts';
 export { checkSink } from './check-sink.ts';
 export { openExternal } from './open-external.ts';
+export { defaultWorkers } from './default-workers.ts';
+export { findRun } from './find-run.ts';
 export { DEFAULT_LOG, openLog, openSigner } from './open-log.ts';
 export { fileProblem } from './host.ts';
 export { registry } from './registry.ts';

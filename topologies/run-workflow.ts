@@ -10,8 +10,8 @@ import { registry } from './registry.ts';
 import { checkTopic } from './sample-topic.ts';
 import { checkModelKeys, type Environment, runGateway } from './run-gateway.ts';
 
-/** Entry of worker threads. */
-export const WORKER_URL = new URL('./worker.ts', import.meta.url);
+/** Entry of worker threads: the source in a checkout, what it was compiled to in a package. */
+export const WORKER_URL = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
 
 export interface RunWorkflowOptions {
   /** Writable; stays open. */

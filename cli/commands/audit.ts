@@ -2,11 +2,10 @@
 import { tmpdir } from 'node:os';
 import type { AuditReport, DeployedRun, Finding, Json } from '#engine';
 import { auditRun } from '#engine';
-import { openExternal, openLog } from '#topologies';
+import { findRun, openExternal, openLog } from '#topologies';
 import type { Context, Outcome } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { columns, grouped } from '../format.ts';
-import { findRun } from '../run-name.ts';
 
 export interface AuditCommandOptions {
   readonly source?: boolean;

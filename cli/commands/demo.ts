@@ -5,6 +5,7 @@ import type { RunSummary } from '#engine';
 import { MizuError, parseRecordId, proveRecord, readRun, replayRun, verifyProof, verifyRun } from '#engine';
 import {
   compileFile,
+  defaultWorkers,
   exportRun,
   FALLING_STACKS,
   openLog,
@@ -20,7 +21,7 @@ import { grouped, secondsText } from '../format.ts';
 import { ownCommand } from '../own-command.ts';
 import { fellShort, summaryText } from '../run-summary.ts';
 import { exportText } from './export.ts';
-import { defaultWorkers, runWithProgress, summaryJson } from './run.ts';
+import { runWithProgress, summaryJson } from './run.ts';
 
 const OUT = 'out';
 /** Tasks executed again: enough to see it, few enough for a minute. */

@@ -2,12 +2,11 @@
 import type { DeployedRun, Json, Log } from '#engine';
 import { MizuError } from '#engine';
 import type { ExportedRun } from '#topologies';
-import { EXPORT_FORMATS, type ExportFormat, exportRun, exportTlog, openLog, openSigner } from '#topologies';
+import { type ExportFormat, EXPORT_FORMATS, exportRun, exportTlog, findRun, openLog, openSigner } from '#topologies';
 import type { Context, Outcome } from '../context.ts';
 import { bytesText, columns, grouped } from '../format.ts';
 import type { ExportCommandOptions } from '../program.ts';
 import { rangeText } from '../range-text.ts';
-import { findRun } from '../run-name.ts';
 
 export async function exportData(context: Context, name: string, options: ExportCommandOptions): Promise<Outcome> {
   const formats = parseFormats(options.format);

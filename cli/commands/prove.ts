@@ -1,9 +1,8 @@
 /** `mizu prove RECORD`: a portable proof that anyone can check offline. */
 import { parseRecordId, proveRecord } from '#engine';
-import { openLog, writeFileWhole } from '#topologies';
+import { findRun, openLog, writeFileWhole } from '#topologies';
 import type { Context, Outcome } from '../context.ts';
 import { ownCommand } from '../own-command.ts';
-import { findRun } from '../run-name.ts';
 import { PROOF_ENDING } from './verify.ts';
 
 export async function prove(context: Context, record: string, options: { readonly out?: string }): Promise<Outcome> {

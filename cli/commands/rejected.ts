@@ -1,10 +1,9 @@
 /** `mizu rejected NAME`: every rejected record with step, rule, measured value and limit, and every duplicate with its winner (law 5). */
 import type { DropView, Json, Log } from '#engine';
 import { listDrops } from '#engine';
-import { openLog } from '#topologies';
+import { findRun, openLog } from '#topologies';
 import type { Context, Outcome } from '../context.ts';
 import { grouped, shortened } from '../format.ts';
-import { findRun } from '../run-name.ts';
 import { plain, showValue } from '../show-value.ts';
 import { whyText } from '../why-text.ts';
 

@@ -1,13 +1,11 @@
 /** `mizu replay NAME`: executes the run again from its log alone and compares every leaf and record. */
 import type { Json, Mismatch, ReplayReport, TaskRange } from '#engine';
 import { replayRun } from '#engine';
-import { openExternal, openLog, recordedAnswers, registry, temporaryStorage, WORKER_URL } from '#topologies';
+import { defaultWorkers, findRun, openExternal, openLog, recordedAnswers, registry, temporaryStorage, WORKER_URL } from '#topologies';
 import type { Context, Outcome } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { grouped, secondsText } from '../format.ts';
 import { extentText } from '../range-text.ts';
-import { findRun } from '../run-name.ts';
-import { defaultWorkers } from './run.ts';
 
 export async function replay(
   context: Context,

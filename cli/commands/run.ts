@@ -1,9 +1,8 @@
 /** `mizu run FILE`: deploys a workflow and runs it to its end, with progress and a summary. */
-import { availableParallelism } from 'node:os';
 import type { Json, Progress, RunName, RunSummary } from '#engine';
 import { fileSource, inferenceEstimate, inferenceTotals, MizuError } from '#engine';
 import type { CompiledFile } from '#topologies';
-import { compileFile, openLog, runWorkflow } from '#topologies';
+import { compileFile, defaultWorkers, openLog, runWorkflow } from '#topologies';
 import type { Context, Outcome } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { grouped, secondsText } from '../format.ts';
@@ -11,9 +10,6 @@ import { estimateText, takenText } from '../inference-text.ts';
 import { ownCommand } from '../own-command.ts';
 import type { RunCommandOptions } from '../program.ts';
 import { exhaustedText, fellShort, summaryText } from '../run-summary.ts';
-
-/** More threads than this seldom help on one machine. */
-const WORKERS_LIMIT = 64;
 
 export async function run(context: Context, file: string, options: RunCommandOptions): Promise<Outcome> {
   const workflow = await compileFile(file, options.set, process.env);
@@ -90,10 +86,6 @@ export async function runWithProgress(
     progress.clear();
     await log.close();
   }
-}
-
-export function defaultWorkers(): number {
-  return Math.min(availableParallelism(), WORKERS_LIMIT);
 }
 
 function progressText(

@@ -2,10 +2,9 @@
 import type { Json, Story, StoryStep } from '#engine';
 import { parseRecordId, recordStory } from '#engine';
 import { answerJson, answerLines } from '../answer-text.ts';
-import { openExternal, openLog, recordedAnswers, registry, temporaryStorage } from '#topologies';
+import { findRun, openExternal, openLog, recordedAnswers, registry, temporaryStorage } from '#topologies';
 import type { Context, Outcome } from '../context.ts';
 import { ownCommand } from '../own-command.ts';
-import { findRun } from '../run-name.ts';
 import { plainRow, rowLines } from '../show-value.ts';
 import { whyText } from '../why-text.ts';
 

@@ -1,11 +1,10 @@
 /** `mizu status NAME`: where a run stands, or what it came to; `--watch` follows it, `--explain` recomputes who was given a task. */
 import type { DeployedRun, Json, Log, RunStatus } from '#engine';
 import { explainStep, explainTask, explanationText, leaseText, MizuError, readStatus, RunWatch } from '#engine';
-import { openExternal, openLog } from '#topologies';
+import { findRun, openExternal, openLog } from '#topologies';
 import type { Context, Outcome } from '../context.ts';
 import { bytesText } from '../format.ts';
 import { LiveScreen } from '../live-screen.ts';
-import { findRun } from '../run-name.ts';
 import { summaryText } from '../run-summary.ts';
 import { doubtLines, standing, statusLine } from '../status-text.ts';
 

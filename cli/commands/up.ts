@@ -2,12 +2,11 @@
 import { hostname } from 'node:os';
 import type { Log, Role, ServeEvent } from '#engine';
 import { byteCount, messageOf, MizuError, ROLES } from '#engine';
-import { openLog, serveNetwork } from '#topologies';
+import { defaultWorkers, openLog, serveNetwork } from '#topologies';
 import type { Context, Outcome } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { UpCommandOptions } from '../network-commands.ts';
 import { startWatching, type Watching } from '../watching.ts';
-import { defaultWorkers } from './run.ts';
 
 /** The newest of these are in the result. */
 const TROUBLES_SHOWN = 10;

@@ -1,12 +1,11 @@
 /** `mizu verify`: a run on a log, or one proof or attestation file without any log. */
 import type { Json, ProofReport, VerifyReport } from '#engine';
 import { MizuError, parseTlogProof, verifierKeyOf, verifyProof, verifyRun } from '#engine';
-import { openExternal, openLog } from '#topologies';
+import { findRun, openExternal, openLog } from '#topologies';
 import type { Context, Outcome } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { columns, grouped } from '../format.ts';
 import { extentText } from '../range-text.ts';
-import { findRun } from '../run-name.ts';
 import { plainRow, rowLines } from '../show-value.ts';
 import { readEvidence, verifyAttestation } from '../verify-attestation.ts';
 import { whyText } from '../why-text.ts';

@@ -7,7 +7,10 @@
  * For a rate p, m/n = −ln p / (ln 2)² and k = (m/n)·ln 2.
  */
 import { invariant } from '#engine';
-import { BloomFilter, Hashing } from 'bloom-filters';
+// CommonJS, whose names Node 22 does not see.
+import bloomFilters from 'bloom-filters';
+
+const { BloomFilter, Hashing } = bloomFilters;
 
 export const KEY_BYTES = 32;
 
@@ -49,7 +52,7 @@ const byte = (bytes: Uint8Array, at: number): number => bytes[at] ?? 0;
 export class KeyBloom {
   /** Keys it was sized for; beyond them the rate rises. */
   readonly capacity: number;
-  readonly #filter: BloomFilter;
+  readonly #filter: InstanceType<typeof BloomFilter>;
 
   constructor(expectedKeys: number) {
     const most = Math.floor((BLOOM_LIMIT_BYTES * 8) / bitsPerKey(BLOOM_TARGET_RATE));

@@ -4,11 +4,13 @@
  * buffers of 300 KB beside a heap of 30 MB make it do so 34 times, freed never.)
  */
 
-/** Smaller ones may be views of the pool that Node cuts small buffers from, and are not worth it. */
+/** Smaller ones are not worth it. */
 const LEAST_BYTES = 64 * 1024;
+/** Of the pool that Node cuts small buffers from: larger than `Buffer.poolSize` says since Node 26, and never to be freed. */
+const POOL_BYTES = Buffer.allocUnsafe(1).buffer.byteLength;
 
 /** The caller owns the whole buffer behind these bytes, and nobody looks at any part of it again: every view of it is empty from now on. */
 export function freeBytes(bytes: Uint8Array | undefined): void {
   const buffer = bytes?.buffer;
-  if (buffer instanceof ArrayBuffer && buffer.byteLength > Math.max(LEAST_BYTES, Buffer.poolSize)) buffer.transfer(0);
+  if (buffer instanceof ArrayBuffer && buffer.byteLength > Math.max(LEAST_BYTES, POOL_BYTES)) buffer.transfer(0);
 }

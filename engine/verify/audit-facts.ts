@@ -4,7 +4,7 @@
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite';
+import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite';
 
 /** Pages of the file that are kept in memory, KiB: the bound of what an audit holds beside one chunk of a topic and one value. */
 const CACHE_KIB = 32 * 1024;
@@ -64,7 +64,9 @@ export class AuditFacts {
   /** @param parent folder in which the temporary one is made. */
   constructor(parent: string) {
     this.folder = mkdtempSync(join(parent, 'mizu-audit-'));
-    this.db = new DatabaseSync(join(this.folder, 'facts.db'));
+    // Loaded here, since whoever imports the engine seldom audits, and Node 22 warns of it in every thread.
+    const sqlite = process.getBuiltinModule('node:sqlite');
+    this.db = new sqlite.DatabaseSync(join(this.folder, 'facts.db'));
     this.db.exec(`PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -${CACHE_KIB}; PRAGMA temp_store = FILE`);
     for (const [name, columns] of Object.entries(TABLES)) this.db.exec(`CREATE TABLE ${name} (${columns})`);
     this.db.exec('BEGIN');

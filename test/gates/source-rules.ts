@@ -22,7 +22,7 @@ export interface SourceReport {
 /** No source file may be longer. */
 export const MAX_FILE_LINES = 400;
 
-export const ROOMS = ['engine', 'operators', 'connectors', 'topologies', 'cli', 'test'] as const;
+export const ROOMS = ['engine', 'operators', 'connectors', 'topologies', 'cli', 'package', 'test'] as const;
 
 /** Inside engine/ a folder may import itself and the folders before it. `ledger` stands beside `dispatch`. */
 export const ENGINE_ORDER: readonly string[] = ['contract', 'proof', 'workflow', 'compile', 'datavm', 'dispatch', 'runtime', 'verify'];
