@@ -1,5 +1,6 @@
 /** The commands that make this machine part of a network: the roles, as processes. */
 import type { Command } from 'commander';
+import type { DoctorOptions } from './commands/doctor.ts';
 import type { SimulatorCommandOptions } from './commands/simulator.ts';
 import type { CommonOptions } from './context.ts';
 import type { RunAction } from './program.ts';
@@ -76,6 +77,14 @@ export function addNetworkCommands(program: Command, run: RunAction, tools: Comm
     .option('--token-env <variable>', 'environment variable that holds the token which callers must show')
     .action((options: CommonOptions & SimulatorCommandOptions) =>
       run(options, async (context) => (await import('./commands/simulator.ts')).simulator(context, options)),
+    );
+  tools
+    .common(program.command('doctor').description('Say, signed, whether this machine computes what every other does and may be a node'))
+    .option('--vectors <file>', 'determinism vectors to run (default: those that come with Mizu)')
+    .option('--key <file>', 'key that signs the result (default: LOG/keys/signer.pem, made on first use)')
+    .option('--out <file>', 'file for the signed result', 'mizu-doctor.json')
+    .action((options: CommonOptions & DoctorOptions) =>
+      run(options, async (context) => (await import('./commands/doctor.ts')).doctor(context, options)),
     );
   for (const [role, description] of Object.entries(ROLE_COMMANDS)) {
     roleCommand(role, description).action((options: CommonOptions & Omit<UpCommandOptions, 'roles'>) =>

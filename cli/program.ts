@@ -113,7 +113,9 @@ function addRunCommands(program: Command, run: RunAction): void {
 function addProofCommands(program: Command, run: RunAction): void {
   program.commandsGroup('Check it:');
   common(program.command('verify').argument('<name>', 'a run, or a file that ends with .tlog-proof or .json'))
-    .description('Check signatures, tree, inclusion and counts of a run; or, offline, a proof file, or the attestation of an answer')
+    .description(
+      'Check signatures, tree, inclusion and counts of a run; or, offline, a proof file, the attestation of an answer, or what a doctor signed',
+    )
     .option('--verifier-key <vkey>', 'key that must have signed (default: the one in the log or in the proof, which is shown)')
     .option('--key <hex>', 'for an attestation: public key of the gateway (default: the one that it names, which is shown)')
     .option('--response <file>', 'for an attestation: the answer as it was received, which must be the one that was signed')

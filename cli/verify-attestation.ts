@@ -6,6 +6,7 @@ import { fileProblem } from '#topologies';
 import { saidJson, saidLines } from './answer-text.ts';
 import type { Context, Outcome } from './context.ts';
 import { columns, grouped, oneLine } from './format.ts';
+import { publicKey } from './public-key.ts';
 
 /** Largest file that is read; proofs and attestations have a few kilobytes beside what they speak of. */
 const EVIDENCE_LIMIT_BYTES = 64 * 1024 * 1024;
@@ -20,14 +21,8 @@ export interface AttestationOptions {
 /** @throws PROOF_INVALID, naming what does not hold; KEY_INVALID; FILE_UNREADABLE, INPUT_INVALID. */
 export async function verifyAttestation(context: Context, file: string, options: AttestationOptions): Promise<Outcome> {
   const envelope = await readEvidence(file);
-  const key = options.key ?? keyNamedBy(envelope);
-  if (!/^[0-9a-f]{64}$/.test(key)) {
-    throw new MizuError('KEY_INVALID', `'${oneLine(key.slice(0, 80))}' is no public key, expected 64 hexadecimal digits`, {
-      component: '--key',
-      hint: 'A gateway tells its key at GET /v1/key.',
-    });
-  }
-  const attestation = openAttestation(envelope, [Buffer.from(key, 'hex')]);
+  const { hex: key, bytes } = publicKey(options.key ?? keyNamedBy(envelope));
+  const attestation = openAttestation(envelope, [bytes]);
   if (options.response !== undefined) compareResponse(attestation, await readEvidence(options.response), options.response);
   const id = toHex(attestationKey(attestation.network, attestation));
   const { out } = context;

@@ -67,6 +67,7 @@ export * from './workflow/workflow-schema.ts';
 export { parseYaml } from './workflow/yaml-document.ts';
 export * from './compile/compile-host.ts';
 export * from './compile/compile-workflow.ts';
+export { engineDrift } from './compile/engine-check.ts';
 export { lookUpField } from './compile/field-type.ts';
 export * from './compile/op-digest.ts';
 export * from './compile/program-digest.ts';

@@ -43,8 +43,13 @@ export async function openLog(address: string, options: OpenLogOptions): Promise
 
 /** Where this machine keeps what belongs to a log and does not stand in it: keys, local storage. A folder of the log itself, if it has one. */
 export function homeOf(log: Log): string {
-  if (!log.address.startsWith(KAFKA_SCHEME)) return log.address;
-  return join(fromEnvironment('MIZU_HOME') ?? join(homedir(), '.mizu'), log.network);
+  return homeOfAddress(log.address, log.network);
+}
+
+/** The same for a log that is not opened. */
+export function homeOfAddress(address: string, network: string = address.split('/').at(-1) ?? ''): string {
+  if (!address.startsWith(KAFKA_SCHEME)) return address;
+  return join(fromEnvironment('MIZU_HOME') ?? join(homedir(), '.mizu'), network);
 }
 
 /** Local storage of the processes that work on a log. */

@@ -1,13 +1,14 @@
 /** `mizu verify`: a run on a log, or one proof or attestation file without any log. */
 import type { Json, ProofReport, VerifyReport } from '#engine';
 import { MizuError, parseTlogProof, verifierKeyOf, verifyProof, verifyRun } from '#engine';
-import { findRun, openExternal, openLog } from '#topologies';
+import { findRun, isDoctorStatement, openExternal, openLog } from '#topologies';
 import type { Context, Outcome } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { columns, grouped } from '../format.ts';
 import { extentText } from '../range-text.ts';
 import { plainRow, rowLines } from '../show-value.ts';
 import { readEvidence, verifyAttestation } from '../verify-attestation.ts';
+import { verifyDoctorFile } from '../verify-doctor.ts';
 import { whyText } from '../why-text.ts';
 
 export const PROOF_ENDING = '.tlog-proof';
@@ -24,6 +25,8 @@ export async function verify(context: Context, name: string, options: VerifyOpti
   const { verifierKey, key, response } = options;
   if (name.endsWith(ATTESTATION_ENDING)) {
     if (verifierKey !== undefined) throw wrongOption('--verifier-key', 'checkpoints of runs', 'Give the key of the gateway: --key HEX');
+    const envelope = await readEvidence(name);
+    if (isDoctorStatement(envelope)) return verifyDoctorFile(context, name, envelope, key);
     return verifyAttestation(context, name, { key, response });
   }
   if (key !== undefined) throw wrongOption('--key', 'attestations', 'Give the key of the run: --verifier-key NAME+ID+BASE64');

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import RAPIER from '@dimforge/rapier3d-deterministic-compat';
 import { z } from 'zod';
 import { defineEngine, RecordFault } from '#engine';
-import type { Row, Schema } from '#engine';
+import type { EngineCheck, Row, Schema } from '#engine';
 import { readStackInput, STACK_INPUT } from './stack-input.ts';
 import { StackWorld } from './stack-world.ts';
 
@@ -44,6 +44,38 @@ export const STACK_OUTPUT: Schema = [
   { name: 'snapshot', type: 'string' },
 ];
 
+/** A stack in the middle of its fall: contacts, friction and rotation are all at work. */
+const STACK_CHECK: EngineCheck = {
+  params: { steps: 60 },
+  input: {
+    density: 700,
+    friction: 0.6,
+    restitution: 0.2,
+    shape: 'box',
+    width: 0.4,
+    height: 0.3,
+    depth: 0.5,
+    bodies: 3,
+    drop: 0.05,
+    offset: 0.3,
+    tilt: 0.1,
+  },
+  seed: '6d697a75'.repeat(8),
+  output: {
+    outcome: 'collapses',
+    settled: false,
+    settleStep: 60,
+    height: 0.576126,
+    topDisplacement: 0.460135,
+    fallen: 1,
+    maxPenetration: 0.038125,
+    energyStart: 902.323787,
+    kineticEnergy: 67.445862,
+    energyGain: 0.001033,
+    snapshot: '965d98bc1ca2360656aed17f614c949e3c9271198e2f84b31c84e328e08d824e',
+  },
+};
+
 const PARAMS = z.strictObject({
   steps: z.number().int().min(1).max(STEPS_LIMIT).default(STEPS_DEFAULT).describe(`Simulated steps of 1/60 s each, 1 to ${STEPS_LIMIT}.`),
 });
@@ -65,6 +97,7 @@ export const stacks = defineEngine<z.infer<typeof PARAMS>>({
   params: PARAMS,
   input: STACK_INPUT,
   output: STACK_OUTPUT,
+  check: STACK_CHECK,
   async open({ steps }) {
     await RAPIER.init();
     return {

@@ -9,16 +9,18 @@ import type { Registry } from '../contract/operator.ts';
 import type { Budget, Deployment, ModelAddress, Program, ProgramData } from '../contract/program.ts';
 import type { DataSet } from '../contract/storage.ts';
 import type { Schema } from '../contract/types.ts';
+import { canonicalJson } from '../proof/jcs.ts';
 import { childPath, parsePath } from '../workflow/document-path.ts';
 import { loadDataSet } from '../workflow/load-data-set.ts';
 import { nearestOrAll } from '../workflow/nearest.ts';
 import { checkDocument, parseWorkflow, workflowError } from '../workflow/parse-workflow.ts';
 import type { Locate } from '../workflow/place.ts';
-import { problemAt, sortProblems } from '../workflow/place.ts';
+import { problemAt, shorten, sortProblems } from '../workflow/place.ts';
 import type { ModelSpec, WorkflowSpec } from '../workflow/workflow-schema.ts';
 import { checkBounds } from './check-bounds.ts';
 import type { Compiled, CompileHost, CompileInput } from './compile-host.ts';
 import { cutStages } from './cut-stages.ts';
+import { engineDrift } from './engine-check.ts';
 import { isHidden, SOURCE_FIELD } from './kernel-fields.ts';
 import { planBudget, priceOf } from './plan-budget.ts';
 import type { PlanResult } from './plan-steps.ts';
@@ -48,6 +50,7 @@ export async function compileWorkflow(input: CompileInput, host: CompileHost, re
   const published = publishedSchema(spec, plan, locate, problems);
   const bounds = checkBounds(spec, plan, locate);
   problems.push(...bounds.problems);
+  problems.push(...(await driftingEngines(plan, locate)));
   const budget = planBudget(spec, plan, locate);
   problems.push(...budget.problems);
   const stages = cutStages({
@@ -71,11 +74,34 @@ export async function compileWorkflow(input: CompileInput, host: CompileHost, re
     warnings: sortProblems([
       ...bounds.warnings,
       ...budget.warnings,
+      ...plan.warnings,
       ...unusedData(loaded, plan, locate),
       ...unusedSources(spec, plan, locate),
     ]),
     gas: new Map(plan.ops.map((op) => [op.spec.id, op.gas])),
   };
+}
+
+/** Simulators that compute other bytes here than elsewhere: what they make would be refused by every replay (law 1). */
+async function driftingEngines(plan: PlanResult, locate: Locate): Promise<Problem[]> {
+  const problems: Problem[] = [];
+  for (const { engine, path, spec } of plan.ops) {
+    const drift = engine === undefined ? undefined : await engineDrift(engine);
+    if (engine === undefined || drift === undefined) continue;
+    problems.push(
+      problemAt(
+        path,
+        locate(path, 'key'),
+        `The simulator '${engine.name}' of step '${spec.id}' computes other results on this machine than on others`,
+        {
+          value: shorten(canonicalJson(drift.got)),
+          expected: shorten(canonicalJson(drift.expected)),
+          hint: 'this machine can be no node for it: see `mizu doctor`, and install the packages of Mizu anew, or use another machine',
+        },
+      ),
+    );
+  }
+  return problems;
 }
 
 /** Entries of a section that are wrong, so that steps which name them are not told that there is no such name. */

@@ -65,6 +65,7 @@ export class StepContext implements PlanContext {
   private readonly usedData: Set<string>;
   private readonly files: ReadonlyMap<string, Uint8Array>;
   private readonly reported: Found[] = [];
+  readonly warned: Found[] = [];
   private sawSchema = false;
 
   constructor(input: PlanInput, { step, fields, opened, uncertain, usedData, rule }: StepPlace) {
@@ -129,6 +130,10 @@ export class StepContext implements PlanContext {
 
   problem(at: string, message: string, more: { readonly expected?: string; readonly hint?: string } = {}): void {
     this.reported.push({ at, message, details: more });
+  }
+
+  warning(at: string, message: string, more: { readonly hint: string }): void {
+    this.warned.push({ at, message, details: more });
   }
 
   nearest(word: string, among: readonly string[]): string | undefined {

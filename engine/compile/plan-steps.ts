@@ -2,6 +2,7 @@
  * Walks the author's steps in order, lets each operator plan its ops, and tracks the fields of a record. After a step that
  * could not be planned, fields may be missing for that reason alone: such echoes are not reported (law 10).
  */
+import type { DataEngine } from '../contract/data-engine.ts';
 import type { Problem } from '../contract/errors.ts';
 import { invariant, MizuError, messageOf } from '../contract/errors.ts';
 import type { Operator, OpPlan, PlannedRule, SourceInfo, SourceRequest, TopicInfo, TopicRequest } from '../contract/operator.ts';
@@ -34,6 +35,8 @@ export interface PlannedOp {
   readonly keyed: { readonly scope: 'key' | 'global'; readonly by: readonly string[]; readonly most: number | undefined } | undefined;
   /** Path of the step's parameters in the document. */
   readonly path: string;
+  /** See OpPlan. */
+  readonly engine: DataEngine | undefined;
   /** The step's author could bound its state (P14). */
   readonly bounded: boolean;
 }
@@ -42,6 +45,7 @@ export interface PlanResult {
   readonly ops: readonly PlannedOp[];
   readonly schema: Schema;
   readonly problems: readonly Problem[];
+  readonly warnings: readonly Problem[];
   readonly source: { readonly info: SourceInfo; readonly request: SourceRequest } | undefined;
   readonly topic: TopicRequest | undefined;
   /** Author's names of data that ops asked for. */
@@ -60,6 +64,7 @@ export async function planSteps(input: PlanInput): Promise<PlanResult> {
 class StepPlanner {
   private readonly input: PlanInput;
   private readonly problems: Problem[] = [];
+  private readonly warnings: Problem[] = [];
   private readonly ops: PlannedOp[] = [];
   private readonly ids = new Map<string, string>();
   private readonly usedData = new Set<string>();
@@ -85,6 +90,7 @@ class StepPlanner {
       ops: this.ops,
       schema: this.schema,
       problems: this.problems,
+      warnings: this.warnings,
       source: this.source,
       topic: this.topic,
       usedData: this.usedData,
@@ -235,6 +241,10 @@ class StepPlanner {
       if (found.missing !== undefined) this.missing.push({ name: found.missing, index: this.problems.length });
       this.report(joinPath(path, found.at), found.message, found.details);
     }
+    for (const { at, message, details } of context.warned) {
+      const place = joinPath(path, at);
+      this.warnings.push(problemAt(place, this.input.locate(place), message, details));
+    }
     return context.found.length > 0 ? [] : plans;
   }
 
@@ -310,6 +320,7 @@ class StepPlanner {
       after: this.schema,
       keyed,
       path: step.path,
+      engine: plan.engine,
       bounded: isBounded(step.params),
     });
   }

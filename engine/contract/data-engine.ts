@@ -16,7 +16,18 @@ export interface DataEngine<Params = unknown> {
   /** Fields that a record must bring; the `with` map of a `simulate` step names where they come from. */
   readonly input: Schema;
   readonly output: Schema;
+  /** One run that tells whether this machine computes what every other does. */
+  readonly check: EngineCheck;
   open(params: Params): Promise<EngineInstance>;
+}
+
+/** A run with its exact output, made once for this version of the engine; chosen so that a drift of any part shows, as by a digest of the final state. */
+export interface EngineCheck {
+  readonly params: Json;
+  readonly input: Row;
+  /** 32 bytes, hexadecimal. */
+  readonly seed: string;
+  readonly output: Row;
 }
 
 export function defineEngine<Params>(engine: DataEngine<Params>): DataEngine {

@@ -63,6 +63,8 @@ export interface PlanContext {
   readonly engines: readonly DataEngine[];
   /** Reports what is wrong at a path below the step's parameters (`min`, `choices[2]`). All problems are reported at once. */
   problem(at: string, message: string, more?: { readonly expected?: string; readonly hint?: string }): void;
+  /** Says what is allowed but seldom meant, at a path as for `problem`. */
+  warning(at: string, message: string, more: { readonly hint: string }): void;
   /** Names near to a mistyped one, as a hint; undefined when none is near. */
   nearest(word: string, among: readonly string[]): string | undefined;
 }
@@ -126,6 +128,8 @@ export interface OpPlan {
   readonly note?: string;
   /** Its draws come from verifiable random numbers of the task: then it can only stand before records are shuffled. */
   readonly random?: 'vrf' | undefined;
+  /** The data engine that it computes with, which is tried before anything is compiled with it. */
+  readonly engine?: DataEngine;
 }
 
 export interface Operator<Params = unknown> {

@@ -282,6 +282,7 @@ function planContext(
     models: golden.models ?? [],
     engines: registry.engines,
     problem: (at, message) => void report(at, message),
+    warning: () => undefined,
     nearest,
   };
 }

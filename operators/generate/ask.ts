@@ -159,6 +159,7 @@ function bound(context: PlanContext): PlanContext {
     models: context.models,
     engines: context.engines,
     problem: (at, message, more) => context.problem(at, message, more),
+    warning: (at, message, more) => context.warning(at, message, more),
     nearest: (word, among) => context.nearest(word, among),
   };
 }

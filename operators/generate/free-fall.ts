@@ -25,6 +25,12 @@ export const freeFall = defineEngine({
     { name: 'impactSpeed', type: 'double' },
     { name: 'steps', type: 'long' },
   ],
+  check: {
+    params: {},
+    input: { height: 12.3 },
+    seed: '00'.repeat(32),
+    output: { seconds: 1.584, impactSpeed: 15.539039999999837, steps: 1584 },
+  },
   async open({ gravity, stepsPerSecond }) {
     return {
       run(input) {

@@ -1,6 +1,6 @@
 /** Runs a data engine (a simulator) on each record. Same input and seed, same output, on every platform (law 1). */
 import type { BlockView, EngineInstance, Row, Value } from '#engine';
-import { defineOperator, MizuError, RecordFault } from '#engine';
+import { canonicalJson, defineOperator, engineDrift, MizuError, RecordFault } from '#engine';
 import { z } from 'zod';
 import { newField, openParams, planWrite, rootOf, toJson } from '../fields.ts';
 import { engineInputs, type InputReader, planInputs, planSettings, readerOf, source } from './engine-inputs.ts';
@@ -82,6 +82,7 @@ export const simulate = defineOperator({
         params: toJson({ engine: engine.name, version: engine.version, as: p.as, with: inputs, params: settings.params }),
         reads: [...new Set(reads)],
         writes,
+        engine,
       },
     ];
   },
@@ -95,6 +96,17 @@ export const simulate = defineOperator({
         {
           component: op.id,
           hint: 'run it with the version of Mizu that compiled it, or compile the workflow again',
+        },
+      );
+    }
+    const drift = await engineDrift(engine);
+    if (drift !== undefined) {
+      throw new MizuError(
+        'CHECK_FAILED',
+        `The simulator '${engine.name}' computes other results on this machine: ${canonicalJson(drift.got)} in place of ${canonicalJson(drift.expected)}`,
+        {
+          component: op.id,
+          hint: 'This machine can be no node for it; `mizu doctor` says more.',
         },
       );
     }

@@ -22,7 +22,9 @@ const params = z.strictObject({
     .array(z.record(z.string(), z.json()))
     .min(1)
     .max(CHECKS_LIMIT)
-    .describe('Rules that the text must pass, each as a step is written: `{ length: { field: body, words: [20, 200] } }`.'),
+    .describe(
+      'Rules that the text must pass, each as a step is written: `{ length: { field: body, words: [20, 200], tokenizer: white-space } }`.',
+    ),
   tries: triesParam.default(1),
   ...rewriteParams,
 });

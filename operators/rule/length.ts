@@ -24,6 +24,8 @@ const range = (what: string) =>
     .describe(`[lowest, highest] ${what}, both allowed; highest null: no limit.`);
 
 const UNITS = ['bytes', 'codepoints', 'words', 'lines', 'items'] as const;
+/** What counts as a word differs between programs by factors: a rule over words names its own. */
+const TOKENIZERS = ['white-space'] as const;
 type Unit = (typeof UNITS)[number];
 
 const shape = {
@@ -31,17 +33,26 @@ const shape = {
   bytes: range('UTF-8 bytes'),
   codepoints: range('Unicode code points'),
   words: range('words: maximal runs of characters that are not Unicode White_Space'),
+  tokenizer: z
+    .enum(TOKENIZERS)
+    .optional()
+    .describe(
+      'How words are told apart: `white-space`, the only one there is, cuts at characters with the Unicode property White_Space. Name it beside `words`.',
+    ),
   lines: range('lines: ended by LF, a last one without LF counts'),
   items: range('elements of a list or entries of a map'),
 };
 const params = z
   .strictObject(shape)
   .refine((p) => UNITS.some((unit) => p[unit] !== undefined), { error: `give at least one of ${UNITS.join(', ')}` })
+  .refine((p) => p.tokenizer === undefined || p.words !== undefined, {
+    error: '`tokenizer` says how `words` are told apart, and there is no `words`',
+  })
   .refine((p) => p.items === undefined || UNITS.every((unit) => unit === 'items' || p[unit] === undefined), {
     error: '`items` measures lists, the other units measure texts',
   });
 
-const planned = z.strictObject({ ...shape, column: z.boolean() });
+const planned = z.strictObject({ ...shape, column: z.boolean() }).omit({ tokenizer: true });
 
 const MEASURES: Readonly<Record<Exclude<Unit, 'items'>, (text: Uint8Array) => number>> = {
   bytes: (text) => text.length,
@@ -117,7 +128,13 @@ export const length = defineOperator({
     }
     const field = planField(context, p.field, 'field', ['string']);
     if (field === undefined) return [];
-    return [{ params: toJson({ ...p, column: field.column }), reads: [rootOf(p.field)], writes: [] }];
+    if (p.words !== undefined && p.tokenizer === undefined)
+      context.warning('words', 'What a word is was not said', {
+        hint: 'add `tokenizer: white-space`, which is how they are counted here; other programs count others',
+      });
+    // With one tokenizer its name says what was always meant: programs keep their digests.
+    const { tokenizer: _, ...measured } = p;
+    return [{ params: toJson({ ...measured, column: field.column }), reads: [rootOf(p.field)], writes: [] }];
   },
   open(op) {
     const p = openParams(planned, op.params, 'length');

@@ -26,6 +26,7 @@ const COMMANDS = [
   'up',
   'gateway',
   'simulator',
+  'doctor',
   'orchestrator',
   'node',
   'checkpointer',

@@ -80,7 +80,19 @@ async function tour(node: string, name: string): Promise<object> {
       .update(readFileSync(join(own, `data/first.${ending}`)))
       .digest('hex'),
   );
-  return { program, root, accepted, verified: verified['ok'], replayed: replayed['ok'], proved: proved['ok'], id, digests };
+  const healthy = await mizu('doctor', '--log', '.mizu');
+  return {
+    healthy: healthy['mayBeNode'],
+    vectors: healthy['vectors'],
+    program,
+    root,
+    accepted,
+    verified: verified['ok'],
+    replayed: replayed['ok'],
+    proved: proved['ok'],
+    id,
+    digests,
+  };
 }
 
 function readRecords(lines: string): Record<string, unknown>[] {
@@ -181,7 +193,7 @@ async function runExample(node: string, name: string): Promise<string> {
 
 describe('the installed command and library', () => {
   it('run, check and hand on what they made', async () => {
-    expect(await ownTour()).toMatchObject({ accepted: 40, verified: true, replayed: true, proved: true });
+    expect(await ownTour()).toMatchObject({ healthy: true, accepted: 40, verified: true, replayed: true, proved: true });
     expect(await ownPrinted()).toMatch(/^20 of \d+ candidates, root [0-9a-f]{64}\nverified true, replayed true\n/);
   });
 

@@ -45,6 +45,7 @@ export function contextOver(
     models: surroundings.models ?? [],
     engines,
     problem: (at, message, more) => report(at, message, more),
+    warning: () => undefined,
     nearest,
   };
   return { context, problems, hints };
