@@ -5,12 +5,12 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { canonicalBytes, parseStrictJson, readAttestations, RunTopics, VRF_MODEL } from '#engine';
-import { openLog, openSigner } from '#topologies';
+import { openLog } from '#topologies';
 import { embeddedRun } from '../support/asking-workflow.ts';
 import { type CliResult, lastObject, mizu } from '../support/cli.ts';
 import { keepKey, LETTERS, letterModel, writeLetters } from '../support/judged-letters.ts';
 import { type ModelPeer, openModelPeer } from '../support/model-peer.ts';
+import { paidBodies } from '../support/recorded-attestations.ts';
 import { quickFolder } from '../support/run-support.ts';
 
 const LIMIT_MS = 120_000;
@@ -28,19 +28,6 @@ afterEach(async () => {
   await peer.close();
   rmSync(folder, { recursive: true, force: true });
 });
-
-/** The bodies that were sent for what is recorded. */
-async function paidFor(): Promise<Set<string>> {
-  const log = await openLog(join(folder, 'log'), { readOnly: true });
-  const bodies = new Set<string>();
-  for await (const { attestation } of readAttestations(log, new RunTopics(LETTERS).attestations, [openSigner(log).publicKey])) {
-    if (attestation.model.name === VRF_MODEL) continue;
-    const body = parseStrictJson(attestation.request) as { readonly [key: string]: never };
-    bodies.add(Buffer.from(canonicalBytes({ ...body, model: attestation.model.asked })).toString());
-  }
-  await log.close();
-  return bodies;
-}
 
 test.each([
   ['tokens', '{ tokens: 40000, requestBytes: 1800 }', '1,620 of 40,000 tokens, 0.000527 EUR', 'budget.tokens='],
@@ -70,7 +57,7 @@ test.each([
       },
     });
     expect(killed.code).toBe(null);
-    const paid = await paidFor();
+    const paid = await paidBodies(join(folder, 'log'), LETTERS);
     expect(paid.size).toBeGreaterThan(0);
     const before = peer.calls.length;
     peer.always(letterModel);

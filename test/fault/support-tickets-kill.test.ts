@@ -7,11 +7,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { canonicalBytes, parseStrictJson, readAttestations, RunTopics } from '#engine';
-import { openLog, openSigner } from '#topologies';
 import { type CliResult, lastObject, mizu } from '../support/cli.ts';
 import { judging, scored } from '../support/judging-peer.ts';
 import { type ModelPeer, openModelPeer } from '../support/model-peer.ts';
+import { paidBodies } from '../support/recorded-attestations.ts';
 
 const FILE = fileURLToPath(new URL('../../topologies/support-tickets/workflow.yaml', import.meta.url));
 const ACCEPT = 20;
@@ -43,19 +42,6 @@ function run(log: string, onStart?: Parameters<typeof mizu>[1]): Promise<CliResu
   return mizu(['run', FILE, '--log', join(folder, log), '--set', `accept=${ACCEPT}`, '--json', ...sets], onStart);
 }
 
-/** The bodies that were sent for what is recorded: the canonical request with the server's name of the model. */
-async function paidFor(name: string): Promise<Set<string>> {
-  const log = await openLog(join(folder, name), { readOnly: true });
-  const bodies = new Set<string>();
-  const topic = new RunTopics({ name: 'support-tickets', generation: 1 }).attestations;
-  for await (const { attestation } of readAttestations(log, topic, [openSigner(log).publicKey])) {
-    const body = parseStrictJson(attestation.request) as { readonly [key: string]: never };
-    bodies.add(Buffer.from(canonicalBytes({ ...body, model: attestation.model.asked })).toString());
-  }
-  await log.close();
-  return bodies;
-}
-
 test('killed in its middle, it goes on from what is paid for, to the same records', async () => {
   const undisturbed = await run('other');
   expect(undisturbed.code, undisturbed.stderr).toBe(0);
@@ -75,7 +61,7 @@ test('killed in its middle, it goes on from what is paid for, to the same record
     },
   });
   expect(killed.code).toBe(null);
-  const paid = await paidFor('log');
+  const paid = await paidBodies(join(folder, 'log'), { name: 'support-tickets', generation: 1 });
   expect(paid.size).toBeGreaterThan(0);
 
   peer.always(model);

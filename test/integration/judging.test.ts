@@ -3,14 +3,16 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { listDrops, publishedRecords, readAttestations, readRun, RunTopics, type RunSummary } from '#engine';
-import { compileFile, openLog, openSigner, runWorkflow } from '#topologies';
+import { listDrops, publishedRecords, readRun, type RunSummary, verifyRun } from '#engine';
+import { compileFile, openLog, runWorkflow } from '#topologies';
 import { rejection } from '../support/log-tools.ts';
 import { judging, partOf, scored } from '../support/judging-peer.ts';
-import { type ModelPeer, openModelPeer } from '../support/model-peer.ts';
+import { type ModelPeer, openModelPeer, type PeerCall } from '../support/model-peer.ts';
+import { recordedAttestations } from '../support/recorded-attestations.ts';
 import { replayTasks } from '../support/replay-tasks.ts';
 
 const CANDIDATES = 12;
+const RUN = { name: 'letters', generation: 1 } as const;
 let folder: string;
 let peer: ModelPeer;
 beforeEach(async () => {
@@ -135,21 +137,12 @@ describe('judging and repairing', () => {
       if (number === Math.floor(all / 2)) stop.abort();
     });
     expect((await rejection(run({ signal: stop.signal }))).code).toBe('INTERRUPTED');
-    const recorded = await countAnswers();
+    const recorded = (await recordedAttestations(join(folder, 'log'), RUN)).length;
     const before = peer.calls.length;
     peer.always(model);
     expect((await run()).root).toBe(undisturbed.root);
     expect(peer.calls.length - before).toBe(all - recorded);
   });
-
-  async function countAnswers(generation = 1): Promise<number> {
-    const log = await openLog(join(folder, 'log'), { readOnly: true });
-    let count = 0;
-    for await (const _ of readAttestations(log, new RunTopics({ name: 'letters', generation }).attestations, [openSigner(log).publicKey]))
-      count++;
-    await log.close();
-    return count;
-  }
 });
 
 describe('a changed rule pays for nothing again (P8, P12)', () => {
@@ -207,15 +200,73 @@ test('judges that answer by no schema fail their records; every draw is signed w
   const summary = await run({ judge: 'draws: 2' });
   expect(summary).toMatchObject({ accepted: 0, failed: CANDIDATES });
   expect(callsOf('judge')).toBe(2 * CANDIDATES);
-  const log = await openLog(join(folder, 'log'), { readOnly: true });
-  const draws: number[] = [];
-  for await (const { attestation } of readAttestations(log, new RunTopics({ name: 'letters', generation: 1 }).attestations, [
-    openSigner(log).publicKey,
-  ])) {
-    if (attestation.step !== 'quality.judge1') continue;
-    draws.push(attestation.draw);
-    expect(Buffer.from(attestation.response).toString()).toContain('I give it a 3');
-  }
+  const judged = (await recordedAttestations(join(folder, 'log'), RUN)).filter(({ step }) => step === 'quality.judge1');
+  for (const { response } of judged) expect(Buffer.from(response).toString()).toContain('I give it a 3');
+  const draws = judged.map(({ draw }) => draw);
   expect(draws.sort()).toEqual([...Array<number>(CANDIDATES).fill(0), ...Array<number>(CANDIDATES).fill(1)]);
-  await log.close();
+});
+
+test('three judges are put together by their median, three sorters by what most of them say, over lists that depend on each other', async () => {
+  const places: readonly string[] = ['a', 'b', 'c'];
+  const at = ({ body }: PeerCall): number => places.indexOf(body.model);
+  peer.always(
+    judging({
+      write: ({ body: { seed } }) => `Words number ${seed % 1_000}.`,
+      // The first is always hard, the last always kind; the one between them decides.
+      judge: ({ body }, call) => scored({ tone: at(call) === 1 ? 1 + (Number(/\d+/.exec(String(body))) % 5) : 1 + 2 * at(call) }),
+      repair: () => '',
+      // The first dissents.
+      sort: ({ thing }, call) => JSON.stringify({ reason: '', verdict: at(call) === 0 ? 'other' : thing === 'pot' ? 'kitchen' : 'shed' }),
+    }),
+  );
+  const file = join(folder, 'workflow.yaml');
+  const models = places.map((name) => `  ${name}: { url: "${peer.url}", model: ${name} }`).join('\n');
+  writeFileSync(
+    file,
+    `mizu: 1
+name: letters
+seed: 11
+budget: { candidates: 24 }
+task: { size: 5 }
+partitions: 2
+data: { kinds: { list: [tea, tool, rock] }, teas: { list: [pot] }, tools: { list: [saw, axe] } }
+models:
+${models}
+generate:
+  - select: { from: kinds, as: kind, weight: { tea: 1, tool: 2, rock: 0 } }
+  - select: { from: { by: kind, lists: { tea: teas, tool: tools } }, as: thing }
+  - inference: { as: body, model: a, prompt: "Write about the {{thing}}." }
+verify:
+  - judge: { field: body, models: [a, b, c], rubric: { scores: { tone: { 1: rude, 2: cool, 3: fair, 4: warm, 5: kind } } }, combine: median, min: 3, as: quality }
+  - classify: { as: place, field: body, with: [thing], models: [a, b, c], options: { kitchen: A kitchen., shed: A shed., other: Anything else. } }
+publish: { fields: [kind, thing, body, quality, place] }
+`,
+  );
+  const log = await openLog(join(folder, 'log'), { readOnly: false });
+  try {
+    const summary = await runWorkflow(await compileFile(file), {
+      log,
+      workers: 2,
+      env: () => undefined,
+      signal: new AbortController().signal,
+    });
+    expect(summary).toMatchObject({ candidates: 24, failed: 0, rejected: { 'judge-body': 24 - summary.accepted } });
+    const rows = [];
+    for await (const { row } of publishedRecords(log, await readRun(log, 'letters', 1))) rows.push(row);
+    expect(rows.length).toBeGreaterThan(0);
+    expect(rows.length).toBeLessThan(24);
+    for (const { kind, thing, body, quality, place } of rows) {
+      const tone = 1 + (Number(/\d+/.exec(String(body))) % 5);
+      expect(quality).toEqual({ score: tone, tone });
+      expect(tone).toBeGreaterThanOrEqual(3);
+      expect(kind === 'tea' ? ['pot'] : ['saw', 'axe']).toContain(thing);
+      expect(place).toBe(thing === 'pot' ? 'kitchen' : 'shed');
+    }
+    expect(new Set(rows.map(({ kind }) => kind))).toEqual(new Set(['tea', 'tool']));
+    expect([callsOf('judge'), callsOf('sort')]).toEqual([3 * 24, 3 * rows.length]);
+    expect((await verifyRun(log, await readRun(log, 'letters', 1))).problems).toEqual([]);
+    expect(await replayTasks(log, 'letters', join(folder, 'replay'))).toEqual({ frames: 10, same: 10 });
+  } finally {
+    await log.close();
+  }
 });

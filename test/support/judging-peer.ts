@@ -1,15 +1,16 @@
 /**
- * A model that writes, judges and repairs, as a function of what it is asked: the same question has the same answer in every run. What it does is
+ * A model that writes, judges, repairs and sorts, as a function of what it is asked: the same question has the same answer in every run. What it does is
  * read off the question, so that a test can tell the parts of a run apart by its calls.
  */
 import type { Behaviour, PeerCall } from './model-peer.ts';
 import { completion } from './model-peer.ts';
 
-export type Part = 'write' | 'judge' | 'repair';
+export type Part = 'write' | 'judge' | 'repair' | 'sort';
 
 export function partOf({ body }: PeerCall): Part {
   const first = body.messages[0]?.content ?? '';
   if (first.startsWith('You judge one record')) return 'judge';
+  if (first.startsWith('You sort one record')) return 'sort';
   return first.startsWith('You improve one text') ? 'repair' : 'write';
 }
 
@@ -26,6 +27,8 @@ export interface Parts {
   write(call: PeerCall): string;
   judge(record: { readonly [field: string]: unknown }, call: PeerCall): string;
   repair(record: { readonly [field: string]: unknown }, call: PeerCall): string;
+  /** Picks an option. */
+  sort?(record: { readonly [field: string]: unknown }, call: PeerCall): string;
 }
 
 export const scored = (scores: { readonly [name: string]: number }, reason = 'because'): string =>
@@ -34,7 +37,8 @@ export const scored = (scores: { readonly [name: string]: number }, reason = 'be
 export function judging(parts: Parts): Behaviour {
   return (response, call) => {
     const part = partOf(call);
-    const content = part === 'write' ? parts.write(call) : parts[part](shownRecord(call), call);
+    const content = part === 'write' ? parts.write(call) : parts[part]?.(shownRecord(call), call);
+    if (content === undefined) throw new Error(`nobody said how to ${part}`);
     response.setHeader('content-type', 'application/json');
     response.end(completion(call.body.model, content));
   };

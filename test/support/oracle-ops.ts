@@ -18,7 +18,13 @@ export interface PlainStep {
 
 export type Verdict =
   | { readonly kind: 'kept'; readonly row: PlainRow }
-  | { readonly kind: 'rejected'; readonly measured?: string | number; readonly limit?: string | number }
+  | {
+      readonly kind: 'rejected';
+      readonly measured?: string | number;
+      readonly limit?: string | number;
+      /** What a flagged record becomes; default: it stays. */
+      readonly row?: PlainRow;
+    }
   | { readonly kind: 'failed'; readonly code: string };
 
 export interface OpContext {
@@ -154,7 +160,7 @@ function inference(row: PlainRow, { id, params }: PlainStep, { seed, candidate }
   return { kind: 'failed', code: 'ANSWER_CUT' };
 }
 
-function length(row: PlainRow, { params }: PlainStep): Verdict {
+export function length(row: PlainRow, { params }: PlainStep): Verdict {
   const value = row[text(params['field'])] ?? null;
   for (const unit of ['bytes', 'codepoints', 'words', 'lines', 'items']) {
     const bounds = params[unit];
@@ -276,4 +282,4 @@ export const PLAIN_OPS: { readonly [op: string]: PlainOp } = {
   trim,
 };
 
-export const CORRECTING: readonly string[] = ['set', 'whitespace', 'clip', 'replace', 'trim'];
+export const CORRECTING: readonly string[] = ['set', 'whitespace', 'clip', 'replace', 'trim', 'take'];

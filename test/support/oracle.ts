@@ -4,7 +4,9 @@
  */
 import { seededDraws } from '../../engine/datavm/draws.ts';
 import type { OpContext, PlainRow, PlainStep, PlainValue } from './oracle-ops.ts';
+import { JUDGING_OPS, smallerSteps } from './oracle-judges.ts';
 import { CORRECTING, PLAIN_OPS } from './oracle-ops.ts';
+import { coverageReport, distinctReport, quotaReport } from './oracle-reports.ts';
 
 /** A line of the source, and what reading it must give. */
 export interface SourceLine {
@@ -70,7 +72,9 @@ export interface OracleResult {
   readonly steps: { readonly [step: string]: StepCounts };
 }
 
-const GLOBAL: readonly string[] = ['count', 'summary', 'sample'];
+const GLOBAL: readonly string[] = ['count', 'summary', 'sample', 'coverage', 'distinct', 'quota'];
+/** Change nothing and drop nothing. */
+const WATCHING: readonly string[] = GLOBAL.filter((op) => op !== 'quota');
 
 interface Candidate {
   readonly k: number;
@@ -129,12 +133,13 @@ class Oracle {
     const dropsBefore = this.drops.length;
     let live = Array.from({ length: size }, (_, i): Candidate => ({ k, i, row: {} }));
     if (workflow.source !== undefined) live = this.read(live, workflow.source);
-    const steps = [...workflow.generate, ...workflow.verify];
+    const steps = [...workflow.generate, ...workflow.verify].flatMap(smallerSteps);
     const acceptAt = this.acceptAt(steps);
     const shuffledAt = steps.findIndex((step) => step.op === 'dedup' || GLOBAL.includes(step.op));
     steps.forEach((step, at) => {
       if (at === acceptAt) live = this.cut(live);
       if (step.op === 'dedup') live = this.dedup(live, step);
+      else if (step.op === 'quota') live = this.quota(live, step);
       else if (GLOBAL.includes(step.op)) this.note(live, step);
       else live = this.rowStep(live, step, shuffledAt < 0 || at < shuffledAt);
     });
@@ -153,7 +158,7 @@ class Oracle {
   /** Before which step the exact count stands: behind the last one that looks at single records or drops any. −1: there is none. */
   private acceptAt(steps: readonly PlainStep[]): number {
     if (this.workflow.accept === undefined) return -1;
-    return steps.findLastIndex((step) => !GLOBAL.includes(step.op)) + 1;
+    return steps.findLastIndex((step) => !WATCHING.includes(step.op)) + 1;
   }
 
   private read(live: readonly Candidate[], source: readonly SourceLine[]): Candidate[] {
@@ -167,7 +172,7 @@ class Oracle {
   }
 
   private rowStep(live: readonly Candidate[], step: PlainStep, beforeShuffle: boolean): Candidate[] {
-    const op = PLAIN_OPS[step.op];
+    const op = PLAIN_OPS[step.op] ?? JUDGING_OPS[step.op];
     if (op === undefined) throw new RangeError(`the oracle knows no '${step.op}'`);
     const { seed, data, taskSize } = this.workflow;
     return this.each(live, step.id, ({ k, i, row }, counts) => {
@@ -175,15 +180,20 @@ class Oracle {
       const verdict = op(row, step, context);
       const before = row;
       if (verdict.kind === 'failed') return { drop: { kind: 'failed', code: verdict.code, before } };
-      if (verdict.kind === 'rejected' && !step.flag) return { drop: { ...verdict, before } };
+      if (verdict.kind === 'rejected' && !step.flag) {
+        const { row: _, ...why } = verdict;
+        return { drop: { ...why, before } };
+      }
       if (verdict.kind === 'rejected') {
         counts.flagged++;
-        return { row: { ...row, flags: [...flagsOf(row), step.id] } };
+        return { row: withFlags(row, verdict.row ?? row, [...flagsOf(row), step.id]) };
       }
-      const changed = Object.keys(row).some((name) => JSON.stringify(row[name]) !== JSON.stringify(verdict.row[name]));
+      const changed = Object.keys(row).some(
+        (name) => !name.startsWith('$') && JSON.stringify(row[name]) !== JSON.stringify(verdict.row[name]),
+      );
       if (changed) counts.changed++;
       if (changed && beforeShuffle && CORRECTING.includes(step.op)) this.corrected.add(context.candidate);
-      return { row: step.flag ? { ...verdict.row, flags: flagsOf(row) } : verdict.row };
+      return { row: step.flag ? withFlags(row, verdict.row, flagsOf(row)) : verdict.row };
     });
   }
 
@@ -210,6 +220,21 @@ class Oracle {
     });
     this.accepted += rest.length;
     return rest;
+  }
+
+  /** So many records of each category, and no more. */
+  private quota(live: readonly Candidate[], step: PlainStep): Candidate[] {
+    const kept = this.reached.get(step.id) ?? [];
+    this.reached.set(step.id, kept);
+    const { by, counts = {}, each } = step.params;
+    return this.each(live, step.id, (candidate) => {
+      const category = String(candidate.row[String(by)]);
+      const limit = (counts as { readonly [category: string]: number })[category] ?? Number(each ?? 0);
+      const place = kept.filter(({ row }) => String(row[String(by)]) === category).length + 1;
+      if (place > limit) return { drop: { kind: 'rejected', measured: place, limit, before: candidate.row } };
+      kept.push(candidate);
+      return { row: candidate.row };
+    });
   }
 
   private note(live: readonly Candidate[], step: PlainStep): void {
@@ -246,10 +271,20 @@ class Oracle {
       const records = this.reached.get(step.id) ?? [];
       if (step.op === 'count') reports[step.id] = countReport(records, step);
       if (step.op === 'summary') reports[step.id] = summaryReport(records, step);
+      const rows = records.map(({ row }) => row);
+      if (step.op === 'quota') reports[step.id] = quotaReport(rows, step);
+      if (step.op === 'coverage') reports[step.id] = coverageReport(rows, step, this.workflow.data);
+      if (step.op === 'distinct') reports[step.id] = distinctReport(rows, step);
       if (step.op === 'sample') reports[step.id] = sampleReport(records, step, this.workflow.seed);
     }
     return reports;
   }
+}
+
+/** The first step that flags makes the field, before its own. */
+function withFlags(before: PlainRow, after: PlainRow, flags: readonly PlainValue[]): PlainRow {
+  const known = Object.entries({ ...before, flags }).filter(([name]) => name === 'flags' || name in after);
+  return { ...Object.fromEntries(known), ...after, flags };
 }
 
 function flagsOf(row: PlainRow): readonly PlainValue[] {

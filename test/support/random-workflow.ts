@@ -31,7 +31,7 @@ const TEXTS: readonly string[] = [
 ];
 const WORDS: readonly string[] = ['kettle', 'lamp', 'a', 'x', '😀', ''];
 
-type FieldKind = 'string' | 'long' | 'double' | 'boolean' | 'strings' | 'optional';
+type FieldKind = 'string' | 'long' | 'double' | 'boolean' | 'strings' | 'optional' | 'scores';
 
 /** Takes the parameters of steps out of two numbers. */
 class Dice {
@@ -92,12 +92,11 @@ class WorkflowBuilder {
     if (made === undefined) return;
     const { op, params } = made;
     if (op === 'dedup' && this.global) return;
-    if (op === 'inference' && this.shuffled) return;
-    const isRule = RULES.includes(op);
-    const flag = isRule && choice.flag;
+    if (ASKING.includes(op) && this.shuffled) return;
+    const flag = FLAGGING.includes(op) && choice.flag;
     if (flag) this.fields.set('flags', 'strings');
     if (made.as !== undefined) this.fields.set(made.as.name, made.as.kind);
-    if (['count', 'summary', 'sample'].includes(op)) this.global = true;
+    if (GLOBAL.includes(op)) this.global = true;
     if (this.global || op === 'dedup') this.shuffled = true;
     this.verify.push({ op, id: `v${this.verify.length}`, params, flag });
   }
@@ -117,7 +116,10 @@ interface Made {
   readonly as?: { readonly name: string; readonly kind: FieldKind };
 }
 
-const RULES: readonly string[] = ['length', 'range', 'oneOf', 'expression'];
+/** Steps that may keep what falls short, with a flag. */
+const FLAGGING: readonly string[] = ['length', 'range', 'oneOf', 'expression', 'judge'];
+const ASKING: readonly string[] = ['inference', 'judge', 'classify', 'repair'];
+const GLOBAL: readonly string[] = ['count', 'summary', 'sample', 'coverage', 'distinct', 'quota'];
 
 function lengthStep(dice: Dice, builder: WorkflowBuilder): Made {
   const field = dice.of(builder.of('string', 'strings', 'optional'));
@@ -167,12 +169,13 @@ function drawStep(dice: Dice, builder: WorkflowBuilder): Made | undefined {
 }
 
 function templateStep(dice: Dice, builder: WorkflowBuilder): Made {
-  const names = [dice.of(builder.names), dice.of(builder.names)];
+  const written = builder.names.filter((field) => !builder.of('scores').includes(field));
+  const names = [dice.of(written), dice.of(written)];
   const name = `text${builder.verify.length}`;
   if (dice.below(3) === 0) {
     const field = dice.of(builder.of('string'));
-    const written = `{% if ${field} | length > 2 %}{{ ${field} | upper | trim }}{% else %}{{ ${field} | tojson }}{% endif %}{# never seen #}`;
-    return { op: 'template', params: { as: name, text: written }, as: { name, kind: 'string' } };
+    const text = `{% if ${field} | length > 2 %}{{ ${field} | upper | trim }}{% else %}{{ ${field} | tojson }}{% endif %}{# never seen #}`;
+    return { op: 'template', params: { as: name, text }, as: { name, kind: 'string' } };
   }
   return { op: 'template', params: { as: name, text: names.map((field) => `<{{${field}}}>`).join(' and ') }, as: { name, kind: 'string' } };
 }
@@ -182,6 +185,44 @@ function inferenceStep(dice: Dice, builder: WorkflowBuilder): Made {
   const name = `said${builder.verify.length}`;
   const params = { as: name, model: 'plain', prompt: 'Say something.', draws: 1 + dice.below(3), maxTokens: 9 };
   return { op: 'inference', params, as: { name, kind: 'string' } };
+}
+
+const someModels = (dice: Dice): string[] => ['plain', 'clear', 'simple'].slice(0, 1 + dice.below(3));
+
+function judgeStep(dice: Dice, builder: WorkflowBuilder): Made {
+  const name = `scores${builder.verify.length}`;
+  const scores = { fit: { 1: 'no', 2: 'some', 3: 'yes' }, tone: { 0: 'rude', 4: 'kind' } };
+  const limits = dice.of([{ min: 2 }, { min: 1.5, least: { fit: 2 } }, { least: { tone: 2 } }]);
+  const params = {
+    field: dice.of(builder.of('string')),
+    models: someModels(dice),
+    rubric: { scores: dice.below(2) === 0 ? scores : { fit: scores.fit } },
+    combine: dice.of(['mean', 'median', 'min', 'majority']),
+    draws: 1 + dice.below(3),
+    maxTokens: 9,
+  };
+  // A rubric of one score has no `least` of another.
+  const fitting = 'tone' in params.rubric.scores ? limits : { min: 2 };
+  return { op: 'judge', params: { ...params, ...fitting, as: name } as unknown as PlainParams, as: { name, kind: 'scores' } };
+}
+
+function classifyStep(dice: Dice, builder: WorkflowBuilder): Made {
+  const name = `class${builder.verify.length}`;
+  const options = { big: 'It is big.', mean: 'It is mean.', small: 'It is small.' };
+  const params = { as: name, field: dice.of(builder.of('string', 'long')), models: someModels(dice), options, draws: 1 + dice.below(3) };
+  return { op: 'classify', params, as: { name, kind: 'string' } };
+}
+
+function repairStep(dice: Dice, builder: WorkflowBuilder): Made {
+  const field = dice.of(builder.of('string'));
+  const low = dice.below(4);
+  const checks = [{ length: { field, [dice.of(['codepoints', 'words'])]: [low, low + dice.below(6)] } }];
+  return { op: 'repair', params: { field, model: 'plain', checks, draws: 1 + dice.below(3), maxTokens: 9 } as unknown as PlainParams };
+}
+
+function quotaStep(dice: Dice, builder: WorkflowBuilder): Made {
+  const counts = dice.of([{}, { counts: { a: 1, true: 2, '1': 2 } }]);
+  return { op: 'quota', params: { by: dice.of(builder.of('string', 'long', 'boolean')), each: dice.below(9), ...counts } };
 }
 
 function expressionStep(dice: Dice, builder: WorkflowBuilder): Made {
@@ -226,12 +267,20 @@ const MAKERS: readonly ((dice: Dice, builder: WorkflowBuilder) => Made | undefin
   }),
   dedupStep,
   dedupStep,
+  dedupStep,
+  dedupStep,
   drawStep,
   templateStep,
   inferenceStep,
   (dice, builder) => ({ op: 'count', params: dice.below(3) === 0 ? {} : { by: dice.of(builder.of('string', 'long', 'boolean')) } }),
   (dice, builder) => ({ op: 'summary', params: { field: dice.of(builder.of('long', 'double')) } }),
   (dice) => ({ op: 'sample', params: { size: 1 + dice.below(6) } }),
+  judgeStep,
+  classifyStep,
+  repairStep,
+  quotaStep,
+  (dice, builder) => ({ op: 'coverage', params: { field: dice.of(builder.of('string')), of: 'words' } }),
+  (dice, builder) => ({ op: 'distinct', params: { field: dice.of(builder.of('string', 'optional')) } }),
 ];
 
 /** What reading a malformed line must give. */
@@ -313,7 +362,7 @@ export function workflowFiles(workflow: PlainWorkflow, name = 'w'): { readonly '
     task: { size: workflow.taskSize },
     block: workflow.block,
     partitions: workflow.partitions,
-    models: { plain: { url: 'http://127.0.0.1:9/v1' } },
+    models: Object.fromEntries(['plain', 'clear', 'simple'].map((model) => [model, { url: 'http://127.0.0.1:9/v1' }])),
     data: Object.fromEntries(Object.entries(workflow.data).map(([set, list]) => [set, { list }])),
     generate: [...(workflow.source === undefined ? [] : [read]), ...workflow.generate.map(written)],
     verify: workflow.verify.map(written),

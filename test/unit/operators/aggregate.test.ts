@@ -1,10 +1,12 @@
-import { seededDraws } from '../../../engine/datavm/draws.ts';
-import type { Json, KeyedBatch, KeyedExecutor, KeyIndex, OpEnv, OpSpec, Row, Winner } from '#engine';
+import type { Json, KeyedBatch, KeyedExecutor, KeyIndex, Row, Winner } from '#engine';
 import { sha256, utf8 } from '#engine';
-import { operators } from '#operators';
+import { seededDraws } from '../../../engine/datavm/draws.ts';
+import { openKeyed } from '../../support/open-keyed.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { exactSum } from '../../../operators/aggregate/summary.ts';
+
+const open = (name: string, params: Json): Promise<KeyedExecutor> => openKeyed(name, params, { openKeyIndex: plainIndex });
 
 /** The exact index as the plain thing it is; refuses a key that is there already, as its contract says. */
 function plainIndex(): KeyIndex {
@@ -27,35 +29,6 @@ function plainIndex(): KeyIndex {
     bytes: () => ({ memory: 0, disk: 0 }),
     close: () => winners.clear(),
   };
-}
-
-async function open(name: string, params: Json): Promise<KeyedExecutor> {
-  const operator = operators.find((known) => known.name === name);
-  if (operator === undefined) throw new RangeError(name);
-  const op: OpSpec = {
-    id: name,
-    op: name,
-    version: 1,
-    kind: 'keyed',
-    params,
-    reads: [],
-    writes: [],
-    data: [],
-    onFail: 'drop',
-    storage: 'local',
-  };
-  const env: OpEnv = {
-    storage: { data: () => Promise.reject(new RangeError('no data')) as never },
-    local: { openKeyIndex: plainIndex, close: async () => {} },
-    draws: seededDraws(7, name),
-    drawsFor: () => seededDraws(7, name),
-    engines: [],
-    opDigest: new Uint8Array(32),
-    program: { accept: undefined, expectedRecords: 100 },
-  };
-  const executor = await operator.open(op, env);
-  if (!('step' in executor)) throw new RangeError(`${name} is not keyed`);
-  return executor;
 }
 
 const batchOf = (k: number, rows: readonly Row[], candidates: readonly number[] = rows.map((_, i) => i)): KeyedBatch => ({

@@ -1,45 +1,9 @@
 /** How varied a run was is told from its records alone: however they are cut into steps, and whoever took over in between. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { DataSet, Json, KeyedExecutor, OpEnv, OpSpec, Row, Value } from '#engine';
+import type { DataSet, Json, KeyedExecutor, Row, Value } from '#engine';
 import { sha256, toHex, utf8 } from '#engine';
-import { operators } from '#operators';
-import { seededDraws } from '../../../engine/datavm/draws.ts';
-
-async function open(name: string, params: Json, data?: DataSet): Promise<KeyedExecutor> {
-  const operator = operators.find((known) => known.name === name);
-  if (operator === undefined) throw new RangeError(name);
-  const digests = data === undefined ? [] : [data.digest];
-  const op: OpSpec = {
-    id: name,
-    op: name,
-    version: 1,
-    kind: 'keyed',
-    params,
-    reads: [],
-    writes: [],
-    data: digests,
-    onFail: 'drop',
-    storage: 'local',
-  };
-  const env: OpEnv = {
-    storage: {
-      data(): DataSet {
-        if (data === undefined) throw new RangeError('no data');
-        return data;
-      },
-    },
-    local: { openKeyIndex: () => Promise.reject(new RangeError('no index')) as never, close: async () => {} },
-    draws: seededDraws(7, name),
-    drawsFor: () => seededDraws(7, name),
-    engines: [],
-    opDigest: new Uint8Array(32),
-    program: { accept: undefined, expectedRecords: 100 },
-  };
-  const executor = await operator.open(op, env);
-  if (!('step' in executor)) throw new RangeError(`${name} is not keyed`);
-  return executor;
-}
+import { openKeyed } from '../../support/open-keyed.ts';
 
 function step(executor: KeyedExecutor, k: number, rows: readonly Row[]): void {
   const batch = {
@@ -85,7 +49,7 @@ function plainDistinct(all: readonly (string | null)[], n: number): Json {
 }
 
 describe('distinct', () => {
-  const make = (): Promise<KeyedExecutor> => open('distinct', { field: 't' });
+  const make = (): Promise<KeyedExecutor> => openKeyed('distinct', { field: 't' });
 
   it('is the share of different word sequences, however records are cut into steps, and over a take-over', async () => {
     await fc.assert(
@@ -130,7 +94,7 @@ describe('distinct', () => {
 describe('coverage', () => {
   const people: readonly Value[] = ['ada', 'bo', '😀', 'bo', ''];
   const data: DataSet = { digest: toHex(sha256(utf8('people'))) as DataSet['digest'], kind: 'list', type: 'string', values: people };
-  const make = (): Promise<KeyedExecutor> => open('coverage', { field: 'who' }, data);
+  const make = (): Promise<KeyedExecutor> => openKeyed('coverage', { field: 'who' }, { data });
   const who = fc.constantFrom('ada', 'bo', '😀', '', 'somebody else', null);
 
   it('counts each element, and what is none, however records are cut into steps, and over a take-over', async () => {
