@@ -44,6 +44,11 @@ export class Presence {
     for (const listener of this.#listeners) listener();
   }
 
+  /** Whether no other handle, here or in a living process, may write. */
+  get isAlone(): boolean {
+    return this.#handles === 1 && !markedProcesses(this.#directory).some((pid) => pid !== process.pid && isAlive(pid));
+  }
+
   /** A clause such as `process 812 (stopped) or process 977`, from the marks of living processes. */
   holders(): string {
     const names: string[] = [];

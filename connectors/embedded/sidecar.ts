@@ -5,6 +5,7 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { messageOf, MizuError } from '#engine';
+import { rowChecksum } from './checksum.ts';
 
 export const SIDECAR_NAME = 'store.json';
 const FORMAT = 1;
@@ -31,7 +32,7 @@ export function readSidecar(directory: string): Sidecar | undefined {
   if (parsed === undefined) {
     throw new MizuError('LOG_CORRUPT', `${file} is not what Mizu wrote: ${JSON.stringify(text.slice(0, 80))}`, {
       component: file,
-      hint: `Expected {"format":${FORMAT},"store":…,"network":…,"epoch":…}. Put back a backup of the whole folder.`,
+      hint: `Expected {"format":${FORMAT},"store":…,"network":…,"epoch":…,"crc":…}, and the check sum of what stands before it. Put back a backup of the whole folder.`,
     });
   }
   return parsed;
@@ -45,14 +46,20 @@ function parse(text: string): Sidecar | undefined {
     return undefined;
   }
   if (typeof value !== 'object' || value === null) return undefined;
-  const { format, store, network, epoch } = value as Record<string, unknown>;
+  const { format, store, network, epoch, crc, ...others } = value as Record<string, unknown>;
   if (format !== FORMAT || typeof store !== 'string' || typeof network !== 'string') return undefined;
   if (typeof epoch !== 'number' || !Number.isSafeInteger(epoch) || epoch < 0) return undefined;
-  return { store, network, epoch };
+  const sidecar = { store, network, epoch };
+  // Files of before had no check sum.
+  const isSound = crc === undefined || crc === checksumOf(sidecar);
+  return isSound && Object.keys(others).length === 0 ? sidecar : undefined;
 }
 
+const checksumOf = ({ store, network, epoch }: Sidecar): number => rowChecksum('sidecar', FORMAT, store, network, epoch);
+
 export function sidecarText(sidecar: Sidecar): string {
-  return `${JSON.stringify({ format: FORMAT, store: sidecar.store, network: sidecar.network, epoch: sidecar.epoch })}\n`;
+  const { store, network, epoch } = sidecar;
+  return `${JSON.stringify({ format: FORMAT, store, network, epoch, crc: checksumOf(sidecar) })}\n`;
 }
 
 /** Replaces the file in one step and makes it durable. The caller holds the write lock, so the epoch never goes back. */

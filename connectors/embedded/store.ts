@@ -10,6 +10,7 @@ import { Database } from './database.ts';
 import { Presence } from './presence.ts';
 import { readSidecar, SIDECAR_NAME, type Sidecar, sidecarText, writeSidecar } from './sidecar.ts';
 import { corrupt } from './sqlite-error.ts';
+import { refuseDamagedWriteAhead } from './write-ahead-check.ts';
 import { hasSchema, readStore, SCHEMA, type StoreRow, writeStore } from './tables.ts';
 
 const DATABASE_NAME = 'log.db';
@@ -41,6 +42,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const presence = Presence.enter(directory, !options.readOnly);
   let db: Database | undefined;
   try {
+    if (presence.isAlone) refuseDamagedWriteAhead(file);
     const access = options.readOnly ? readAccess(directory, file) : 'write';
     db = await Database.open({ file, presence, lockDeadlineMs: options.lockDeadlineMs, access });
     if (!options.readOnly) await createIfNew(db, directory, options.network ?? DEFAULT_NETWORK);

@@ -12,15 +12,6 @@ export const JUDGING: readonly string[] = ['judge', 'classify', 'repair'];
 /** Scores of a rubric and their values, in order of name. */
 type Rubric = { readonly [score: string]: readonly number[] };
 
-export interface PlainJudge {
-  /** How many. */
-  readonly judges: number;
-  readonly rubric: Rubric;
-  readonly combine: string;
-  readonly min?: number;
-  readonly least?: { readonly [score: string]: number };
-}
-
 /** The smaller steps of a step, in order. */
 export function smallerSteps(step: PlainStep): readonly PlainStep[] {
   if (!JUDGING.includes(step.op)) return [step];

@@ -1,0 +1,107 @@
+/**
+ * Looks at the write-ahead file that a killed process left (sqlite.org/fileformat2.html, section 4). SQLite takes its frames up to the first that does not
+ * match its check sum, and drops the rest without a word: right for a commit that was cut off, wrong for one that was whole and changed at rest. What tells
+ * them apart is what stands behind: a frame that follows from the one before it, up to the end of a commit, was written after it.
+ * A change in the last commit alone can't be told from one that was cut off.
+ */
+import { readFileSync } from 'node:fs';
+import { corrupt } from './sqlite-error.ts';
+
+const HEADER_BYTES = 32;
+const FRAME_HEADER_BYTES = 24;
+/** The last bit says whether words are summed in big-endian order. */
+const MAGIC = 0x377f0682;
+
+type Sums = readonly [number, number];
+
+interface WriteAhead {
+  readonly bytes: Buffer;
+  readonly littleEndian: boolean;
+  readonly pageBytes: number;
+  readonly frames: number;
+}
+
+/** To be called while nobody writes. @throws LOG_CORRUPT, naming the frame. */
+export function refuseDamagedWriteAhead(file: string): void {
+  const walFile = `${file}-wal`;
+  const problem = writeAheadProblem(walFile);
+  // Looked at again: whoever has just begun to write may have been met half-way.
+  if (problem !== undefined && writeAheadProblem(walFile) === problem) throw corrupt(walFile, problem);
+}
+
+/** What is wrong with it; undefined if nothing is, or there is none. */
+export function writeAheadProblem(walFile: string): string | undefined {
+  const bytes = read(walFile);
+  if (bytes.length <= HEADER_BYTES) return undefined;
+  const wal = open(bytes);
+  if (wal === undefined) return 'its first 32 bytes do not match their check sum';
+  const bad = firstBad(wal);
+  if (bad === undefined) return undefined;
+  return committedBehind(wal, bad)
+    ? `frame ${bad} (from byte ${HEADER_BYTES + bad * frameBytes(wal)} on) does not match its check sum, and commits stand behind it`
+    : undefined;
+}
+
+function read(walFile: string): Buffer {
+  try {
+    return readFileSync(walFile);
+  } catch {
+    // Gone meanwhile, or not to be read: SQLite will say so.
+    return Buffer.alloc(0);
+  }
+}
+
+function open(bytes: Buffer): WriteAhead | undefined {
+  const magic = bytes.readUInt32BE(0);
+  if ((magic & ~1) >>> 0 !== MAGIC) return undefined;
+  const littleEndian = (magic & 1) === 0;
+  const sums = summed([0, 0], bytes, 0, HEADER_BYTES - 8, littleEndian);
+  if (sums[0] !== bytes.readUInt32BE(24) || sums[1] !== bytes.readUInt32BE(28)) return undefined;
+  const pageBytes = bytes.readUInt32BE(8);
+  return { bytes, littleEndian, pageBytes, frames: Math.floor((bytes.length - HEADER_BYTES) / (pageBytes + FRAME_HEADER_BYTES)) };
+}
+
+const frameBytes = ({ pageBytes }: WriteAhead): number => FRAME_HEADER_BYTES + pageBytes;
+const placeOf = (wal: WriteAhead, frame: number): number => HEADER_BYTES + frame * frameBytes(wal);
+
+/** The first frame that is no more taken: often just where a new round ended before an older one. */
+function firstBad(wal: WriteAhead): number | undefined {
+  for (let frame = 0; frame < wal.frames; frame++) if (!isOfThisRound(wal, frame) || !follows(wal, frame)) return frame;
+  return undefined;
+}
+
+/** Whether a whole commit stands behind a frame: frames of this round that follow each from the one before. */
+function committedBehind(wal: WriteAhead, bad: number): boolean {
+  for (let frame = bad + 1; frame < wal.frames; frame++) {
+    const endsCommit = wal.bytes.readUInt32BE(placeOf(wal, frame) + 4) !== 0;
+    if (endsCommit && isOfThisRound(wal, frame) && follows(wal, frame)) return true;
+  }
+  return false;
+}
+
+/** Its salts are those of the header: an older round had others. */
+function isOfThisRound({ bytes, ...wal }: WriteAhead, frame: number): boolean {
+  const at = placeOf({ bytes, ...wal }, frame);
+  return bytes.compare(bytes, 16, 24, at + 8, at + 16) === 0;
+}
+
+function follows(wal: WriteAhead, frame: number): boolean {
+  const { bytes, littleEndian } = wal;
+  const at = placeOf(wal, frame);
+  const before = frame === 0 ? 24 : placeOf(wal, frame - 1) + 16;
+  const start: Sums = [bytes.readUInt32BE(before), bytes.readUInt32BE(before + 4)];
+  const head = summed(start, bytes, at, at + 8, littleEndian);
+  const sums = summed(head, bytes, at + FRAME_HEADER_BYTES, at + frameBytes(wal), littleEndian);
+  return sums[0] === bytes.readUInt32BE(at + 16) && sums[1] === bytes.readUInt32BE(at + 20);
+}
+
+/** Section 4.2: over pairs of 32-bit words. */
+function summed([first, second]: Sums, bytes: Buffer, from: number, to: number, littleEndian: boolean): Sums {
+  let [s0, s1] = [first, second];
+  const word = littleEndian ? (at: number) => bytes.readUInt32LE(at) : (at: number) => bytes.readUInt32BE(at);
+  for (let at = from; at < to; at += 8) {
+    s0 = (s0 + word(at) + s1) >>> 0;
+    s1 = (s1 + word(at + 4) + s0) >>> 0;
+  }
+  return [s0, s1];
+}

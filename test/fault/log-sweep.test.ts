@@ -1,0 +1,207 @@
+/**
+ * Every page and every side file of a real run's log is damaged in turn: whatever a reader is then given is what was written, or LOG_CORRUPT (contract:
+ * checked; law 2). MIZU_SEED replays the places.
+ */
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openEmbeddedLog } from '#connectors/embedded';
+import type { Log } from '#engine';
+import { PAGE_BYTES } from '../../connectors/embedded/limits.ts';
+import { codeOf, commitVisibly, note, readAll } from '../support/log-tools.ts';
+import { quickFolder } from '../support/run-support.ts';
+import { makeRun, RUNS } from '../support/verify-support.ts';
+
+const SEED = Number(process.env['MIZU_SEED'] ?? Date.now() % 1_000_000);
+/** Flips in each page of the database: in its header, its pointers, and elsewhere. */
+const FLIPS_PER_PAGE = 5;
+const LIMIT_MS = 120_000;
+
+const folders: string[] = [];
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+/** A linear congruential generator (Numerical Recipes, 3rd edition, section 7.1). */
+let state = SEED;
+function draw(n: number): number {
+  state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+  return (state >>> 8) % n;
+}
+
+/** Everything that a reader is served, topic by topic. */
+async function everything(log: Log): Promise<string> {
+  const contents: unknown[] = [];
+  for (const { name, partitions } of await log.topics()) {
+    for (let partition = 0; partition < partitions; partition++) {
+      const entries = await readAll(log, name, partition);
+      const shown = entries.map(({ key, value, headers }) => [
+        Buffer.from(key ?? []).toString('hex'),
+        Buffer.from(value).toString('hex'),
+        headers,
+      ]);
+      contents.push([name, partition, await log.end(name, partition), shown]);
+    }
+  }
+  return JSON.stringify(contents);
+}
+
+async function served(directory: string): Promise<string> {
+  const log = await openEmbeddedLog({ directory, readOnly: true });
+  try {
+    return await everything(log);
+  } finally {
+    await log.close();
+  }
+}
+
+/** A copy of a log, one of whose files can be changed again and again. */
+class Damage {
+  readonly directory = quickFolder();
+  private readonly sound: string;
+
+  constructor(sound: string) {
+    this.sound = sound;
+    folders.push(this.directory);
+  }
+
+  /** What a reader is given when the file holds these bytes: its content, or the error. */
+  async outcome(file: string, bytes: Uint8Array): Promise<string | Error> {
+    rmSync(this.directory, { recursive: true, force: true });
+    cpSync(this.sound, this.directory, { recursive: true });
+    writeFileSync(join(this.directory, file), bytes);
+    return served(this.directory).catch((error: Error) => error);
+  }
+
+  read(file: string): Buffer {
+    return readFileSync(join(this.sound, file));
+  }
+}
+
+function flip(bytes: Buffer, at: number): Buffer {
+  const changed = Buffer.from(bytes);
+  changed[at] = (changed[at] ?? 0) ^ (1 << draw(8));
+  return changed;
+}
+
+describe(`the log of a run (seed ${SEED})`, () => {
+  let damage: Damage;
+  let whole: string;
+  beforeAll(async () => {
+    const { directory } = await makeRun(RUNS.counted);
+    damage = new Damage(directory);
+    whole = await served(directory);
+  });
+
+  /** Right bytes, or LOG_CORRUPT that names the file. */
+  async function expectNamed(file: string, bytes: Uint8Array, what: string): Promise<boolean> {
+    const given = await damage.outcome(file, bytes);
+    if (typeof given === 'string') {
+      expect(given === whole, `${what}: other bytes are served`).toBe(true);
+      return false;
+    }
+    expect(codeOf(given), `${what}: ${given.message}`).toBe('LOG_CORRUPT');
+    expect(given.message).toContain(file);
+    return true;
+  }
+
+  it('is served right or not at all, whichever byte of whichever page is flipped', { timeout: LIMIT_MS }, async () => {
+    const bytes = damage.read('log.db');
+    const pages = bytes.length / PAGE_BYTES;
+    let named = 0;
+    for (let page = 0; page < pages; page++) {
+      const places = [draw(12), 12 + draw(100), ...Array.from({ length: FLIPS_PER_PAGE - 2 }, () => draw(PAGE_BYTES))];
+      for (const place of places)
+        if (await expectNamed('log.db', flip(bytes, page * PAGE_BYTES + place), `page ${page}, byte ${place}`)) named++;
+    }
+    expect(named).toBeGreaterThan(pages);
+  });
+
+  it('is served right or not at all when pages change places, are zero, or are cut off', { timeout: LIMIT_MS }, async () => {
+    const bytes = damage.read('log.db');
+    const pages = bytes.length / PAGE_BYTES;
+    const page = (n: number): Buffer => bytes.subarray(n * PAGE_BYTES, (n + 1) * PAGE_BYTES);
+    const put = (...parts: readonly (readonly [number, Uint8Array])[]): Buffer => {
+      const changed = Buffer.from(bytes);
+      for (const [n, content] of parts) changed.set(content, n * PAGE_BYTES);
+      return changed;
+    };
+    for (let n = 0; n < pages; n++) {
+      const other = (n + 1 + draw(pages - 1)) % pages;
+      await expectNamed('log.db', put([n, page(other)], [other, page(n)]), `pages ${n} and ${other} exchanged`);
+      await expectNamed('log.db', put([n, page(other)]), `page ${other} in the place of ${n}`);
+      await expectNamed('log.db', put([n, new Uint8Array(PAGE_BYTES)]), `page ${n} zero`);
+      expect(await expectNamed('log.db', bytes.subarray(0, n * PAGE_BYTES), `cut to ${n} pages`)).toBe(true);
+      expect(await expectNamed('log.db', bytes.subarray(0, n * PAGE_BYTES + 1 + draw(PAGE_BYTES - 1)), `cut in page ${n}`)).toBe(true);
+    }
+  });
+
+  it('is refused whichever byte of store.json is changed', { timeout: LIMIT_MS }, async () => {
+    const bytes = damage.read('store.json');
+    for (let at = 0; at < bytes.length - 1; at++)
+      expect(await expectNamed('store.json', flip(bytes, at), `byte ${at}`), `byte ${at}`).toBe(true);
+    for (let length = 0; length < bytes.length - 1; length += 7)
+      expect(await expectNamed('store.json', bytes.subarray(0, length), `cut to ${length} bytes`)).toBe(true);
+  });
+});
+
+describe(`the log of a killed process, whose last commits stand in the write-ahead file (seed ${SEED})`, () => {
+  const COMMITS = 12;
+  const FRAME_BYTES = PAGE_BYTES + 24;
+  let damage: Damage;
+  /** What is served after each commit. */
+  const states: string[] = [];
+  /** Size of the write-ahead file after each commit. */
+  const sizes: number[] = [];
+
+  beforeAll(async () => {
+    const sound = quickFolder();
+    folders.push(sound);
+    const log = await openEmbeddedLog({ directory: sound });
+    await log.createTopic({ name: 't', partitions: 2, cleanup: 'keep' });
+    const writer = await log.openWriter('w');
+    for (let n = 0; n < COMMITS; n++) {
+      await commitVisibly(writer, [note('t', 0, `entry ${n}`), note('t', 1, `${n} `.repeat(9_000))]);
+      states.push(await everything(log));
+      sizes.push(readFileSync(join(sound, 'log.db-wal')).length);
+    }
+    const killed = quickFolder();
+    cpSync(sound, killed, { recursive: true });
+    rmSync(join(killed, 'open'), { recursive: true });
+    await log.close();
+    damage = new Damage(killed);
+    folders.push(killed);
+    expect(await served(killed)).toBe(states.at(-1));
+  });
+
+  it('loses nothing without a word but, where it was damaged itself, the last commit', { timeout: LIMIT_MS }, async () => {
+    const bytes = damage.read('log.db-wal');
+    const [whole, before] = [states.at(-1), states.at(-2)];
+    const lastCommit = sizes.at(-2) ?? 0;
+    const frames = (bytes.length - 32) / FRAME_BYTES;
+    const places = [
+      ...Array.from({ length: 8 }, () => draw(32)),
+      ...Array.from({ length: frames }, (_, frame) => [draw(24), 24 + draw(PAGE_BYTES)].map((at) => 32 + frame * FRAME_BYTES + at)).flat(),
+    ];
+    let named = 0;
+    for (const at of places) {
+      const given = await damage.outcome('log.db-wal', flip(bytes, at));
+      if (typeof given === 'string') {
+        expect(given === whole || (at >= lastCommit - FRAME_BYTES && given === before), `byte ${at} of ${bytes.length}`).toBe(true);
+        continue;
+      }
+      expect(codeOf(given), `byte ${at}: ${given.message}`).toBe('LOG_CORRUPT');
+      named++;
+    }
+    expect(named).toBeGreaterThan(places.length / 2);
+  });
+
+  it('when it was cut, gives what was committed before the cut, as after a loss of power', { timeout: LIMIT_MS }, async () => {
+    const bytes = damage.read('log.db-wal');
+    for (const [n, size] of sizes.entries()) {
+      expect(await damage.outcome('log.db-wal', bytes.subarray(0, size))).toBe(states[n]);
+      const torn = await damage.outcome('log.db-wal', bytes.subarray(0, size - 1 - draw(FRAME_BYTES)));
+      if (n > 0) expect(torn).toBe(states[n - 1]);
+    }
+  });
+});
