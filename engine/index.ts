@@ -103,6 +103,7 @@ export { type PublishedExtent, publishedExtent } from './verify/published-extent
 export type { TaskRange } from './verify/task-range.ts';
 export { type Mismatch, type ReplayReport, replayRun } from './verify/replay-run.ts';
 export { type VerifyReport, verifyRun } from './verify/verify-run.ts';
+export { checkStorage, type StorageReport } from './verify/check-storage.ts';
 export { proveRecord, type RecordProof } from './verify/prove-record.ts';
 export { type ProofReport, verifyProof } from './verify/verify-proof.ts';
 export { recordStory, type Story, type StoryAnswer, type StoryStep } from './verify/record-story.ts';

@@ -1,15 +1,15 @@
 /** `mizu verify`: a run on a log, or one proof or attestation file without any log. */
-import type { Json, ProofReport, VerifyReport } from '#engine';
-import { MizuError, parseTlogProof, verifierKeyOf, verifyProof, verifyRun } from '#engine';
+import type { DeployedRun, Json, Log, VerifyReport } from '#engine';
+import { MizuError, verifyRun } from '#engine';
 import { findRun, isDoctorStatement, openExternal, openLog } from '#topologies';
 import type { Context, Outcome } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { columns, grouped } from '../format.ts';
 import { extentText } from '../range-text.ts';
-import { plainRow, rowLines } from '../show-value.ts';
 import { readEvidence, verifyAttestation } from '../verify-attestation.ts';
 import { verifyDoctorFile } from '../verify-doctor.ts';
-import { whyText } from '../why-text.ts';
+import { verifyProofFile } from '../verify-proof-file.ts';
+import { lookDeep, storageJson, storageText } from '../verify-storage.ts';
 
 export const PROOF_ENDING = '.tlog-proof';
 export const ATTESTATION_ENDING = '.json';
@@ -18,11 +18,15 @@ export interface VerifyOptions {
   readonly verifierKey?: string;
   readonly key?: string;
   readonly response?: string;
+  readonly deep?: boolean;
 }
 
 /** @throws USAGE for an option that has no meaning for what is checked. */
 export async function verify(context: Context, name: string, options: VerifyOptions): Promise<Outcome> {
-  const { verifierKey, key, response } = options;
+  const { verifierKey, key, response, deep } = options;
+  const isProof = name.endsWith(PROOF_ENDING);
+  if (deep === true && (isProof || name.endsWith(ATTESTATION_ENDING)))
+    throw wrongOption('--deep', 'logs', 'Give the name of a run, and its log with --log');
   if (name.endsWith(ATTESTATION_ENDING)) {
     if (verifierKey !== undefined) throw wrongOption('--verifier-key', 'checkpoints of runs', 'Give the key of the gateway: --key HEX');
     const envelope = await readEvidence(name);
@@ -32,7 +36,7 @@ export async function verify(context: Context, name: string, options: VerifyOpti
   if (key !== undefined) throw wrongOption('--key', 'attestations', 'Give the key of the run: --verifier-key NAME+ID+BASE64');
   if (response !== undefined)
     throw wrongOption('--response', 'attestations', `Give the attestation as a file that ends with ${ATTESTATION_ENDING}`);
-  return name.endsWith(PROOF_ENDING) ? verifyFile(context, name, options) : verifyName(context, name, options);
+  return isProof ? verifyProofFile(context, name, verifierKey) : verifyName(context, name, options);
 }
 
 function wrongOption(option: string, of: string, hint: string): MizuError {
@@ -42,28 +46,53 @@ function wrongOption(option: string, of: string, hint: string): MizuError {
 async function verifyName(context: Context, name: string, options: VerifyOptions): Promise<Outcome> {
   const log = await openLog(context.log, { readOnly: true });
   try {
-    const run = await findRun(log, name);
-    const report = await verifyRun(log, run, {
-      verifierKey: options.verifierKey,
-      external: openExternal(log, (name) => process.env[name]),
+    const storage = options.deep === true ? await lookDeep(log, name) : undefined;
+    const isSound = storage === undefined || storage.problems.length === 0;
+    const looked = await lookAt(log, name, options).catch((error: unknown) => {
+      // What damage hides can't be checked; the damage itself is told.
+      if (isSound || !(error instanceof MizuError)) throw error;
+      return error;
     });
-    await context.out.text(reportText(context, `${run.run.name}/${run.run.generation}`, report));
-    const { checks, problems, range, forgotten, ...rest } = report;
+    const { out } = context;
+    if (looked instanceof MizuError) await out.text(out.style('red', `${name} could not be verified: ${looked.message}`));
+    else await out.text(reportText(context, `${looked.run.run.name}/${looked.run.run.generation}`, looked.report));
+    if (storage !== undefined) await out.text(storageText(context, storage));
+    const isVerified = !(looked instanceof MizuError) && looked.report.ok;
     return {
-      exitCode: report.ok ? EXIT.done : EXIT.failed,
+      exitCode: isVerified && isSound ? EXIT.done : EXIT.failed,
       result: {
-        name: run.run.name,
-        generation: run.run.generation,
-        ...rest,
-        range: range === undefined ? null : { ...range },
-        forgotten: [...forgotten],
-        checks: checks.map((check): Json => ({ ...check })),
-        problems: problems.map((problem): Json => ({ ...problem })),
+        ...(looked instanceof MizuError ? { error: { code: looked.code, message: looked.message } } : reportJson(looked)),
+        ...(storage === undefined ? {} : { storage: storageJson(storage) }),
+        ok: isVerified && isSound,
       },
     };
   } finally {
     await log.close();
   }
+}
+
+interface Looked {
+  readonly run: DeployedRun;
+  readonly report: VerifyReport;
+}
+
+async function lookAt(log: Log, name: string, { verifierKey }: VerifyOptions): Promise<Looked> {
+  const run = await findRun(log, name);
+  const external = openExternal(log, (variable) => process.env[variable]);
+  return { run, report: await verifyRun(log, run, { verifierKey, external }) };
+}
+
+function reportJson({ run, report }: Looked): { readonly [key: string]: Json } {
+  const { checks, problems, range, forgotten, ...rest } = report;
+  return {
+    name: run.run.name,
+    generation: run.run.generation,
+    ...rest,
+    range: range === undefined ? null : { ...range },
+    forgotten: [...forgotten],
+    checks: checks.map((check): Json => ({ ...check })),
+    problems: problems.map((problem): Json => ({ ...problem })),
+  };
 }
 
 function reportText({ out }: Context, title: string, report: VerifyReport): string {
@@ -87,68 +116,4 @@ function reportText({ out }: Context, title: string, report: VerifyReport): stri
   if (!report.keyGiven) lines.push('  This key was taken from the log itself. If you know it from elsewhere, give it: --verifier-key');
   for (const problem of report.problems) lines.push(`  ${problem.where}: ${problem.message}`);
   return lines.join('\n');
-}
-
-async function verifyFile(context: Context, file: string, options: VerifyOptions): Promise<Outcome> {
-  const text = Buffer.from(await readEvidence(file)).toString('utf8');
-  const key = options.verifierKey ?? (await keyFromLog(context, text));
-  const report = verifyProof(text, key);
-  const { out } = context;
-  const { row, drop } = report;
-  const content = row === undefined ? [`  ${drop?.step ?? ''}: ${report.kind}${dropWhy(drop)}`] : rowLines(row, '  ');
-  const lines = [
-    out.style(
-      'green',
-      `${file} verifies: record ${report.id} was ${report.kind === 'published' ? 'published' : `dropped (${report.kind})`}`,
-    ),
-    ...content,
-    `  program       ${report.program}`,
-    `  leaf          ${grouped(report.leafIndex)} of ${grouped(report.treeSize)}, publishing step ${report.task}`,
-    `  checkpoint    ${report.origin}`,
-    `  verifier key  ${key}`,
-  ];
-  if (options.verifierKey === undefined)
-    lines.push(`  This key was taken from the log ${context.log}. If you know it from elsewhere, give it: --verifier-key`);
-  await out.text(lines.join('\n'));
-  const { schema, row: _row, drop: _drop, ...rest } = report;
-  return {
-    result: {
-      ok: true,
-      ...rest,
-      verifierKey: key,
-      keyGiven: options.verifierKey !== undefined,
-      row: row === undefined ? null : plainRow(row),
-      ...(drop === undefined ? {} : { drop: { ...drop, measured: drop.measured ?? null, limit: drop.limit ?? null } }),
-    },
-  };
-}
-
-function dropWhy(drop: ProofReport['drop']): string {
-  if (drop === undefined) return '';
-  const { measured, limit, code, message } = drop;
-  return whyText({
-    ...(measured === undefined ? {} : { measured }),
-    ...(limit === undefined ? {} : { limit }),
-    ...(code === '' ? {} : { code, message }),
-  });
-}
-
-/** The key of the run that the proof's checkpoint names, from the log at hand. @throws USAGE when there is none. */
-async function keyFromLog(context: Context, proof: string): Promise<string> {
-  const [origin = ''] = parseTlogProof(proof).checkpoint.split('\n');
-  const [, name, generation] = /\/([^/]+)\/(\d+)$/.exec(origin) ?? [];
-  try {
-    const log = await openLog(context.log, { readOnly: true });
-    try {
-      return await verifierKeyOf(log, await findRun(log, `${name}/${generation}`));
-    } finally {
-      await log.close();
-    }
-  } catch (error) {
-    throw new MizuError('USAGE', `Checking a proof needs the key of '${origin}', and ${context.log} does not know it`, {
-      cause: error,
-      component: '--verifier-key',
-      hint: 'Give the key that you trust: --verifier-key NAME+ID+BASE64. The run printed it, and the README.md of its export names it.',
-    });
-  }
 }

@@ -2,6 +2,7 @@
  * The log of one machine, on SQLite: no server, several processes at once, and every rule of the contract
  * (engine/contract/log.ts) kept by one file. See database.ts for locks, tables.ts for rows, store.ts for opening.
  */
+import { dirname } from 'node:path';
 import { setImmediate as othersTurn } from 'node:timers/promises';
 import {
   checkOwner,
@@ -18,8 +19,10 @@ import {
   offset,
   type ReadOptions,
   type ReadResult,
+  type StorageFinding,
   type TopicSpec,
 } from '#engine';
+import { inspectStore } from './inspect.ts';
 import { COMMIT_LIMIT_BYTES, ENTRY_LIMIT_BYTES, LOCK_DEADLINE_MS, READ_DEFAULT_BYTES, READ_DEFAULT_ENTRIES, SLOT_LIMIT } from './limits.ts';
 import { openStore, type Store } from './store.ts';
 import {
@@ -156,6 +159,11 @@ class EmbeddedLog implements Log {
     const row = await this.#partition(topic, partition);
     const { db } = this.#store;
     return this.#waiters.wait(() => readHead(db, row.slot + partition) > position, signal);
+  }
+
+  async inspect(): Promise<readonly StorageFinding[]> {
+    const { db } = this.#store;
+    return db.look(() => inspectStore(db, dirname(db.file)));
   }
 
   async size(): Promise<{ readonly bytes: number; readonly limit: number | undefined }> {

@@ -104,6 +104,13 @@ export interface SinkTopic {
   readonly writable: boolean;
 }
 
+/** Damage that a store found in itself. */
+export interface StorageFinding {
+  /** A file, or a place in a topic. */
+  readonly where: string;
+  readonly message: string;
+}
+
 export interface Log {
   /** What the user gave as `--log`. */
   readonly address: string;
@@ -134,6 +141,8 @@ export interface Log {
    * for it. Absent: nobody else has topics on such a store. @throws NOT_FOUND; USAGE for one that can't be a sink; LOG_REFUSED without the right to look.
    */
   sink?(topic: string): Promise<SinkTopic>;
+  /** Looks at all of the store that no read of entries meets: pages, structure, files beside it. Absent: there is nothing else that this handle could look at. */
+  inspect?(): Promise<readonly StorageFinding[]>;
   /** Bytes held now, and the limit beyond which commits are refused with DISK_FULL (undefined: the disk's own). */
   size(): Promise<{ readonly bytes: number; readonly limit: number | undefined }>;
   close(): Promise<void>;

@@ -6,11 +6,13 @@ import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openEmbeddedLog } from '#connectors/embedded';
-import type { Log } from '#engine';
+import { checkStorage, type Log, type StorageReport } from '#engine';
 import { PAGE_BYTES } from '../../connectors/embedded/limits.ts';
+import { lastObject, mizu } from '../support/cli.ts';
 import { codeOf, commitVisibly, note, readAll } from '../support/log-tools.ts';
 import { quickFolder } from '../support/run-support.ts';
-import { makeRun, RUNS } from '../support/verify-support.ts';
+import { Tamper, withTampered } from '../support/tamper.ts';
+import { type MadeRun, makeRun, RUNS } from '../support/verify-support.ts';
 
 const SEED = Number(process.env['MIZU_SEED'] ?? Date.now() % 1_000_000);
 /** Flips in each page of the database: in its header, its pointers, and elsewhere. */
@@ -46,10 +48,15 @@ async function everything(log: Log): Promise<string> {
   return JSON.stringify(contents);
 }
 
+/** What a reader is served; whatever it is refused, a look at all of the store names, too. */
 async function served(directory: string): Promise<string> {
   const log = await openEmbeddedLog({ directory, readOnly: true });
   try {
-    return await everything(log);
+    const given = await everything(log).catch((error: Error) => error);
+    const { problems } = await checkStorage(log, '');
+    if (typeof given === 'string') return given;
+    expect(problems.length, given.message).toBeGreaterThan(0);
+    throw given;
   } finally {
     await log.close();
   }
@@ -142,6 +149,60 @@ describe(`the log of a run (seed ${SEED})`, () => {
       expect(await expectNamed('store.json', flip(bytes, at), `byte ${at}`), `byte ${at}`).toBe(true);
     for (let length = 0; length < bytes.length - 1; length += 7)
       expect(await expectNamed('store.json', bytes.subarray(0, length), `cut to ${length} bytes`)).toBe(true);
+  });
+});
+
+describe('a look at all of the store', () => {
+  async function lookAt(change: (tamper: Tamper) => void): Promise<StorageReport> {
+    return withTampered(run.directory, change, (log) => checkStorage(log, ''));
+  }
+  let run: MadeRun;
+  beforeAll(async () => {
+    run = await makeRun(RUNS.counted);
+  });
+
+  it('finds nothing where nothing is damaged, and says what it read', async () => {
+    const tamper = new Tamper(run.directory);
+    const entries = tamper.places().reduce((sum, place) => sum + tamper.read(place).length, 0);
+    tamper.close();
+    expect(await lookAt(() => {})).toMatchObject({ entries, problems: [], hint: undefined });
+  });
+
+  it('names every damaged entry of a partition, and reads on behind each', async () => {
+    const { problems, hint } = await lookAt((tamper) => {
+      for (const at of [1, 4]) tamper.drop({ topic: 'w.1.control', partition: 0 }, at);
+      tamper.drop({ topic: 'w.1.verified', partition: 0 }, 0);
+    });
+    expect(problems.map(({ where }) => where)).toEqual([
+      'w.1.control/0 @1',
+      'w.1.control/0 @4',
+      'w.1.verified/0 @0',
+      expect.stringMatching(/log\.db$/),
+    ]);
+    expect(problems[1]?.message).toContain('entry 4 of w.1.control/0 is missing');
+    expect(problems.at(-1)?.message).toMatch(/it holds \d+ entries, and its partitions \d+/);
+    expect(hint).toContain('put back a backup of the whole folder');
+  });
+
+  it('is told by the command, with exit code 1, beside what the proofs say', async () => {
+    const flags = ['--deep', '--log'];
+    const sound = await mizu(['verify', 'w', ...flags, run.directory]);
+    expect([sound.code, sound.stderr]).toEqual([0, '']);
+    expect(sound.stdout).toMatch(/storage {7}[\d,]+ entries of \d+ topics, [\d.]+ kB, were read, and every check sum holds/);
+    const copy = quickFolder();
+    folders.push(copy);
+    cpSync(run.directory, copy, { recursive: true });
+    const tamper = new Tamper(copy);
+    tamper.drop({ topic: 'w.1.rejected', partition: 0 }, 0);
+    tamper.close();
+    const damaged = await mizu(['verify', 'w', ...flags, copy, '--json']);
+    expect(damaged.code).toBe(1);
+    expect(lastObject(damaged)).toMatchObject({ ok: false, storage: { ok: false, problems: [{ where: 'w.1.rejected/0 @0' }, {}] } });
+    const told = await mizu(['verify', 'w', ...flags, copy]);
+    expect(told.stdout).toMatch(
+      /were read; damaged:\n {4}w\.1\.rejected\/0 @0 +The log file .*log\.db is damaged: entry 0 of w\.1\.rejected\/0 is missing/,
+    );
+    expect(told.stdout).toContain('try: Nothing damaged is served. Stop every process that uses this log');
   });
 });
 

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { openEmbeddedLog, openLocalStorage } from '#connectors/embedded';
 import {
+  checkStorage,
   type Log,
   type LogEntry,
   openAttestation,
@@ -134,6 +135,9 @@ describeKafka('answers on a log on Kafka', (broker) => {
       try {
         const run = await readRun(reader, LETTERS.name);
         expect((await verifyRun(reader, run)).problems).toEqual([]);
+        const storage = await checkStorage(reader, 'letters.1.');
+        expect(storage.problems).toEqual([]);
+        expect(storage.entries).toBeGreaterThan(answers.length);
         const gateway = await recordedAnswers({ log: reader, run, local });
         const signal = new AbortController().signal;
         const replayed = await replayRun({ log: reader, run, registry, local, gateway, workerUrl: WORKER_URL, workers: 1, signal });
