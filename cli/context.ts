@@ -1,5 +1,5 @@
 /** What every command is given: the common options, where to write, and the signal that Ctrl-C aborts. */
-import type { Json } from '#engine';
+import type { Json } from '#kernel';
 import type { ExitCode } from './exit-codes.ts';
 import { Output } from './output.ts';
 import { ProgressLine } from './progress-line.ts';

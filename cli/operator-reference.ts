@@ -2,8 +2,8 @@
  * The reference of every operator and data engine as one Markdown document, made of the same objects that validate, execute and test
  * them: `mizu operators --markdown` prints it, and a test compares it with documents/operators.md.
  */
-import type { DataEngine, GoldenCase, Operator, Registry, Schema } from '#engine';
-import { describeType } from '#engine';
+import type { DataEngine, GoldenCase, Operator, Registry, Schema } from '#kernel';
+import { describeType } from '#kernel';
 import { z } from 'zod';
 import { showValue } from './show-value.ts';
 

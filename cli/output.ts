@@ -3,7 +3,7 @@
  * for a slow reader (law 6), and a reader that went away ends the command quietly.
  */
 import { styleText } from 'node:util';
-import type { Json } from '#engine';
+import type { Json } from '#kernel';
 
 type Format = Parameters<typeof styleText>[0];
 

@@ -1,7 +1,7 @@
 /** How the user called this program, so that suggested commands can be copied and run. */
 import { relative } from 'node:path';
 import type { Context } from './context.ts';
-import { DEFAULT_LOG } from '#topologies';
+import { DEFAULT_LOG } from '#workflows';
 
 /** `mizu`, `npm run -s mizu --` or `node cli/main.ts`. */
 export function ownName(): string {

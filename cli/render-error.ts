@@ -1,6 +1,6 @@
 /** One way to show an error, whoever threw it: what happened, with which values, and what to try (law 10). */
-import type { ErrorCode, Json, Problem } from '#engine';
-import { formatProblems, MizuError, messageOf } from '#engine';
+import type { ErrorCode, Json, Problem } from '#kernel';
+import { formatProblems, MizuError, messageOf } from '#kernel';
 import type { ExitCode } from './exit-codes.ts';
 import { EXIT } from './exit-codes.ts';
 

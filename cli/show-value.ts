@@ -1,6 +1,6 @@
 /** Values of records in one line: JSON, with bytes in hexadecimal. */
-import type { Json, Row, Value } from '#engine';
-import { toHex } from '#engine';
+import type { Json, Row, Value } from '#kernel';
+import { toHex } from '#kernel';
 import { oneLine, shortened } from './format.ts';
 
 /** Longest value that a line shows, characters. */

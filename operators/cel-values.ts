@@ -1,6 +1,6 @@
 /** Values between records and CEL: `long` is `int` (BigInt), `double` is `double`, a record is a map, `optional` is `dyn`. */
-import type { FieldType, Value } from '#engine';
-import { LONG_LIMIT } from '#engine';
+import type { FieldType, Value } from '#kernel';
+import { LONG_LIMIT } from '#kernel';
 import { isRow } from './fields.ts';
 
 /** Name of the CEL type that a field has in an expression. */

@@ -4,8 +4,8 @@
  * library's own function would depend on those, the expression is bound to ours. Evaluation is bounded in steps and in bytes
  * of every intermediate text. A `long` field is CEL `int`, which the library holds as BigInt; an `optional` field is `dyn`.
  */
-import type { FieldType, PlanContext, Row, Schema, Value } from '#engine';
-import { fieldOf, MizuError, messageOf } from '#engine';
+import type { FieldType, PlanContext, Row, Schema, Value } from '#kernel';
+import { fieldOf, MizuError, messageOf } from '#kernel';
 import type { ASTNode } from '@marcbachmann/cel-js';
 import { Environment } from '@marcbachmann/cel-js';
 import { celType, fromCel, toCel } from './cel-values.ts';

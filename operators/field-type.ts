@@ -1,5 +1,5 @@
 /** Field types as an author writes them: the canonical form of the contract, and `string?` for `{ optional: string }`. */
-import type { FieldType } from '#engine';
+import type { FieldType } from '#kernel';
 import { z } from 'zod';
 import { FIELD_NAME } from './fields.ts';
 

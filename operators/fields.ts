@@ -2,8 +2,8 @@
  * What most operators share: how a parameter names a field, how its type is checked at plan time with one clear problem,
  * and how a (dotted) path is read from a row. A path is `name` or `name.inner.inner`; names are Avro names (Avro 1.12, Names).
  */
-import type { BlockView, FieldType, Json, PlanContext, Row, Value } from '#engine';
-import { describeType, fieldOf, MizuError, sameType } from '#engine';
+import type { BlockView, FieldType, Json, PlanContext, Row, Value } from '#kernel';
+import { describeType, fieldOf, MizuError, sameType } from '#kernel';
 import { z } from 'zod';
 
 /** Avro 1.12, section Names. */

@@ -1,5 +1,5 @@
 /** The door of the operators: every operator there is, in one explicit list, and the data engine that their examples use. */
-import type { DataEngine, Operator } from '#engine';
+import type { DataEngine, Operator } from '#kernel';
 import { count } from './aggregate/count.ts';
 import { coverage } from './aggregate/coverage.ts';
 import { dedup } from './aggregate/dedup.ts';

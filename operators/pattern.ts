@@ -3,8 +3,8 @@
  * Its Unicode classes are tables of its own; only case folding of non-ASCII letters asks the runtime, so case is folded
  * in ASCII patterns alone (law 1).
  */
-import type { PlanContext } from '#engine';
-import { messageOf } from '#engine';
+import type { PlanContext } from '#kernel';
+import { messageOf } from '#kernel';
 import { RE2JS } from 're2js';
 import { z } from 'zod';
 

@@ -1,8 +1,9 @@
 /** From a workflow file to a program and everything that a run of it needs. */
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { Compiled, CompileInput, RecordStream, WorkflowDocument } from '#engine';
-import { compileWorkflow, MizuError } from '#engine';
+import type { RecordStream } from '#engine';
+import type { Compiled, CompileInput, WorkflowDocument } from '#kernel';
+import { compileWorkflow, MizuError } from '#kernel';
 import { fileProblem, FileHost, type Variables } from './host.ts';
 import { registry } from './registry.ts';
 

@@ -1,15 +1,14 @@
 /** What the compiler needs from outside, over the file system: files and sources beside the workflow file. */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { CompileHost, SchemaVersion, SourceRequest } from '#engine';
-import { messageOf, MizuError } from '#engine';
-import { type FileSource, openFileSource } from '#connectors/files';
-import { openRegistry } from '#connectors/registry';
+import type { CompileHost, SchemaVersion, SourceRequest } from '#kernel';
+import { messageOf, MizuError } from '#kernel';
+import type { FileSource } from '#connectors/files';
 
 /** Variables of the environment, as a process is given them. */
 export type Variables = Readonly<Record<string, string | undefined>>;
 
-/** Remembers the sources it opened, so that a run reads what was compiled without surveying it again. */
+/** Loads what reads files and registries when a workflow asks for it. Remembers the sources it opened, so that a run reads what was compiled without surveying it again. */
 export class FileHost implements CompileHost {
   private readonly baseDir: string;
   private readonly env: Variables;
@@ -43,6 +42,7 @@ export class FileHost implements CompileHost {
         hint: 'add `registry: "http://…"` to the topic under `sources`, or set MIZU_REGISTRY_URL',
       });
     }
+    const { openRegistry } = await import('#connectors/registry');
     return openRegistry({ ...(url === undefined ? {} : { url }), env }).versions(subject);
   }
 
@@ -51,6 +51,7 @@ export class FileHost implements CompileHost {
     const key = JSON.stringify(request);
     const known = this.sources.get(key);
     if (known !== undefined) return known;
+    const { openFileSource } = await import('#connectors/files');
     const source = await openFileSource(request, this.baseDir);
     this.sources.set(key, source);
     return source;

@@ -1,18 +1,15 @@
 /** The door of the topologies: what commands and tests use to put programs on a log and take results from it. */
-export { compileDocument, compileFile, type CompiledFile } from './compile-file.ts';
+export * from './workflows.ts';
 export { checkSink } from './check-sink.ts';
 export { openExternal } from './open-external.ts';
 export { defaultWorkers } from './default-workers.ts';
 export { findRun } from './find-run.ts';
-export { DEFAULT_LOG, homeOfAddress, openLog, openSigner } from './open-log.ts';
+export { homeOfAddress, openLog, openSigner } from './open-log.ts';
 export { checkMachine, type MachineCheck } from './determinism/machine.ts';
 export { isDoctorStatement, signDoctor, verifyDoctor } from './determinism/statement.ts';
 export { readVectors, runVectors, type VectorsReport, type WrongVector } from './determinism/vectors.ts';
-export { fileProblem } from './host.ts';
-export { registry } from './registry.ts';
 export { runWorkflow, WORKER_URL } from './run-workflow.ts';
 export { type Preview, type PreviewRecord, type PreviewStep, previewWorkflow } from './preview.ts';
-export { scaffoldWorkflow } from './scaffold.ts';
 export { EXPORT_FORMATS, type ExportFormat } from '#connectors/files';
 export { type ExportedRun, exportRun } from './export-run.ts';
 export { temporaryStorage } from './temporary-storage.ts';

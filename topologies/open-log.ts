@@ -5,9 +5,7 @@ import type { Log, Signer } from '#engine';
 import { byteCount, MizuError, openKeyFile } from '#engine';
 import { type EmbeddedLocalStorage, openEmbeddedLog, openLocalStorage } from '#connectors/embedded';
 import { KAFKA_SCHEME, openKafkaLog, readKafkaCompression, readKafkaSecurity } from '#connectors/kafka';
-
-/** Used when neither `--log` nor MIZU_LOG is given. */
-export const DEFAULT_LOG = './.mizu';
+import { DEFAULT_LOG } from './default-log.ts';
 
 export interface OpenLogOptions {
   /** For commands that only look: nothing is written, and a log that is not there is not made. */

@@ -1,5 +1,5 @@
 /** Everything that this installation can execute: one explicit typed list, the same for the main thread, workers and replays. */
-import type { Registry } from '#engine';
+import type { Registry } from '#kernel';
 import { engines as arithmeticEngines, operators } from '#operators';
 import { engines as simulators } from '#connectors/simulator';
 

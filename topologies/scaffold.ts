@@ -1,7 +1,7 @@
 /** Writes the starter workflow into a folder: a small one that works, to change. Never writes over a file. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { MizuError, messageOf, NAME_LIMIT, NAME_PATTERN } from '#engine';
+import { MizuError, messageOf, NAME_LIMIT, NAME_PATTERN } from '#kernel';
 
 const STARTER = new URL('./starter/', import.meta.url);
 const STARTER_NAME = 'starter';

@@ -1,7 +1,7 @@
 /** `mizu check FILE`: every problem of a workflow at once, or what it would do. */
-import type { Json } from '#engine';
-import { formatProblems } from '#engine';
-import { compileFile } from '#topologies';
+import type { Json } from '#kernel';
+import { formatProblems } from '#kernel';
+import { compileFile } from '#workflows';
 import type { Context, Outcome } from '../context.ts';
 import { grouped } from '../format.ts';
 import type { SetOptions } from '../program.ts';

@@ -1,7 +1,7 @@
 /** `mizu compile FILE`: the program as text for a person, JSON for a program, or Mermaid for a page. */
-import type { DescribeFormat, Json } from '#engine';
-import { describeProgram } from '#engine';
-import { compileFile } from '#topologies';
+import type { DescribeFormat, Json } from '#kernel';
+import { describeProgram } from '#kernel';
+import { compileFile } from '#workflows';
 import type { Context, Outcome } from '../context.ts';
 import type { SetOptions } from '../program.ts';
 

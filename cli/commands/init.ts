@@ -1,6 +1,6 @@
 /** `mizu init [DIR]`: a small workflow that works, to start from. */
 import { join } from 'node:path';
-import { scaffoldWorkflow } from '#topologies';
+import { scaffoldWorkflow } from '#workflows';
 import type { Context, Outcome } from '../context.ts';
 import { ownCommand } from '../own-command.ts';
 

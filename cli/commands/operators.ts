@@ -1,7 +1,7 @@
 /** `mizu operators [NAME]`: the reference, made of the same objects that validate and test the operators. */
-import type { GoldenCase, Json, Operator } from '#engine';
-import { MizuError, nearest } from '#engine';
-import { registry } from '#topologies';
+import type { GoldenCase, Json, Operator } from '#kernel';
+import { MizuError, nearest } from '#kernel';
+import { registry } from '#workflows';
 import type { Context, Outcome } from '../context.ts';
 import { columns } from '../format.ts';
 import { kindText, outcomeText, type ParamsSchema, paramsSchemaOf, referenceMarkdown, typeText } from '../operator-reference.ts';

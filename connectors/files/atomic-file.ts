@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { MizuError } from '#engine';
+import { MizuError } from '#kernel';
 import { unwritable } from './file-errors.ts';
 import { WRITE_BYTES } from './limits.ts';
 

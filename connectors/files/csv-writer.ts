@@ -2,7 +2,7 @@
  * CSV after RFC 4180: a header row, CRLF line ends, quotes where needed. Lists, maps and records are JSON text, bytes base64;
  * null is an empty field and an empty text is `""`, so that the two stay apart.
  */
-import type { FieldType, Row, Schema, Value } from '#engine';
+import type { FieldType, Row, Schema, Value } from '#kernel';
 import { AtomicFile } from './atomic-file.ts';
 import { ID_COLUMN, isFlat, jsonOf } from './export-values.ts';
 import type { RecordWriter, RecordWriterOptions } from './record-writer.ts';

@@ -3,8 +3,8 @@
  * made and how anyone checks it. It holds no clock value and no path, so the same run gives the same card (law 1).
  */
 import { stringify } from 'yaml';
-import { describeType } from '#engine';
-import type { Schema } from '#engine';
+import { describeType } from '#kernel';
+import type { Schema } from '#kernel';
 import { AtomicFile, type WrittenFile } from './atomic-file.ts';
 
 export interface DatasetCard {

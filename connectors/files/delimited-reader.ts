@@ -3,7 +3,7 @@
  * exact bytes without its LF or CRLF; the last line may lack its end; an empty line is no record; a UTF-8 byte order mark is left out.
  */
 import { open } from 'node:fs/promises';
-import { MizuError } from '#engine';
+import { MizuError } from '#kernel';
 import { unreadable } from './file-errors.ts';
 import { CHUNK_BYTES, RECORD_BYTES_LIMIT } from './limits.ts';
 import { CR, type RecordSplitter } from './record-splitter.ts';

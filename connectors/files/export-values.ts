@@ -2,8 +2,8 @@
  * Values of records as exports write them: one JSON text for one value, whatever the object it came in (law 1). Record fields stand in the order
  * of their schema, map entries in order of UTF-8 key bytes, bytes are base64, and numbers that JSON lacks (NaN, ±Infinity) are null.
  */
-import { invariant } from '#engine';
-import type { FieldType, Row, Schema, Value } from '#engine';
+import { invariant } from '#kernel';
+import type { FieldType, Row, Schema, Value } from '#kernel';
 
 /** Column of the record id (NAME/GENERATION/k.i), which leads from an exported row to its proof. */
 export const ID_COLUMN = '_id';

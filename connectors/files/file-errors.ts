@@ -1,6 +1,6 @@
 /** What the operating system says about a file, as an error that names the file and what to try (law 10). */
-import { MizuError } from '#engine';
-import type { ErrorCode } from '#engine';
+import { MizuError } from '#kernel';
+import type { ErrorCode } from '#kernel';
 
 const REASONS: Readonly<Record<string, readonly [text: string, hint: string]>> = {
   ENOENT: ['there is no such file or folder', 'Check the path; a path in a workflow is relative to the workflow file.'],

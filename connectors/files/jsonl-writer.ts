@@ -1,5 +1,5 @@
 /** JSON Lines: one object a line, the record id first, then the fields in the order of the schema, each line ended by LF. */
-import type { Row, Schema } from '#engine';
+import type { Row, Schema } from '#kernel';
 import { AtomicFile } from './atomic-file.ts';
 import { ID_COLUMN, jsonOf } from './export-values.ts';
 import type { RecordWriter, RecordWriterOptions } from './record-writer.ts';

@@ -2,7 +2,7 @@
  * Parquet values as JSON: text decoded strictly, dates and times as ISO 8601 in UTC with the digits that were stored, bytes as base64.
  * What JSON can't hold exactly is refused, not bent.
  */
-import type { Json } from '#engine';
+import type { Json } from '#kernel';
 
 /** Why a value can't be taken over; the reader adds file, row and column. */
 export class ValueProblem extends Error {

@@ -6,7 +6,7 @@
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import type { BasicType, ColumnSource } from 'hyparquet-writer';
 import type { SchemaElement } from 'hyparquet';
-import type { FieldType, Row, Schema, Value } from '#engine';
+import type { FieldType, Row, Schema, Value } from '#kernel';
 import { AtomicFile } from './atomic-file.ts';
 import { ID_COLUMN, isFlat, jsonOf } from './export-values.ts';
 import { ROW_GROUP_BYTES, ROW_GROUP_ROWS } from './limits.ts';

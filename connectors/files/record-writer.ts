@@ -1,6 +1,6 @@
 /** One interface for every export format: the same rows in the same order give the same bytes (law 1), whole files or none. */
-import { MizuError } from '#engine';
-import type { Row, Schema } from '#engine';
+import { MizuError } from '#kernel';
+import type { Row, Schema } from '#kernel';
 import type { WrittenFile } from './atomic-file.ts';
 import { CsvWriter } from './csv-writer.ts';
 import { ID_COLUMN } from './export-values.ts';

@@ -4,7 +4,7 @@
  */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { MizuError } from '#engine';
+import { MizuError } from '#kernel';
 import { unreadable } from './file-errors.ts';
 import { RECORD_BYTES_LIMIT, TEXT_FILES_AHEAD, TEXT_FILES_LIMIT } from './limits.ts';
 

@@ -19,7 +19,7 @@ import {
   type Row,
   sha256,
   utf8,
-} from '#engine';
+} from '#kernel';
 import { z } from 'zod';
 
 /** Engines with settings that are kept open. */

@@ -1,5 +1,5 @@
 /** Simulators that run inside the process. */
-import type { DataEngine } from '#engine';
+import type { DataEngine } from '#kernel';
 import { stacks } from './stacks.ts';
 
 export { stacks };

@@ -2,8 +2,8 @@
  * What a stack is made of, and the checks on it: the physics runs only on numbers inside these documented limits, anything else
  * fails the record, never the attempt.
  */
-import { RecordFault } from '#engine';
-import type { Row, Schema } from '#engine';
+import { RecordFault } from '#kernel';
+import type { Row, Schema } from '#kernel';
 
 export const SHAPE_KINDS = ['box', 'cylinder', 'ball'] as const;
 export type ShapeKind = (typeof SHAPE_KINDS)[number];

@@ -4,7 +4,7 @@
  */
 import RAPIER from '@dimforge/rapier3d-deterministic-compat';
 import type { Collider, RigidBody, World } from '@dimforge/rapier3d-deterministic-compat';
-import { invariant } from '#engine';
+import { invariant } from '#kernel';
 import { SeedStream } from './seed-stream.ts';
 import type { StackInput } from './stack-input.ts';
 
@@ -32,13 +32,18 @@ export interface Energy {
   readonly total: number;
 }
 
+/** Once before the first world; further calls cost nothing. */
+export function startPhysics(): Promise<void> {
+  return RAPIER.init();
+}
+
 export class StackWorld {
   readonly #input: StackInput;
   readonly #world: World;
   readonly #bodies: RigidBody[] = [];
   readonly #colliders: Collider[] = [];
 
-  /** Needs `RAPIER.init()` to have resolved. */
+  /** Needs `startPhysics()` to have resolved. */
   constructor(input: StackInput, seed: Uint8Array) {
     this.#input = input;
     this.#world = new RAPIER.World({ x: 0, y: -GRAVITY, z: 0 });

@@ -3,12 +3,11 @@
  * One world per run, freed at its end; nothing is kept between runs, so a result depends on input and seed alone (law 1).
  */
 import { createHash } from 'node:crypto';
-import RAPIER from '@dimforge/rapier3d-deterministic-compat';
 import { z } from 'zod';
-import { defineEngine, RecordFault } from '#engine';
-import type { EngineCheck, Row, Schema } from '#engine';
+import { defineEngine, RecordFault } from '#kernel';
+import type { EngineCheck, Row, Schema } from '#kernel';
 import { readStackInput, STACK_INPUT } from './stack-input.ts';
-import { StackWorld } from './stack-world.ts';
+import type { StackWorld } from './stack-world.ts';
 
 /** Two seconds at rapier's 1/60 s: a stack that falls has fallen. */
 export const STEPS_DEFAULT = 120;
@@ -99,7 +98,9 @@ export const stacks = defineEngine<z.infer<typeof PARAMS>>({
   output: STACK_OUTPUT,
   check: STACK_CHECK,
   async open({ steps }) {
-    await RAPIER.init();
+    // Loaded for a program that simulates: the physics is two megabytes.
+    const { StackWorld, startPhysics } = await import('./stack-world.ts');
+    await startPhysics();
     return {
       run(row, seed) {
         const input = readStackInput(row);

@@ -7,8 +7,8 @@
  * Delta: uvarint n ‖ n × (name as Avro string ‖ uvarint count), names in order of their UTF-8 bytes.
  * Snapshot: uvarint total ‖ uvarint other ‖ the groups, as a delta.
  */
-import type { Json } from '#engine';
-import { ByteReader, ByteWriter, defineOperator } from '#engine';
+import type { Json } from '#kernel';
+import { ByteReader, ByteWriter, defineOperator } from '#kernel';
 import { z } from 'zod';
 import { existingField, newField, openParams, planField, readRowPath, rootOf, toJson } from '../fields.ts';
 import { decodeCounts, encodeCounts, GROUPS_LIMIT, groupName, sortedGroups } from './group-counts.ts';

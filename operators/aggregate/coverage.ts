@@ -7,8 +7,8 @@
  * Delta and snapshot: uvarint n ‖ n × (uvarint place ‖ uvarint count), places ascending. A place is that of the element among the different ones, in the
  * order of the data; the one after the last stands for every other value.
  */
-import type { DataSet, Json, Value } from '#engine';
-import { asBuffer, ByteReader, ByteWriter, canonicalBytes, defineOperator, describeType, invariant, MizuError } from '#engine';
+import type { DataSet, Json, Value } from '#kernel';
+import { asBuffer, ByteReader, ByteWriter, canonicalBytes, defineOperator, describeType, invariant, MizuError } from '#kernel';
 import { z } from 'zod';
 import { existingField, newField, openParams, readRowPath, requiredType, rootOf, shorten, stepWords, toJson } from '../fields.ts';
 

@@ -10,8 +10,8 @@
  *
  * Delta: uvarint k ‖ uvarint n ‖ n keys of 32 bytes ‖ n × uvarint, the candidates i ascending, each as the difference to the one before.
  */
-import type { KeyIndex } from '#engine';
-import { ByteReader, ByteWriter, defineOperator, describeType, KeyTable, MizuError } from '#engine';
+import type { KeyIndex } from '#kernel';
+import { ByteReader, ByteWriter, defineOperator, describeType, KeyTable, MizuError } from '#kernel';
 import { z } from 'zod';
 import { existingField, openParams, toJson } from '../fields.ts';
 

@@ -9,8 +9,8 @@
  *
  * Delta and snapshot: uvarint texts ‖ for each n: uvarint sequences ‖ uvarint m ‖ m hashes of 6 bytes, ascending.
  */
-import type { Json } from '#engine';
-import { asBuffer, ByteReader, ByteWriter, defineOperator, MizuError, sha256, utf8 } from '#engine';
+import type { Json } from '#kernel';
+import { asBuffer, ByteReader, ByteWriter, defineOperator, MizuError, sha256, utf8 } from '#kernel';
 import { z } from 'zod';
 import { existingField, newField, openParams, planField, readRowPath, rootOf, stepWords, toJson } from '../fields.ts';
 import { words } from '../text.ts';

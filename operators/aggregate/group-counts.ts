@@ -1,6 +1,6 @@
 /** Records counted by the values of a field, as deltas and snapshots hold them. */
-import type { Value } from '#engine';
-import { ByteReader, ByteWriter, compareBytes, MizuError, utf8 } from '#engine';
+import type { Value } from '#kernel';
+import { ByteReader, ByteWriter, compareBytes, MizuError, utf8 } from '#kernel';
 
 /** Most groups that are counted by name. */
 export const GROUPS_LIMIT = 10_000;

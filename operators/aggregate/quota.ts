@@ -5,8 +5,8 @@
  *
  * Delta and snapshot: uvarint n ‖ n × (category as Avro string ‖ uvarint count), in order of the UTF-8 bytes.
  */
-import type { Json } from '#engine';
-import { defineOperator } from '#engine';
+import type { Json } from '#kernel';
+import { defineOperator } from '#kernel';
 import { z } from 'zod';
 import { existingField, newField, openParams, planField, readRowPath, rootOf, stepWords, toJson } from '../fields.ts';
 import { decodeCounts, encodeCounts, GROUP_NAME_LIMIT, GROUPS_LIMIT, groupName, sortedGroups } from './group-counts.ts';

@@ -6,7 +6,7 @@
  *
  * Delta: uvarint records ‖ uvarint n ‖ n × (hash of 32 bytes ‖ uvarint k ‖ uvarint i), ascending by hash, k, i. A snapshot has the same form.
  */
-import { ByteReader, ByteWriter, compareBytes, defineOperator, MizuError } from '#engine';
+import { ByteReader, ByteWriter, compareBytes, defineOperator, MizuError } from '#kernel';
 import { z } from 'zod';
 import { newField, openParams, toJson } from '../fields.ts';
 

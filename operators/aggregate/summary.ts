@@ -7,8 +7,8 @@
  *
  * Delta: uvarint count ‖ uvarint nulls ‖ (if count > 0) double min ‖ double max ‖ uvarint n ‖ n doubles, the parts of the sum. A snapshot has the same form.
  */
-import type { Json } from '#engine';
-import { ByteReader, ByteWriter, defineOperator, MizuError } from '#engine';
+import type { Json } from '#kernel';
+import { ByteReader, ByteWriter, defineOperator, MizuError } from '#kernel';
 import { z } from 'zod';
 import { existingField, newField, openParams, planField, readRowPath, rootOf, stepWords, toJson } from '../fields.ts';
 

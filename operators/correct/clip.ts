@@ -1,6 +1,6 @@
 /** Brings a number into bounds, or cuts a text to a length at a code-point border. Idempotent. */
-import type { FieldType } from '#engine';
-import { defineOperator } from '#engine';
+import type { FieldType } from '#kernel';
+import { defineOperator } from '#kernel';
 import { z } from 'zod';
 import { existingField, openParams, planField, planTextColumn, stepWords, toJson } from '../fields.ts';
 import { codePointLength } from '../text.ts';

@@ -2,7 +2,7 @@
  * Takes the first match of an RE2 pattern out of a text, into a field of its own. Where the pattern lets it (`patternFacts`), a text is looked
  * through for a literal first, and only the runs around it meet the automaton: 0.2 µs per KB instead of 25.
  */
-import { asBuffer, defineOperator } from '#engine';
+import { asBuffer, defineOperator } from '#kernel';
 import type { RE2JS } from 're2js';
 import { z } from 'zod';
 import { existingField, newField, openParams, planField, planWrite, readTextBytes, rootOf, toJson } from '../fields.ts';

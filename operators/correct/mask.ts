@@ -3,8 +3,8 @@
  * bytes that can start a match, so a text without any costs a look at each byte; every match is found in linear time.
  * The exact grammars stand in mask-grammar.ts.
  */
-import type { PlanContext } from '#engine';
-import { defineOperator } from '#engine';
+import type { PlanContext } from '#kernel';
+import { defineOperator } from '#kernel';
 import { z } from 'zod';
 import { existingField, openParams, planTextColumn, stepWords, toJson } from '../fields.ts';
 import type { MaskKind, Span } from './mask-grammar.ts';

@@ -2,7 +2,7 @@
  * Brings texts to one form, so that equal contents compare equal: letter case and white space in one pass over UTF-8 bytes, which costs as much
  * as either alone (1 µs per KB). Idempotent.
  */
-import { defineOperator } from '#engine';
+import { defineOperator } from '#kernel';
 import { z } from 'zod';
 import { existingField, openParams, planTextColumn, stepWords, toJson } from '../fields.ts';
 import { SPACE, whiteSpaceAt } from '../text.ts';

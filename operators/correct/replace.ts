@@ -1,6 +1,6 @@
 /** Replaces a literal text or an RE2 pattern; linear in the text. The result of one record is bounded. */
-import type { PlanContext } from '#engine';
-import { defineOperator } from '#engine';
+import type { PlanContext } from '#kernel';
+import { defineOperator } from '#kernel';
 import { z } from 'zod';
 import { existingField, openParams, planTextColumn, stepWords, toJson } from '../fields.ts';
 import { compilePattern, matchesAnywhere, patternParam, planPattern } from '../pattern.ts';

@@ -1,6 +1,6 @@
 /** A field computed by a CEL expression over the record. Confined and metered (law 11); an error fails the record. */
-import type { FieldType } from '#engine';
-import { defineOperator, describeType } from '#engine';
+import type { FieldType } from '#kernel';
+import { defineOperator, describeType } from '#kernel';
 import { z } from 'zod';
 import { CelFault, celResult, compileCel, EXPRESSION_LIMIT, planCel } from '../cel.ts';
 import { celType, fieldTypeOf } from '../cel-values.ts';

@@ -1,5 +1,5 @@
 /** Removes given characters from the ends of a text; code points, not UTF-16 units. Idempotent. */
-import { defineOperator } from '#engine';
+import { defineOperator } from '#kernel';
 import { z } from 'zod';
 import { existingField, openParams, planTextColumn, stepWords, toJson } from '../fields.ts';
 import { codePointLength, WHITE_SPACE } from '../text.ts';

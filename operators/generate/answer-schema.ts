@@ -2,9 +2,10 @@
  * What a model may answer, by JSON Schema (draft 2020-12): a subset that says the type of every value, so that a record's fields have their types
  * before the run. An answer is strict JSON, holds against the schema (Ajv), and fits the types, or it is no answer.
  */
-import type { Field, FieldType, Json, PlanContext, Value } from '#engine';
-import { conform, fitsType, messageOf, parseStrictJson } from '#engine';
-import { Ajv, type ErrorObject } from 'ajv';
+import { createRequire } from 'node:module';
+import type { Field, FieldType, Json, PlanContext, Value } from '#kernel';
+import { conform, fitsType, messageOf, parseStrictJson } from '#kernel';
+import type { Ajv, ErrorObject } from 'ajv';
 import { FIELD_NAME } from '../fields.ts';
 import { isObject } from './convert.ts';
 
@@ -239,11 +240,17 @@ function nullable({ schema, type }: Known): Known {
   return { schema: { anyOf: [schema, { type: 'null' }] }, type: optional(type) };
 }
 
+/** Loaded for a workflow that has such a schema. */
+function loadAjv(): typeof Ajv {
+  const loaded: { readonly Ajv: typeof Ajv } = createRequire(import.meta.url)('ajv');
+  return loaded.Ajv;
+}
+
 type Check = (value: unknown) => readonly ErrorObject[];
 
 /** Formats and patterns are no part of the subset, so nothing here runs an author's regular expression. */
 function compile(schema: Schema): Check {
-  const validate = new Ajv({
+  const validate = new (loadAjv())({
     strict: true,
     strictRequired: false,
     strictTypes: false,

@@ -2,8 +2,8 @@
  * The op `inference`: a canonical chat-completions body from a template, asked in up to N draws, its answer as a text or as fields by a schema. Steps
  * that ask (inference, judge, classify, repair) plan this op, so what is asked, paid for and attested is the same kind of thing everywhere (law 7).
  */
-import type { Answer, BlockView, ExternalExecutor, Field, FieldType, Json, OpEnv, OpPlan, OpSpec, PlanContext, Value } from '#engine';
-import { canonicalBytes, parseStrictJson, REQUEST_LIMIT_BYTES } from '#engine';
+import type { Answer, BlockView, ExternalExecutor, Field, FieldType, Json, OpEnv, OpPlan, OpSpec, PlanContext, Value } from '#kernel';
+import { canonicalBytes, parseStrictJson, REQUEST_LIMIT_BYTES } from '#kernel';
 import { z } from 'zod';
 import { fieldTypeSchema } from '../field-type.ts';
 import { openParams, toJson } from '../fields.ts';

@@ -2,8 +2,8 @@
  * Reads the body of a chat completion (OpenAI API reference, "The chat completion object") strictly: the text of a finished answer, or why
  * it is none. A cut or filtered answer is a failed draw, not data.
  */
-import type { Json } from '#engine';
-import { messageOf, parseStrictJson } from '#engine';
+import type { Json } from '#kernel';
+import { messageOf, parseStrictJson } from '#kernel';
 import { isObject } from './convert.ts';
 
 export type ChatAnswer = { readonly text: string } | { readonly code: string; readonly message: string };

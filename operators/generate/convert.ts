@@ -1,6 +1,6 @@
 /** From parsed JSON and CSV cells to field values, exactly: nothing is rounded, cut or guessed. */
-import type { FieldType, Json, Value } from '#engine';
-import { describeType, LONG_LIMIT, tryBase64 } from '#engine';
+import type { FieldType, Json, Value } from '#kernel';
+import { describeType, LONG_LIMIT, tryBase64 } from '#kernel';
 
 /** Why a value does not fit, with the place inside the record. */
 export class Misfit extends Error {

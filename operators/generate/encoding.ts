@@ -1,6 +1,6 @@
 /** Text encodings, pinned: strict UTF-8 (RFC 3629), ISO 8859-1 (byte = code point), and windows-1252 as in the WHATWG Encoding Standard. */
 import { isAscii } from 'node:buffer';
-import { utf8 } from '#engine';
+import { utf8 } from '#kernel';
 import { validUtf8Prefix } from '../text.ts';
 
 export const ENCODINGS = ['utf-8', 'latin1', 'windows-1252'] as const;

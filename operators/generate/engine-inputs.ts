@@ -1,6 +1,6 @@
 /** Where the inputs of a data engine come from, for the operators that run one: fields or fixed values, checked against what the engine wants. */
-import type { BlockView, DataEngine, FieldType, PlanContext, Value } from '#engine';
-import { describeType, fieldOf, LONG_LIMIT, sameType } from '#engine';
+import type { BlockView, DataEngine, FieldType, PlanContext, Value } from '#kernel';
+import { describeType, fieldOf, LONG_LIMIT, sameType } from '#kernel';
 import { z } from 'zod';
 import { existingField, readPath } from '../fields.ts';
 

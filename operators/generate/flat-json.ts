@@ -5,7 +5,7 @@
  * 1.2 µs for a line of 1 KB, where the parser and a text's way through a string take 6.
  */
 import { isUtf8 } from 'node:buffer';
-import type { EffectSink, FieldType, ValueRoom } from '#engine';
+import type { EffectSink, FieldType, ValueRoom } from '#kernel';
 
 interface PlainField {
   readonly name: string;

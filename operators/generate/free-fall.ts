@@ -2,7 +2,7 @@
  * The smallest data engine: a mass falls without air, in fixed steps (semi-implicit Euler). It is plain arithmetic, so it shows
  * what an engine has to uphold, and serves the examples of `simulate` and quick tests.
  */
-import { defineEngine, RecordFault } from '#engine';
+import { defineEngine, RecordFault } from '#kernel';
 import { z } from 'zod';
 
 /** Most steps of one fall: a day at 60 steps a second. */

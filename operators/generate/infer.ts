@@ -2,8 +2,8 @@
  * Field types inferred from a source's first records. What is inferred is pinned into the program: a later record that does not
  * fit fails, nothing is bent. Whole numbers only: long; any decimal: double; a null or missing value: optional.
  */
-import type { FieldType, Json, PlanContext } from '#engine';
-import { LONG_LIMIT } from '#engine';
+import type { FieldType, Json, PlanContext } from '#kernel';
+import { LONG_LIMIT } from '#kernel';
 import { FIELD_NAME } from '../fields.ts';
 
 export interface InferredField {

@@ -2,8 +2,8 @@
  * Asks a language model and keeps its answer, as a text or as fields by a JSON Schema. The question is a canonical chat-completions body, so the same candidate, step and
  * parameters are the same question in every attempt, run and generation; the signed answer is an input (law 7).
  */
-import type { Json, PlanContext } from '#engine';
-import { defineOperator } from '#engine';
+import type { Json, PlanContext } from '#kernel';
+import { defineOperator } from '#kernel';
 import { z } from 'zod';
 import { newField, planWrite } from '../fields.ts';
 import { TEMPLATE_LIMIT } from '../template/prepare.ts';

@@ -1,6 +1,6 @@
 /** A JSON or YAML file beside the workflow, as an operator's `plan` reads it; what is wrong is a problem at the parameter that names it. */
-import type { Json, PlanContext } from '#engine';
-import { messageOf, parseStrictJson, parseYaml, tryUtf8 } from '#engine';
+import type { Json, PlanContext } from '#kernel';
+import { messageOf, parseStrictJson, parseYaml, tryUtf8 } from '#kernel';
 
 /** Undefined after a reported problem. */
 export function readJsonFile(path: string, at: string, context: PlanContext): Json | undefined {

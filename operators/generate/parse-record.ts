@@ -1,6 +1,6 @@
 /** From one record's exact bytes to its planned fields, or why it failed. Pure; one parser per format. */
-import type { FieldType, Json, Row, Value } from '#engine';
-import { ByteReader, fromUtf8, messageOf, MizuError, parseStrictJson, tryUtf8 } from '#engine';
+import type { FieldType, Json, Row, Value } from '#kernel';
+import { ByteReader, fromUtf8, messageOf, MizuError, parseStrictJson, tryUtf8 } from '#kernel';
 import { fromCell, fromJson, isObject, Misfit, ownValue } from './convert.ts';
 import type { CsvResult } from './csv.ts';
 import { parseCsvRecord } from './csv.ts';

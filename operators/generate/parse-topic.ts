@@ -2,7 +2,7 @@
  * From one record of a topic to its planned fields, or why it failed. Schemas come from the plan, never from a registry: a record whose schema
  * the program does not know fails with its bytes kept, and the next generation takes it (law 7).
  */
-import type { AvroType, Datum, FieldType, Row, TopicRecord, Value } from '#engine';
+import type { AvroType, Datum, FieldType, Row, TopicRecord, Value } from '#kernel';
 import {
   avroType,
   decodeTopicRecord,
@@ -14,7 +14,7 @@ import {
   toHex,
   tryUtf8,
   UnionDatum,
-} from '#engine';
+} from '#kernel';
 import { fromJson, Misfit, ownValue } from './convert.ts';
 import type { Encoding } from './encoding.ts';
 import { toUtf8 } from './encoding.ts';

@@ -1,6 +1,6 @@
 /** Plans the reading of a topic: which fields its values give. They follow from the workflow and the registered schemas, never from what the topic holds today. */
-import type { FieldType, GoldenCase, OpPlan, PlanContext, Schema } from '#engine';
-import { describeType, encodeTopicRecord, messageOf, MizuError, offset, TOPIC_FORMATS, utf8 } from '#engine';
+import type { FieldType, GoldenCase, OpPlan, PlanContext, Schema } from '#kernel';
+import { describeType, encodeTopicRecord, messageOf, MizuError, offset, TOPIC_FORMATS, utf8 } from '#kernel';
 import { z } from 'zod';
 import { fieldTypeSchema } from '../field-type.ts';
 import { FIELD_NAME, planWrite, toJson } from '../fields.ts';

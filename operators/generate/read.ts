@@ -2,8 +2,8 @@
  * Records from files or from a topic. The source hands over each record's exact bytes in a hidden column; this op parses them into fields, so the
  * source's leaf commits to what was read and this op's leaf to what was made of it (P13). A malformed record fails alone.
  */
-import type { EffectSink, FieldType, Json, OpPlan, PlanContext, Row, Schema, SourceSpec, TopicFormat } from '#engine';
-import { defineOperator, fromUtf8, LONG_LIMIT, TOPIC_FORMATS, TOPIC_PATTERN } from '#engine';
+import type { EffectSink, FieldType, Json, OpPlan, PlanContext, Row, Schema, SourceSpec, TopicFormat } from '#kernel';
+import { defineOperator, fromUtf8, LONG_LIMIT, TOPIC_FORMATS, TOPIC_PATTERN } from '#kernel';
 import { z } from 'zod';
 import { FIELD_NAME, newField, openParams, planWrite, toJson } from '../fields.ts';
 import { fieldTypeSchema } from '../field-type.ts';

@@ -2,8 +2,8 @@
  * Runs a simulator that answers over HTTP (documents/simulators.md). The question is canonical JSON with a seed drawn for the candidate, so the same candidate, step and
  * parameters are the same question ever after; the signed answer is an input (law 7), and a replay needs no simulator.
  */
-import type { Field, Json, PlanContext, Row, Schema, Value } from '#engine';
-import { canonicalBytes, defineOperator, LONG_LIMIT, REQUEST_LIMIT_BYTES, toHex } from '#engine';
+import type { Field, Json, PlanContext, Row, Schema, Value } from '#kernel';
+import { canonicalBytes, defineOperator, LONG_LIMIT, REQUEST_LIMIT_BYTES, toHex } from '#kernel';
 import { z } from 'zod';
 import { newField, openParams, planWrite, rootOf, toJson } from '../fields.ts';
 import { engineInputs, normalise, planInputs, planSettings, readerOf, type Source, source } from './engine-inputs.ts';

@@ -1,6 +1,6 @@
 /** Runs a data engine (a simulator) on each record. Same input and seed, same output, on every platform (law 1). */
-import type { BlockView, EngineInstance, Row, Value } from '#engine';
-import { canonicalJson, defineOperator, engineDrift, MizuError, RecordFault } from '#engine';
+import type { BlockView, EngineInstance, Row, Value } from '#kernel';
+import { canonicalJson, defineOperator, engineDrift, MizuError, RecordFault } from '#kernel';
 import { z } from 'zod';
 import { newField, openParams, planWrite, rootOf, toJson } from '../fields.ts';
 import { engineInputs, type InputReader, planInputs, planSettings, readerOf, source } from './engine-inputs.ts';

@@ -1,6 +1,6 @@
 /** Reads the answer of a hosted simulator strictly (documents/simulators.md): its outputs with their types, or why there are none. */
-import type { Json } from '#engine';
-import { LONG_LIMIT, messageOf, parseStrictJson } from '#engine';
+import type { Json } from '#kernel';
+import { LONG_LIMIT, messageOf, parseStrictJson } from '#kernel';
 import { isObject } from './convert.ts';
 
 export interface Expected {

@@ -1,6 +1,6 @@
 /** Field types from the schemas of a registry: what a program takes when its author names no fields, and what named ones are held against. */
-import type { FieldType, Json, Schema } from '#engine';
-import { MizuError, parseAvroSchema, parseStrictJson, utf8 } from '#engine';
+import type { FieldType, Json, Schema } from '#kernel';
+import { MizuError, parseAvroSchema, parseStrictJson, utf8 } from '#kernel';
 import { isObject } from './convert.ts';
 
 type AvroSchema = ReturnType<typeof parseAvroSchema>;

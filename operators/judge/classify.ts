@@ -1,6 +1,6 @@
 /** Lets one or more models pick one of named options for a record. The same questions and rules as `judge`: only an answer by the schema counts. */
-import type { Field, OpPlan } from '#engine';
-import { defineOperator } from '#engine';
+import type { Field, OpPlan } from '#kernel';
+import { defineOperator } from '#kernel';
 import { z } from 'zod';
 import { isRow, newField, openParams, planWrite, toJson } from '../fields.ts';
 import { planAnswerSchema } from '../generate/answer-schema.ts';

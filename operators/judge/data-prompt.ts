@@ -2,7 +2,7 @@
  * What steps that judge show to a model: the record as data. Its text is one line of JSON between two marks, in which `<` and `>` are escapes, so that
  * nothing in a record can end the data, begin another message, or stand as structure (documents/workflow.md#judging).
  */
-import type { PlanContext } from '#engine';
+import type { PlanContext } from '#kernel';
 import { z } from 'zod';
 import { existingField } from '../fields.ts';
 import { holdsBytes } from '../template/filters.ts';

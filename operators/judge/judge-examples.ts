@@ -1,5 +1,5 @@
 /** Examples of `judge`, executed by the tests and shown in the reference. */
-import type { GoldenCase, Json } from '#engine';
+import type { GoldenCase, Json } from '#kernel';
 
 /** An answer of a model with this text. */
 export const said = (content: string, finishReason = 'stop'): { readonly response: Json } => ({

@@ -2,7 +2,7 @@
  * The two ops of a judge that ask nobody. `score` puts the judges' schema-valid scores together and says what was found wanting; `verdict` keeps,
  * rejects, or puts the best repaired text into the record. Since they are ops of their own, changing a rule or a minimum asks no model again (P8).
  */
-import type { EffectSink, Executor, FieldType, Row, Value } from '#engine';
+import type { EffectSink, Executor, FieldType, Row, Value } from '#kernel';
 import { z } from 'zod';
 import { isRow } from '../fields.ts';
 import type { Fraction } from './combine.ts';

@@ -3,8 +3,8 @@
  * and one that decides; with `onFail: repair` the text is rewritten by the judges' words and judged again, try after try, each with its own leaf.
  * Only a score that is by the schema counts: whatever a record says reaches the verdict through nothing else (law 7).
  */
-import type { Field, OpPlan, PlanContext } from '#engine';
-import { defineOperator } from '#engine';
+import type { Field, OpPlan, PlanContext } from '#kernel';
+import { defineOperator } from '#kernel';
 import { z } from 'zod';
 import { newField, openParams, planTextColumn, planWrite, rootOf, toJson } from '../fields.ts';
 import type { AnswerSchema } from '../generate/answer-schema.ts';

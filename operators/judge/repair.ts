@@ -2,8 +2,8 @@
  * Lets a model mend what rules find wanting in a text: the rules are checked, their words are fed back, the text is written anew and checked again, up
  * to `tries` times. The first text that passes all rules wins; without one the record is rejected by the rule that the last text broke.
  */
-import type { Field, OpPlan } from '#engine';
-import { defineOperator } from '#engine';
+import type { Field, OpPlan } from '#kernel';
+import { defineOperator } from '#kernel';
 import { z } from 'zod';
 import { existingField, openParams, planTextColumn, toJson } from '../fields.ts';
 import { modelName, planModel } from '../generate/ask.ts';

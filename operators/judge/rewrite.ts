@@ -1,5 +1,5 @@
 /** The question that repairs a text: the record as data, what was found wanting, and the field to write anew. Its answer is the text. */
-import type { Field, OpPlan, PlanContext } from '#engine';
+import type { Field, OpPlan, PlanContext } from '#kernel';
 import { z } from 'zod';
 import { drawsParam, modelName, planAsk, SAMPLING } from '../generate/ask.ts';
 import { plainTemplate } from '../template/prepare.ts';

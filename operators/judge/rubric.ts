@@ -2,7 +2,7 @@
  * A rubric: named scores, each with a text for every option that a judge may choose. Written in the workflow as a map, as Markdown, or in a file
  * (.md, .yaml, .json) that becomes a part of the program.
  */
-import type { Json, PlanContext } from '#engine';
+import type { Json, PlanContext } from '#kernel';
 import { z } from 'zod';
 import { FIELD_NAME } from '../fields.ts';
 import { readJsonFile, readTextFile } from '../generate/json-file.ts';

@@ -1,6 +1,6 @@
 /** A rule of the author's own, in CEL over the record's fields. Confined and metered (law 11); an error fails the record. */
-import type { Row } from '#engine';
-import { defineOperator } from '#engine';
+import type { Row } from '#kernel';
+import { defineOperator } from '#kernel';
 import { z } from 'zod';
 import type { CelExpression } from '../cel.ts';
 import { CelFault, compileCel, EXPRESSION_LIMIT, planCel } from '../cel.ts';

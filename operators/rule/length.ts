@@ -1,6 +1,6 @@
 /** How long a text or list is, in units that say what they are: bytes, code points, words, lines or items. */
-import type { EffectSink } from '#engine';
-import { defineOperator } from '#engine';
+import type { EffectSink } from '#kernel';
+import { defineOperator } from '#kernel';
 import { z } from 'zod';
 import {
   existingField,

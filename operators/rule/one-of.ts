@@ -1,6 +1,6 @@
 /** The field has one of a few known values, listed in the step or in global storage. */
-import type { DataSet, Measured, PlanContext, Value } from '#engine';
-import { defineOperator, describeType } from '#engine';
+import type { DataSet, Measured, PlanContext, Value } from '#kernel';
+import { defineOperator, describeType } from '#kernel';
 import { z } from 'zod';
 import { existingField, openParams, planField, readPath, rootOf, shorten, stepWords, toJson } from '../fields.ts';
 

@@ -1,5 +1,5 @@
 /** A text matches a pattern, or does not. RE2 semantics: time grows linearly with the text, whatever the pattern. */
-import { defineOperator } from '#engine';
+import { defineOperator } from '#kernel';
 import { z } from 'zod';
 import { existingField, openParams, planField, readTextBytes, rootOf, shorten, stepWords, toJson } from '../fields.ts';
 import { compilePattern, firstMatch, matchesAnywhere, patternParam, planPattern } from '../pattern.ts';

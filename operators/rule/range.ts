@@ -1,6 +1,6 @@
 /** A number within bounds. The bound that was broken is the reported limit. */
-import type { BlockView } from '#engine';
-import { defineOperator } from '#engine';
+import type { BlockView } from '#kernel';
+import { defineOperator } from '#kernel';
 import { z } from 'zod';
 import { existingField, openParams, planField, readPath, rootOf, stepWords, toJson } from '../fields.ts';
 

@@ -1,6 +1,6 @@
 /** Constraints on several fields at once, in the words of JSON Schema where it has them. The first broken one is reported. */
-import type { Measured, PlanContext, Value } from '#engine';
-import { defineOperator, describeType, sameType } from '#engine';
+import type { Measured, PlanContext, Value } from '#kernel';
+import { defineOperator, describeType, sameType } from '#kernel';
 import { z } from 'zod';
 import { fieldTypeSchema } from '../field-type.ts';
 import { existingField, isRow, openParams, readPath, requiredType, rootOf, shorten, toJson } from '../fields.ts';

@@ -1,6 +1,6 @@
 /** Which list is picked from, where that depends on a field: the value of the field names the list, or a map of lists holds it. */
-import type { BlockView, DataSet, FieldType, PlanContext, Value } from '#engine';
-import { describeType, sameType } from '#engine';
+import type { BlockView, DataSet, FieldType, PlanContext, Value } from '#kernel';
+import { describeType, sameType } from '#kernel';
 import { z } from 'zod';
 import { existingField, planField, readTextBytes, shorten } from '../fields.ts';
 

@@ -1,6 +1,6 @@
 /** Joins a record with a map in global storage: the entry under the value of a field. The table is opened once per worker. */
-import type { DataSet, FieldType, Value } from '#engine';
-import { asBuffer, defineOperator, describeType, invariant } from '#engine';
+import type { DataSet, FieldType, Value } from '#kernel';
+import { asBuffer, defineOperator, describeType, invariant } from '#kernel';
 import { z } from 'zod';
 import { existingField, newField, openParams, planField, planWrite, readTextBytes, rootOf, shorten, toJson } from '../fields.ts';
 

@@ -1,6 +1,6 @@
 /** A drawn value: whole number, decimal number, yes or no, or one of a few. The draw belongs to candidate, step and field (law 1). */
-import type { Draws, FieldType, Value } from '#engine';
-import { defineOperator, LONG_LIMIT } from '#engine';
+import type { Draws, FieldType, Value } from '#kernel';
+import { defineOperator, LONG_LIMIT } from '#kernel';
 import { z } from 'zod';
 import { newField, openParams, planWrite, toJson } from '../fields.ts';
 import { randomParam } from './random-param.ts';

@@ -2,8 +2,8 @@
  * Picks from a list or a map in global storage. Every pick is a seeded draw of the candidate (law 1): uniform by rejection,
  * weighted by exact integers, k of n without replacement by lowest hash, or each element once per round over all candidates.
  */
-import type { DataSet, Draws, FieldType, OpEnv, OpPlan, OpSpec, PlanContext, RowExecutor, Value } from '#engine';
-import { defineOperator, invariant } from '#engine';
+import type { DataSet, Draws, FieldType, OpEnv, OpPlan, OpSpec, PlanContext, RowExecutor, Value } from '#kernel';
+import { defineOperator, invariant } from '#kernel';
 import { z } from 'zod';
 import { newField, openParams, planWrite, rootOf, toJson } from '../fields.ts';
 import { type Conditional, conditional, openLists, planLists } from './conditional.ts';

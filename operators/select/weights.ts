@@ -1,5 +1,5 @@
 /** Weights as exact integers: decimals are scaled by one common power of ten, so 0.1 + 0.2 + 0.7 is 1 + 2 + 7. */
-import type { DataSet, PlanContext, Value } from '#engine';
+import type { DataSet, PlanContext, Value } from '#kernel';
 import { isRow } from '../fields.ts';
 
 /** Largest sum of scaled weights: what one uniform draw covers. */

@@ -1,6 +1,6 @@
 /** Types of a template at compile time: missing fields, unknown filters and values that can't be compared are problems with line and column (law 10). */
-import type { PlanContext, Schema } from '#engine';
-import { describeType, lookUpField } from '#engine';
+import type { PlanContext, Schema } from '#kernel';
+import { describeType, lookUpField } from '#kernel';
 import { requiredType, rootOf } from '../fields.ts';
 import type { Known } from './filters.ts';
 import { FILTERS, hasTextForm } from './filters.ts';

@@ -2,8 +2,8 @@
  * The filters of templates. Their results are the same on every machine (law 1): white space is pinned, case exists for ASCII letters only, lengths
  * count code points. A null passes through every filter but `default` and `tojson`.
  */
-import type { FieldType, Value } from '#engine';
-import { canonicalBytes, describeType, fromUtf8 } from '#engine';
+import type { FieldType, Value } from '#kernel';
+import { canonicalBytes, describeType, fromUtf8 } from '#kernel';
 import { isRow, requiredType, toJson } from '../fields.ts';
 import { countCodePoints, countWords } from '../text.ts';
 import { trimWhite } from './tokens.ts';

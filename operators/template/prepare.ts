@@ -1,5 +1,5 @@
 /** Templates as operators use them: planned with problems at a parameter, then opened to write a text for each row. */
-import type { BlockView, EffectSink, PlanContext } from '#engine';
+import type { BlockView, EffectSink, PlanContext } from '#kernel';
 import { z } from 'zod';
 import { checkTemplate, placeIn } from './check.ts';
 import type { Rendering } from './render.ts';

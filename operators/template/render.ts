@@ -2,8 +2,8 @@
  * Writes a checked template for one record. Evaluation is counted in steps, and by the text it makes, so that nested loops over a record's lists
  * end within named limits and fail that record only (laws 6, 11).
  */
-import type { BlockView, Value } from '#engine';
-import { MizuError } from '#engine';
+import type { BlockView, Value } from '#kernel';
+import { MizuError } from '#kernel';
 import { isRow, readPath, readRowPath, rootOf } from '../fields.ts';
 import { FILTERS, isTrue, textOf } from './filters.ts';
 import type { Comparison, Expression, Node } from './syntax.ts';

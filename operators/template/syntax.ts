@@ -2,7 +2,7 @@
  * The syntax of templates: a subset of Jinja without calls, assignments or arithmetic. Filters bind tightest, then comparisons, `not`, `and`, `or`.
  * An unknown tag, an unclosed block and a stray word are faults with their place.
  */
-import { nearest } from '#engine';
+import { nearest } from '#kernel';
 import type { Piece, Token } from './tokens.ts';
 import { cutTemplate, TemplateFault } from './tokens.ts';
 

@@ -2,7 +2,7 @@
  * Text from fields, in a subset of Jinja without code: outputs with filters, conditions, loops over lists. Everything is checked at compile time.
  * Numbers are written in the shortest form that reads back the same (ECMAScript Number::toString).
  */
-import { defineOperator } from '#engine';
+import { defineOperator } from '#kernel';
 import { z } from 'zod';
 import { newField, openParams, planWrite, toJson } from '../fields.ts';
 import { FILTERS } from './filters.ts';

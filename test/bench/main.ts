@@ -5,6 +5,7 @@ import { gateway } from './benches/gateway.ts';
 import { latency } from './benches/latency.ts';
 import { memory } from './benches/memory.ts';
 import { recovery } from './benches/recovery.ts';
+import { startup } from './benches/startup.ts';
 import { w1Datavm } from './benches/w1-datavm.ts';
 import { w1Embedded } from './benches/w1-embedded.ts';
 import { w1Kafka } from './benches/w1-kafka.ts';
@@ -19,6 +20,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   memory,
   dispatch,
   gateway,
+  startup,
   'w1-embedded': w1Embedded,
   'w1-datavm': w1Datavm,
 };

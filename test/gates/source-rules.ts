@@ -91,7 +91,8 @@ function importProblem(file: string, specifier: string): string | undefined {
   const from = roomOf(file);
   if (specifier.startsWith('#')) {
     if (from === 'engine') return 'engine/ imports its own files by path and knows no other room';
-    if ((from === 'operators' || from === 'connectors') && specifier !== '#engine') return `${from}/ sees only '#engine'`;
+    if ((from === 'operators' || from === 'connectors') && specifier !== '#engine' && specifier !== '#kernel')
+      return `${from}/ sees only the engine: '#kernel', or all of it, '#engine'`;
     return undefined;
   }
   if (!specifier.startsWith('.')) return undefined;
