@@ -3,7 +3,7 @@
  * accepted attempt, then those of every keyed step. A partition is read as far as the task that is waited for needs it, so what is held are early leaves only: of tasks
  * that were cut while that task was not published, which the window bounds, however far behind the reader is.
  */
-import { invariant, MizuError } from '../contract/errors.ts';
+import { invariant, MizuError, messageOf } from '../contract/errors.ts';
 import type { Offset } from '../contract/ids.ts';
 import { offset } from '../contract/ids.ts';
 import type { Log, LogEntry } from '../contract/log.ts';
@@ -51,7 +51,7 @@ export class LeafStream {
       const held = this.held.get(k);
       if (held !== undefined && names.every((name) => held.has(name))) {
         this.held.delete(k);
-        return this.groups.map((group, n) => ({ ...group, leaves: decodeLeaves(bytesOf(held, names[n])) }));
+        return this.groups.map((group, n) => ({ ...group, leaves: this.leavesOf(held, k, names[n]) }));
       }
       const entry = await cursor.next(signal);
       if (entry === undefined) return undefined;
@@ -80,10 +80,19 @@ export class LeafStream {
     if (!group.has(name)) group.set(name, whole);
     this.held.set(owner, group);
   }
-}
 
-function bytesOf(held: ReadonlyMap<string, WholeValue>, name = ''): Uint8Array {
-  const whole = held.get(name);
-  invariant(whole !== undefined, 'a task is given once all its leaves are held');
-  return whole.value;
+  /** @throws LOG_CORRUPT for what is no batch of leaves. */
+  private leavesOf(held: ReadonlyMap<string, WholeValue>, k: number, name = ''): Uint8Array[] {
+    const whole = held.get(name);
+    invariant(whole !== undefined, 'a task is given once all its leaves are held');
+    try {
+      return decodeLeaves(whole.value);
+    } catch (error) {
+      const where = `${this.topic}, partition ${k % PROOF_PARTITIONS}, offset ${whole.offset}`;
+      throw new MizuError('LOG_CORRUPT', `${where}: the leaves of task ${k} (${name}): ${messageOf(error)}`, {
+        cause: error,
+        component: where,
+      });
+    }
+  }
 }
