@@ -29,6 +29,7 @@ import { oneOf } from './rule/one-of.ts';
 import { pattern } from './rule/pattern.ts';
 import { range } from './rule/range.ts';
 import { schema } from './rule/schema.ts';
+import { script } from './rule/script.ts';
 import { lookup } from './select/lookup.ts';
 import { random } from './select/random.ts';
 import { select } from './select/select.ts';
@@ -49,6 +50,7 @@ export const operators: readonly Operator[] = [
   oneOf,
   pattern,
   expression,
+  script,
   judge,
   classify,
   repair,

@@ -102,6 +102,38 @@ export const COMPUTATIONS: readonly Computation[] = [
   { as: 'ratio', cel: '12 / n', make: (row) => (row['n'] === 0 ? undefined : Math.trunc(12 / number(row['n']))) },
 ];
 
+/** A script and what it means. */
+export interface PlainScript {
+  readonly code: string;
+  readonly writes: { readonly [field: string]: string };
+  readonly judge: (row: PlainRow) => Verdict;
+}
+
+export const SCRIPTS: readonly PlainScript[] = [
+  {
+    code: 'let asked = 0;\nexport default record => { asked++; return record.n + asked > 3; };',
+    writes: {},
+    judge: (row) => (number(row['n']) + 1 > 3 ? kept(row) : { kind: 'rejected' }),
+  },
+  {
+    code: '(record, drop) => record.n < 0 ? drop(record.n, "at least 0") : { ...record, body: record.body + "#" }',
+    writes: { body: 'string' },
+    judge: (row) =>
+      number(row['n']) < 0
+        ? { kind: 'rejected', measured: number(row['n']), limit: 'at least 0' }
+        : kept(row, { body: `${text(row['body'])}#` }),
+  },
+  {
+    code: '({ n, body }) => { const deep = () => deep(); if (n === 2) deep(); if (n === 1) throw new Error(body); return n > 2 ? { remark: body } : undefined; }',
+    writes: { remark: 'string?' },
+    judge: (row) => {
+      if (row['n'] === 2) return { kind: 'failed', code: 'SCRIPT_DEPTH' };
+      if (row['n'] === 1) return { kind: 'failed', code: 'SCRIPT_ERROR' };
+      return kept(row, { remark: number(row['n']) > 2 ? text(row['body']) : (row['remark'] ?? null) });
+    },
+  },
+];
+
 function select(row: PlainRow, { id, params }: PlainStep, { seed, data, candidate }: OpContext): Verdict {
   const as = text(params['as']);
   const elements = data[text(params['from'])] ?? [];
@@ -211,6 +243,10 @@ function expression(row: PlainRow, { params }: PlainStep): Verdict {
   };
 }
 
+function script(row: PlainRow, { params }: PlainStep): Verdict {
+  return SCRIPTS.find(({ code }) => code === params['code'])?.judge(row) ?? { kind: 'failed', code: 'UNKNOWN' };
+}
+
 function set(row: PlainRow, { params }: PlainStep): Verdict {
   const made = COMPUTATIONS.find(({ as, cel }) => as === params['as'] && cel === params['value'])?.make(row);
   return made === undefined ? { kind: 'failed', code: 'EXPRESSION_ERROR' } : kept(row, { [text(params['as'])]: made });
@@ -275,6 +311,7 @@ export const PLAIN_OPS: { readonly [op: string]: PlainOp } = {
   range,
   oneOf,
   expression,
+  script,
   set,
   whitespace,
   clip,
@@ -282,4 +319,4 @@ export const PLAIN_OPS: { readonly [op: string]: PlainOp } = {
   trim,
 };
 
-export const CORRECTING: readonly string[] = ['set', 'whitespace', 'clip', 'replace', 'trim', 'take'];
+export const CORRECTING: readonly string[] = ['set', 'script', 'whitespace', 'clip', 'replace', 'trim', 'take'];

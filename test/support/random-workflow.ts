@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import type { PlainWorkflow, SourceLine } from './oracle.ts';
 import type { PlainParams, PlainRow, PlainStep, PlainValue } from './oracle-ops.ts';
-import { COMPUTATIONS, CONDITIONS } from './oracle-ops.ts';
+import { COMPUTATIONS, CONDITIONS, SCRIPTS } from './oracle-ops.ts';
 
 /** One step: which, with which parameters, and whether a rule flags. */
 interface Choice {
@@ -117,7 +117,7 @@ interface Made {
 }
 
 /** Steps that may keep what falls short, with a flag. */
-const FLAGGING: readonly string[] = ['length', 'range', 'oneOf', 'expression', 'judge'];
+const FLAGGING: readonly string[] = ['length', 'range', 'oneOf', 'expression', 'script', 'judge'];
 const ASKING: readonly string[] = ['inference', 'judge', 'classify', 'repair'];
 const GLOBAL: readonly string[] = ['count', 'summary', 'sample', 'coverage', 'distinct', 'quota'];
 
@@ -225,7 +225,15 @@ function quotaStep(dice: Dice, builder: WorkflowBuilder): Made {
   return { op: 'quota', params: { by: dice.of(builder.of('string', 'long', 'boolean')), each: dice.below(9), ...counts } };
 }
 
+/** Seldom, as each takes an engine of its own. */
+function scriptStep(dice: Dice): Made {
+  const { code, writes } = dice.of(SCRIPTS);
+  const params = { code, writes };
+  return 'remark' in writes ? { op: 'script', params, as: { name: 'remark', kind: 'optional' } } : { op: 'script', params };
+}
+
 function expressionStep(dice: Dice, builder: WorkflowBuilder): Made {
+  if (dice.below(4) === 0) return scriptStep(dice);
   const { cel } = dice.of(CONDITIONS.filter((condition) => condition.reads.every((name) => builder.has(name))));
   return { op: 'expression', params: { keep: cel } };
 }
