@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { openEmbeddedLog, openLocalStorage } from '#connectors/embedded';
 import {
-  checkStorage,
   type Log,
   type LogEntry,
   openAttestation,
@@ -17,11 +16,11 @@ import {
   type RunSummary,
   RunTopics,
   type ServeEvent,
-  verifyRun,
   VRF_MODEL,
 } from '#engine';
 import { openLog, openSigner, recordedAnswers, registry, serveNetwork, WORKER_URL } from '#topologies';
 import { deployFile, embeddedRun, summaryAtEnd } from '../support/asking-workflow.ts';
+import { lastObject, mizu } from '../support/cli.ts';
 import { askGateway, type GatewayProcess, startGatewayProcess } from '../support/gateway-process.ts';
 import { keepKey, LETTERS, letterModel, writeLetters } from '../support/judged-letters.ts';
 import { describeKafka } from '../support/kafka-broker.ts';
@@ -33,6 +32,12 @@ const LIMIT_MS = 240_000;
 const PREFIX = `inference-${process.pid}-${Date.now()}`;
 const TOPIC = new RunTopics(LETTERS).attestations;
 const TOKEN = 'token-of-alice-5d2c77aa31';
+
+/** Of `--deep`. */
+interface Stored {
+  readonly entries: number;
+  readonly problems: unknown;
+}
 
 describeKafka('answers on a log on Kafka', (broker) => {
   const home = process.env['MIZU_HOME'];
@@ -134,9 +139,14 @@ describeKafka('answers on a log on Kafka', (broker) => {
       const local = openLocalStorage(join(folder, 'local'));
       try {
         const run = await readRun(reader, LETTERS.name);
-        expect((await verifyRun(reader, run)).problems).toEqual([]);
-        const storage = await checkStorage(reader, 'letters.1.');
-        expect(storage.problems).toEqual([]);
+        const deep = await mizu(['verify', LETTERS.name, '--deep', '--json', '--log', address]);
+        expect(deep.code, deep.stdout + deep.stderr).toBe(0);
+        const { root, problems, storage } = lastObject(deep) as {
+          readonly root: string;
+          readonly problems: unknown;
+          readonly storage: Stored;
+        };
+        expect([root, problems, storage.problems]).toEqual([expected.root, [], []]);
         expect(storage.entries).toBeGreaterThan(answers.length);
         const gateway = await recordedAnswers({ log: reader, run, local });
         const signal = new AbortController().signal;
