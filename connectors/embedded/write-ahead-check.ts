@@ -1,8 +1,9 @@
 /**
  * Looks at the write-ahead file that a killed process left (sqlite.org/fileformat2.html, section 4). SQLite takes its frames up to the first that does not
  * match its check sum, and drops the rest without a word: right for a commit that was cut off, wrong for one that was whole and changed at rest. What tells
- * them apart is what stands behind: a frame that follows from the one before it, up to the end of a commit, was written after it.
- * A change in the last commit alone can't be told from one that was cut off.
+ * them apart is what stands behind. A commit begins once the one before is on disk, so a bad frame with its own commit's end and another one behind it was
+ * good. A commit that writes frames again gives its last one no salts before all others are right. A loss of power in the middle of a commit may leave any of
+ * its frames, so a change in the last commit can't be told from that.
  */
 import { readFileSync } from 'node:fs';
 import { endianness } from 'node:os';
@@ -39,9 +40,12 @@ export function writeAheadProblem(walFile: string): string | undefined {
   if (wal === undefined) return 'its first 32 bytes do not match their check sum';
   const bad = firstBad(wal);
   if (bad === undefined) return undefined;
-  return committedBehind(wal, bad)
-    ? `frame ${bad} (from byte ${HEADER_BYTES + bad * frameBytes(wal)} on) does not match its check sum, and commits stand behind it`
-    : undefined;
+  const where = `frame ${bad} (from byte ${placeOf(wal, bad)} on)`;
+  // Salts are not summed: what was left of another round would not follow.
+  if (follows(wal, bad)) return `${where} does not have the salts of its file`;
+  const endsItself = isOfThisRound(wal, bad) && endsCommit(wal, bad);
+  if (commitsBehind(wal, bad) < (endsItself ? 1 : 2)) return undefined;
+  return `${where} does not match its check sum, and commits stand behind it`;
 }
 
 function read(walFile: string): Buffer {
@@ -79,13 +83,18 @@ function firstBad(wal: WriteAhead): number | undefined {
   return undefined;
 }
 
-/** Whether a whole commit stands behind a frame: frames of this round that follow each from the one before. */
-function committedBehind(wal: WriteAhead, bad: number): boolean {
+/** Frames behind one that end a commit of this round, and follow each from the one before: the first from what that holds, if its own sum is what changed. */
+function commitsBehind(wal: WriteAhead, bad: number): number {
+  let commits = 0;
   for (let frame = bad + 1; frame < wal.frames; frame++) {
-    const endsCommit = wal.bytes.readUInt32BE(placeOf(wal, frame) + 4) !== 0;
-    if (endsCommit && isOfThisRound(wal, frame) && follows(wal, frame)) return true;
+    const isWhole = follows(wal, frame) || (frame === bad + 1 && follows(wal, frame, sumsOf(wal, bad, storedBefore(wal, bad))));
+    if (isWhole && endsCommit(wal, frame) && isOfThisRound(wal, frame)) commits++;
   }
-  return false;
+  return commits;
+}
+
+function endsCommit(wal: WriteAhead, frame: number): boolean {
+  return wal.bytes.readUInt32BE(placeOf(wal, frame) + 4) !== 0;
 }
 
 /** Its salts are those of the header: an older round had others. */
@@ -94,14 +103,22 @@ function isOfThisRound({ bytes, ...wal }: WriteAhead, frame: number): boolean {
   return bytes.compare(bytes, 16, 24, at + 8, at + 16) === 0;
 }
 
-function follows(wal: WriteAhead, frame: number): boolean {
-  const { bytes, words } = wal;
+/** Whether its sum is the right one after the one before it, or after another. */
+function follows(wal: WriteAhead, frame: number, before = storedBefore(wal, frame)): boolean {
+  const at = placeOf(wal, frame) + 16;
+  const sums = sumsOf(wal, frame, before);
+  return sums[0] === wal.bytes.readUInt32BE(at) && sums[1] === wal.bytes.readUInt32BE(at + 4);
+}
+
+/** As the frame before it says, or the header of the file. */
+function storedBefore(wal: WriteAhead, frame: number): Sums {
+  const at = frame === 0 ? HEADER_BYTES - 8 : placeOf(wal, frame - 1) + 16;
+  return [wal.bytes.readUInt32BE(at), wal.bytes.readUInt32BE(at + 4)];
+}
+
+function sumsOf(wal: WriteAhead, frame: number, before: Sums): Sums {
   const at = placeOf(wal, frame);
-  const before = frame === 0 ? 24 : placeOf(wal, frame - 1) + 16;
-  const start: Sums = [bytes.readUInt32BE(before), bytes.readUInt32BE(before + 4)];
-  const head = summed(start, words, at, at + 8);
-  const sums = summed(head, words, at + FRAME_HEADER_BYTES, at + frameBytes(wal));
-  return sums[0] === bytes.readUInt32BE(at + 16) && sums[1] === bytes.readUInt32BE(at + 20);
+  return summed(summed(before, wal.words, at, at + 8), wal.words, at + FRAME_HEADER_BYTES, at + frameBytes(wal));
 }
 
 /** Section 4.2: over pairs of 32-bit words. All places are multiples of 8 bytes. */

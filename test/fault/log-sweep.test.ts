@@ -237,7 +237,8 @@ describe(`the log of a killed process, whose last commits stand in the write-ahe
 
   it('loses nothing without a word but, where it was damaged itself, the last commit', { timeout: LIMIT_MS }, async () => {
     const bytes = damage.read('log.db-wal');
-    const [whole, before] = [states.at(-1), states.at(-2)];
+    const [whole, ...before] = [states.at(-1), states.at(-2), states.at(-3)];
+    // The end of the commit before is also the begin of the last one.
     const lastCommit = sizes.at(-2) ?? 0;
     const frames = (bytes.length - 32) / FRAME_BYTES;
     const places = [
@@ -248,13 +249,25 @@ describe(`the log of a killed process, whose last commits stand in the write-ahe
     for (const at of places) {
       const given = await damage.outcome('log.db-wal', flip(bytes, at));
       if (typeof given === 'string') {
-        expect(given === whole || (at >= lastCommit - FRAME_BYTES && given === before), `byte ${at} of ${bytes.length}`).toBe(true);
+        expect(given === whole || (at >= lastCommit - FRAME_BYTES && before.includes(given)), `byte ${at} of ${bytes.length}`).toBe(true);
         continue;
       }
       expect(codeOf(given), `byte ${at}: ${given.message}`).toBe('LOG_CORRUPT');
       named++;
     }
     expect(named).toBeGreaterThan(places.length / 2);
+  });
+
+  it('is opened after a loss of power in the middle of a commit, whichever of its frames reached the disk', {
+    timeout: LIMIT_MS,
+  }, async () => {
+    const bytes = damage.read('log.db-wal');
+    const from = sizes.at(-2) ?? 0;
+    for (let at = from; at < bytes.length; at += FRAME_BYTES) {
+      const torn = Buffer.from(bytes);
+      torn.fill(0, at, at + FRAME_BYTES);
+      expect(await damage.outcome('log.db-wal', torn)).toBe(states.at(-2));
+    }
   });
 
   it('when it was cut, gives what was committed before the cut, as after a loss of power', { timeout: LIMIT_MS }, async () => {
