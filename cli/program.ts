@@ -2,6 +2,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { TaskRange } from '#engine';
 import type { Action } from './command-line.ts';
+import type { OperatorsOptions } from './commands/operators.ts';
 import type { VerifyOptions } from './commands/verify.ts';
 import type { CommonOptions } from './context.ts';
 import { addLifecycleCommands } from './lifecycle-commands.ts';
@@ -75,7 +76,8 @@ function addAuthorCommands(program: Command, run: RunAction): void {
     false,
   )
     .option('--markdown', 'print the reference of all operators and data engines as Markdown')
-    .action((name: string | undefined, options: CommonOptions & { markdown?: boolean }) =>
+    .option('--schema', 'print the JSON Schema of workflow files, for editors')
+    .action((name: string | undefined, options: CommonOptions & OperatorsOptions) =>
       run(options, async (context) => (await import('./commands/operators.ts')).operators(context, name, options)),
     );
 }

@@ -1,10 +1,15 @@
 /** Writes the starter workflow into a folder: a small one that works, to change. Never writes over a file. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { MizuError, messageOf, NAME_LIMIT, NAME_PATTERN } from '#kernel';
+import { MizuError, messageOf, NAME_LIMIT, NAME_PATTERN, workflowJsonSchema } from '#kernel';
+import { registry } from './registry.ts';
 
 const STARTER = new URL('./starter/', import.meta.url);
 const STARTER_NAME = 'starter';
+const WORKFLOW_FILE = 'workflow.yaml';
+/** Beside the workflow, so that an editor finds it wherever the folder goes; it knows the operators of the version that wrote it. */
+const SCHEMA_FILE = 'workflow.schema.json';
+const SCHEMA_LINE = `# yaml-language-server: $schema=${SCHEMA_FILE}\n`;
 
 export interface Scaffold {
   /** Name of the workflow: that of the folder where it is fit for a name. */
@@ -15,7 +20,7 @@ export interface Scaffold {
 
 /** @throws USAGE, naming every file that is there already; FILE_UNWRITABLE. */
 export function scaffoldWorkflow(dir: string): Scaffold {
-  const files = filesBelow('');
+  const files = [...filesBelow(''), SCHEMA_FILE];
   const taken = files.filter((file) => existsSync(join(dir, file)));
   if (taken.length > 0) {
     throw new MizuError('USAGE', `${dir} holds ${taken.join(', ')} already; nothing was written`, {
@@ -27,14 +32,20 @@ export function scaffoldWorkflow(dir: string): Scaffold {
   const name = NAME_PATTERN.test(folder) && folder.length <= NAME_LIMIT ? folder : STARTER_NAME;
   try {
     for (const file of files) {
-      const text = readFileSync(new URL(file, STARTER), 'utf8');
+      const text = textOf(file, name);
       mkdirSync(dirname(join(dir, file)), { recursive: true });
-      writeFileSync(join(dir, file), renamed(text, name), { flag: 'wx' });
+      writeFileSync(join(dir, file), text, { flag: 'wx' });
     }
   } catch (error) {
     throw new MizuError('FILE_UNWRITABLE', `Cannot write into ${dir}: ${messageOf(error)}`, { cause: error, component: dir });
   }
   return { name, files };
+}
+
+function textOf(file: string, name: string): string {
+  if (file === SCHEMA_FILE) return `${JSON.stringify(workflowJsonSchema(registry))}\n`;
+  const text = renamed(readFileSync(new URL(file, STARTER), 'utf8'), name);
+  return file === WORKFLOW_FILE ? SCHEMA_LINE + text : text;
 }
 
 function filesBelow(folder: string): string[] {

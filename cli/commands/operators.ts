@@ -1,13 +1,23 @@
 /** `mizu operators [NAME]`: the reference, made of the same objects that validate and test the operators. */
 import type { GoldenCase, Json, Operator } from '#kernel';
-import { MizuError, nearest } from '#kernel';
+import { MizuError, nearest, workflowJsonSchema } from '#kernel';
 import { registry } from '#workflows';
 import type { Context, Outcome } from '../context.ts';
 import { columns } from '../format.ts';
 import { kindText, outcomeText, type ParamsSchema, paramsSchemaOf, referenceMarkdown, typeText } from '../operator-reference.ts';
 import { showValue } from '../show-value.ts';
 
-export async function operators(context: Context, name: string | undefined, options: { readonly markdown?: boolean }): Promise<Outcome> {
+export interface OperatorsOptions {
+  readonly markdown?: boolean;
+  readonly schema?: boolean;
+}
+
+export async function operators(context: Context, name: string | undefined, options: OperatorsOptions): Promise<Outcome> {
+  if (options.schema === true) {
+    const schema = workflowJsonSchema(registry);
+    await context.out.text(JSON.stringify(schema));
+    return { result: { schema: { ...schema } as Json } };
+  }
   if (name === undefined) {
     await context.out.text(options.markdown === true ? referenceMarkdown(registry).trimEnd() : listText(registry.operators));
     return { result: { operators: registry.operators.map(({ name: op, group, kind, summary }) => ({ name: op, group, kind, summary })) } };

@@ -1,7 +1,9 @@
 /** The commands as a user meets them: help, exit codes, errors, and one small workflow from `init` to a checked proof (laws 3, 5, 10). */
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { decodeControl } from '../../engine/dispatch/control-entry.ts';
 import { lastObject, mizu } from '../support/cli.ts';
 import { scratchFolder } from '../support/scratch.ts';
@@ -133,6 +135,16 @@ describe('a small workflow', () => {
     expect(code).toBe(2);
     expect(stderr).toContain('README.md');
     expect(readFileSync(join(dir, 'small', 'README.md'), 'utf8')).toBe('mine');
+  });
+
+  it('has a schema beside it that an editor finds, and that takes the workflow but no wrong one', async () => {
+    const text = readFileSync(file, 'utf8');
+    const named = /^# yaml-language-server: \$schema=(.+)$/m.exec(text)?.[1] ?? '';
+    const schema: object = JSON.parse(readFileSync(join(dir, 'small', named), 'utf8'));
+    expect(JSON.parse((await mizu(['operators', '--schema'])).stdout)).toEqual(schema);
+    const valid = new Ajv2020({ strict: false }).compile(schema);
+    expect(valid(parse(text))).toBe(true);
+    expect(valid(parse(text.replace('words:', 'wrods:')))).toBe(false);
   });
 
   it('gives exactly the records asked for, and every candidate is accounted for', () => {

@@ -17,6 +17,7 @@ import { encodeLeaf } from '../../engine/proof/leaf.ts';
 import { encodeStateEntry } from '../../engine/runtime/state-entry.ts';
 import { SECTION_NAMES } from '../../engine/workflow/workflow-schema.ts';
 import { checkDocuments } from '../gates/source-rules.ts';
+import { commandsMarkdown } from '../reference/commands.ts';
 import { mizu } from '../support/cli.ts';
 import { memoryHost } from '../support/memory-host.ts';
 import { scratchFolder } from '../support/scratch.ts';
@@ -187,6 +188,12 @@ describe('README.md', () => {
 describe('documents/operators.md', () => {
   it('is what `mizu operators --markdown` prints (write it again when this fails)', () => {
     expect(textOf('documents/operators.md')).toBe(referenceMarkdown(registry));
+  });
+});
+
+describe('documents/commands.md', () => {
+  it('is what `npm run reference` writes (write it again when this fails)', () => {
+    expect(textOf('documents/commands.md')).toBe(commandsMarkdown());
   });
 });
 

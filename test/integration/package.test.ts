@@ -127,6 +127,8 @@ describe('the package', () => {
       expect.arrayContaining(['dist/package/index.js', 'dist/package/index.d.ts', 'dist/topologies/starter/lists/topics.txt']),
     );
     expect(files.filter((name) => /^(test|dist\/test)\/|(?<!\.d)\.ts$/.test(name))).toEqual([]);
+    const schema = await runWith(here, 'mizu', ['operators', '--schema']);
+    expect(readFileSync(join(folder, 'node_modules/mizu/dist/workflow.schema.json'), 'utf8')).toBe(schema);
     const code = files
       .filter((name) => /\.(js|d\.ts)$/.test(name))
       .map((name) => readFileSync(join(folder, 'node_modules/mizu', name), 'utf8'));
