@@ -18,6 +18,8 @@ export const EXPRESSION_LIMIT = 4000;
 export const STEP_LIMIT = 100_000;
 /** Largest text or list that an evaluation may build, UTF-16 units or elements. */
 export const SIZE_LIMIT = 1_048_576;
+/** What one evaluation may look at in all: UTF-16 units of texts, and elements of lists and maps, each time that they are read. */
+export const LOOK_LIMIT = 67_108_864;
 const LIMITS = { maxAstNodes: 1000, maxDepth: 64, maxListElements: 1000, maxMapEntries: 1000, maxCallArguments: 8 };
 
 /** Functions and macros that exist. The value is the name they are bound to where the library's own is not used. */
@@ -51,6 +53,8 @@ const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 /** What one evaluation may still spend; owned by the expression that is being evaluated. */
 interface Meter {
   steps: number;
+  /** See LOOK_LIMIT: bounds work that no step shows, such as `size(body)` in a loop. It is no gas. */
+  looked: number;
   exceeded: string | undefined;
 }
 
@@ -102,15 +106,17 @@ export function compileCel(source: string, schema: Schema): CelExpression {
   if (source.length > EXPRESSION_LIMIT) {
     throw new MizuError('WORKFLOW_INVALID', `An expression of ${source.length} characters is longer than ${EXPRESSION_LIMIT}`);
   }
-  const meter: Meter = { steps: 0, exceeded: undefined };
+  const meter: Meter = { steps: 0, looked: 0, exceeded: undefined };
   const environment = makeEnvironment(meter);
   for (const field of schema) environment.registerVariable(variableOf(field.name), celType(field.type));
   const parsed = environment.parse(source);
   const reads = new Set<string>();
   const metered: ASTNode[] = [];
-  prepare(parsed.ast, { schema, bound: new Set(), reads, metered });
+  const looking: ASTNode[] = [];
+  prepare(parsed.ast, { schema, bound: new Set(), reads, metered, looking });
   const checked = parsed.check();
   if (!checked.valid) throw new MizuError('WORKFLOW_INVALID', readable(messageOf(checked.error)), { cause: checked.error });
+  for (const node of looking) meterLook(internalsOf(node), meter);
   for (const node of metered) meterNode(node, meter);
   const fields = schema.filter((field) => reads.has(field.name));
   return {
@@ -118,6 +124,7 @@ export function compileCel(source: string, schema: Schema): CelExpression {
     resultType: checked.type ?? 'dyn',
     evaluate(row) {
       meter.steps = 0;
+      meter.looked = 0;
       meter.exceeded = undefined;
       const variables: Record<string, unknown> = Object.create(null);
       for (const field of fields) variables[variableOf(field.name)] = toCel(row[field.name] ?? null, field.type);
@@ -147,6 +154,8 @@ interface Scope {
   readonly bound: ReadonlySet<string>;
   readonly reads: Set<string>;
   readonly metered: ASTNode[];
+  /** Names and fields of them: what they stand for is counted by size. */
+  readonly looking: ASTNode[];
 }
 
 const MACROS = new Set(['all', 'exists', 'exists_one', 'map', 'filter']);
@@ -157,6 +166,7 @@ function prepare(node: ASTNode, scope: Scope): void {
     case 'value':
       return;
     case 'id':
+      scope.looking.push(node);
       return bindName(node, node.args, scope);
     case 'call':
       bindFunction(node, node.args[0]);
@@ -167,8 +177,10 @@ function prepare(node: ASTNode, scope: Scope): void {
       return prepareMethod(node, node.args[0], node.args[1], node.args[2], scope);
     case '.':
       requireKnownPath(node, scope);
+      scope.looking.push(node);
       return prepare(node.args[0], scope);
     case '.?':
+      scope.looking.push(node);
       return prepare(node.args[0], scope);
     case 'map':
       for (const [key, value] of node.args) {
@@ -258,6 +270,30 @@ function meterNode(node: ASTNode, meter: Meter): void {
   else meterEvaluation(inner, meter, MAKERS.has(node.op));
 }
 
+const LOOKED_TOO_MUCH = `evaluation looks at more than ${LOOK_LIMIT} characters and elements`;
+
+/** Counts the size of what a name or a field of it stands for, whenever it is read. */
+function meterLook(node: Internals, meter: Meter): void {
+  const { evaluate } = node.meta;
+  const metered: Evaluate = (evaluator, self, context) => {
+    const value = evaluate(evaluator, self, context);
+    if (typeof value === 'string') meter.looked += value.length;
+    else if (typeof value === 'object' && value !== null) meter.looked += sizeOf(value);
+    if (meter.looked > LOOK_LIMIT) exceed(meter, LOOKED_TOO_MUCH);
+    return value;
+  };
+  node.setMeta('evaluate', metered);
+}
+
+function sizeOf(value: unknown): number {
+  if (typeof value === 'string') return value.length;
+  if (value instanceof Uint8Array) return value.length;
+  if (!Array.isArray(value) && !(value instanceof Map)) return 1;
+  let size = 1;
+  for (const inner of value.values()) size += sizeOf(inner);
+  return size;
+}
+
 function meterEvaluation(node: Internals, meter: Meter, makes: boolean): void {
   const { evaluate } = node.meta;
   const metered: Evaluate = (evaluator, self, context) => {
@@ -297,7 +333,8 @@ function isInternals(node: unknown): node is Internals {
 }
 
 function exceed(meter: Meter, why: string): never {
-  meter.exceeded = why;
+  // A macro may go on after an error of one element, up to the limit of steps.
+  meter.exceeded = meter.looked > LOOK_LIMIT ? LOOKED_TOO_MUCH : why;
   throw new CelFault(why);
 }
 

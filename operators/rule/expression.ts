@@ -25,7 +25,7 @@ export const expression = defineOperator({
   description:
     'CEL (Common Expression Language) with the functions size, contains, startsWith, endsWith, matches (RE2, literal pattern), lowerAscii, upperAscii, trim, int, double, string, bool, dyn ' +
     'and the macros has, all, exists, exists_one, map, filter. There is no clock and no time zone. Types are checked before the run. ' +
-    'Evaluation stops at 100,000 steps. Texts are ordered by UTF-16 units; size() of a text counts code points.',
+    'Evaluation stops at 100,000 steps, and where it would look at more than 64 Mi characters and elements. Texts are ordered by UTF-16 units; size() of a text counts code points.',
   params,
   examples: [
     {

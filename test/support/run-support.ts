@@ -74,7 +74,7 @@ export async function withQuickLog<T>(use: (log: Log, directory: string) => Prom
 
 /** Writes the files, compiles the workflow among them, and removes them at the end. */
 export async function withWorkflow<T>(
-  files: Readonly<Record<string, string>>,
+  files: Readonly<Record<string, string | Uint8Array>>,
   use: (workflow: CompiledFile, folder: string) => Promise<T>,
 ): Promise<T> {
   const folder = quickFolder();

@@ -81,7 +81,10 @@ export async function makeRun(workflow: PlainWorkflow, settings: Partial<RunSett
   return makeRunOf(workflowFiles(workflow), settings);
 }
 
-export async function makeRunOf(files: Readonly<Record<string, string>>, settings: Partial<RunSettings> = {}): Promise<MadeRun> {
+export async function makeRunOf(
+  files: Readonly<Record<string, string | Uint8Array>>,
+  settings: Partial<RunSettings> = {},
+): Promise<MadeRun> {
   const directory = runFolder();
   const log = await openEmbeddedLog({ directory });
   try {

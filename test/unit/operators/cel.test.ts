@@ -1,6 +1,6 @@
 import type { Schema } from '#engine';
 import { describe, expect, it } from 'vitest';
-import { CelFault, compileCel, SIZE_LIMIT, STEP_LIMIT } from '../../../operators/cel.ts';
+import { CelFault, compileCel, LOOK_LIMIT, SIZE_LIMIT, STEP_LIMIT } from '../../../operators/cel.ts';
 import { operators } from '#operators';
 import { planOver } from './plan-context.ts';
 import { runRows } from './run-rows.ts';
@@ -97,6 +97,41 @@ describe('CEL', () => {
 
   it('an intermediate text can not grow beyond the limit', () => {
     expect(() => evaluate(`["aaaaaaaaaaaaaaaa"]${'.map(s, s + s)'.repeat(40)}`)).toThrow(`more than ${SIZE_LIMIT} units`);
+  });
+
+  it('work that no step shows is bounded: large values that are looked at in a loop', () => {
+    const fields: Schema = [
+      { name: 'body', type: 'string' },
+      { name: 'tags', type: { array: 'string' } },
+      { name: 'maps', type: { map: { array: 'string' } } },
+    ];
+    const large = {
+      body: 'x'.repeat(8_000_000),
+      tags: Array.from({ length: 50_000 }, (_, n) => `tag ${n}`),
+      maps: { a: ['y'.repeat(8_000_000)] },
+    };
+    for (const source of [
+      'tags.all(t, size(body) > 0)',
+      '!tags.exists(t, body.contains(t + "!"))',
+      'tags.all(t, t in tags)',
+      'tags.all(t, maps == maps)',
+      'tags.all(t, size(maps.a) == 1)',
+    ]) {
+      expect(() => compileCel(source, fields).evaluate(large), source).toThrow(`more than ${LOOK_LIMIT} characters`);
+    }
+    expect(compileCel('size(body) == 8000000 && tags[7].startsWith("tag")', fields).evaluate(large).value).toBe(true);
+  });
+
+  it.each([
+    ['(', 1900, 'true', ')'],
+    ['!', 3990, 'true', ''],
+    ['-', 3990, 'n', ''],
+    ['[', 1900, '', ']'],
+    ['tags.all(a, ', 300, 'true', ')'],
+    ['1+', 1900, '1', ''],
+    ['n', 1900, '', '.n'],
+  ])('what is nested too deep or too long is refused: %s × %i', (open, times, middle, close) => {
+    expect(() => compileCel(open.repeat(times) + middle + close.repeat(times), schema)).toThrow(/Exceeded max(Depth|AstNodes)|longer than/);
   });
 
   it('steps are the same each time', () => {
