@@ -119,7 +119,7 @@ function addProofCommands(program: Command, run: RunAction): void {
       'Check signatures, tree, inclusion and counts of a run; or, offline, a proof file, the attestation of an answer, or what a doctor signed',
     )
     .option('--verifier-key <vkey>', 'key that must have signed (default: the one in the log or in the proof, which is shown)')
-    .option('--deep', 'read every entry and every page of the log, too, and name what is damaged')
+    .option('--deep', 'read all records, every entry and every page of the log, and name what is damaged')
     .option('--key <hex>', 'for an attestation: public key of the gateway (default: the one that it names, which is shown)')
     .option('--response <file>', 'for an attestation: the answer as it was received, which must be the one that was signed')
     .action((name: string, options: CommonOptions & VerifyOptions) =>

@@ -36,7 +36,8 @@ export { type DropView, listDrops, publishedRecords, type PublishedRow } from '.
 export { type PublishedExtent, publishedExtent } from './verify/published-extent.ts';
 export type { TaskRange } from './verify/task-range.ts';
 export { type Mismatch, type ReplayReport, replayRun } from './verify/replay-run.ts';
-export { type VerifyReport, verifyRun } from './verify/verify-run.ts';
+export type { VerifyReport } from './verify/verify-report.ts';
+export { verifyRun } from './verify/verify-run.ts';
 export { checkStorage, type StorageReport } from './verify/check-storage.ts';
 export { proveRecord, type RecordProof } from './verify/prove-record.ts';
 export { type ProofReport, verifyProof } from './verify/verify-proof.ts';

@@ -5,7 +5,7 @@ import { findRun, isDoctorStatement, openExternal, openLog } from '#topologies';
 import type { Context, Outcome } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { columns, grouped } from '../format.ts';
-import { extentText } from '../range-text.ts';
+import { extentText, rangeText } from '../range-text.ts';
 import { readEvidence, verifyAttestation } from '../verify-attestation.ts';
 import { verifyDoctorFile } from '../verify-doctor.ts';
 import { verifyProofFile } from '../verify-proof-file.ts';
@@ -76,19 +76,20 @@ interface Looked {
   readonly report: VerifyReport;
 }
 
-async function lookAt(log: Log, name: string, { verifierKey }: VerifyOptions): Promise<Looked> {
+async function lookAt(log: Log, name: string, { verifierKey, deep }: VerifyOptions): Promise<Looked> {
   const run = await findRun(log, name);
   const external = openExternal(log, (variable) => process.env[variable]);
-  return { run, report: await verifyRun(log, run, { verifierKey, external }) };
+  return { run, report: await verifyRun(log, run, { verifierKey, external, content: deep === true ? 'all' : 'sample' }) };
 }
 
 function reportJson({ run, report }: Looked): { readonly [key: string]: Json } {
-  const { checks, problems, range, forgotten, ...rest } = report;
+  const { checks, problems, range, content, forgotten, ...rest } = report;
   return {
     name: run.run.name,
     generation: run.run.generation,
     ...rest,
     range: range === undefined ? null : { ...range },
+    content: content.map((stretch): Json => ({ ...stretch })),
     forgotten: [...forgotten],
     checks: checks.map((check): Json => ({ ...check })),
     problems: problems.map((problem): Json => ({ ...problem })),
@@ -105,6 +106,13 @@ function reportText({ out }: Context, title: string, report: VerifyReport): stri
     `  root          ${report.root}, ${grouped(report.treeSize)} leaves of ${grouped(tasks)} tasks`,
     `  verifier key  ${report.verifierKey}`,
   ];
+  const looked = report.content.reduce((sum, { from, to }) => sum + to - from + 1, 0);
+  if (looked < tasks) {
+    lines.push(
+      `  Source, frames and published records were read of ${grouped(looked)} of ${grouped(tasks)} tasks, drawn at random: ${report.content.map(rangeText).join(', ')}.`,
+      '  All else was checked of every task. To read everything: --deep',
+    );
+  }
   if (!report.closed) lines.push('  The run goes on: what came after its newest signed head was not looked at.');
   if (report.forgotten.length > 0) {
     const before = range === undefined ? `up to ${grouped(tasks - 1)}` : `before ${grouped(range.from)}`;

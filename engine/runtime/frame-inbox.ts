@@ -5,7 +5,7 @@
 import { MizuError } from '../contract/errors.ts';
 import type { Offset } from '../contract/ids.ts';
 import { offset } from '../contract/ids.ts';
-import type { Log, LogEntry } from '../contract/log.ts';
+import type { Log, LogEntry, ReadOptions } from '../contract/log.ts';
 import type { Frame } from '../proof/frame.ts';
 import { decodeFrame } from '../proof/frame.ts';
 import { freeBytes } from '../proof/free-bytes.ts';
@@ -35,8 +35,8 @@ export class FrameInbox {
   /** Offsets that should have been read and that the log forgot. */
   private forgotten: { readonly from: Offset; readonly to: Offset } | undefined;
 
-  constructor(log: Log, topic: string, partition: number, from: Offset) {
-    this.cursor = new LogCursor(log, topic, partition, from, { maxEntries: 64, copies: true });
+  constructor(log: Log, topic: string, partition: number, from: Offset, options: ReadOptions = {}) {
+    this.cursor = new LogCursor(log, topic, partition, from, { maxEntries: 64, ...options, copies: true });
     this.joiner = new PartJoiner(`${topic}, partition ${partition}`);
   }
 
@@ -53,9 +53,13 @@ export class FrameInbox {
 
   /** From the begin of what the log has left, for who knows which frames these are. */
   static async openLeft(log: Log, topic: string, partition: number): Promise<FrameInbox> {
-    const begin = await beginOf(log, topic, partition);
-    const inbox = new FrameInbox(log, topic, partition, begin);
-    inbox.joiner.partial = begin > 0;
+    return FrameInbox.openAt(log, topic, partition, await beginOf(log, topic, partition));
+  }
+
+  /** As `openLeft`, from an offset on that may lie within the parts of a frame of which nobody wants to know. */
+  static openAt(log: Log, topic: string, partition: number, from: Offset, options: ReadOptions = {}): FrameInbox {
+    const inbox = new FrameInbox(log, topic, partition, from, options);
+    inbox.joiner.partial = from > 0;
     return inbox;
   }
 

@@ -7,11 +7,17 @@ import { beginOf } from './log-cursor.ts';
 /** So many offsets are read and passed over rather than looked into: one read brings them. */
 const PASSED_OFFSETS = 1_000;
 
-/** An offset before which every entry is `passed`, and after which few are. Whoever reads on from there passes over the rest. */
-export async function seekEntry(log: Log, topic: string, partition: number, passed: (entry: LogEntry) => boolean): Promise<Offset> {
+/** An offset before which every entry is `passed`, and after which at most `few` are. Whoever reads on from there passes over the rest. */
+export async function seekEntry(
+  log: Log,
+  topic: string,
+  partition: number,
+  passed: (entry: LogEntry) => boolean,
+  few = PASSED_OFFSETS,
+): Promise<Offset> {
   let low: number = await beginOf(log, topic, partition);
   let high: number = await log.end(topic, partition);
-  while (high - low > PASSED_OFFSETS) {
+  while (high - low > few) {
     const middle = low + Math.floor((high - low) / 2);
     const { entries } = await log.read(topic, partition, offset(middle), { maxEntries: 1 });
     const [entry] = entries;

@@ -13,9 +13,10 @@ import type { Leaf } from '../proof/leaf.ts';
 import { outputCommitment } from '../proof/leaf.ts';
 import { equalBytes } from '../proof/sha256.ts';
 import { decodeTopicRecord } from '../proof/topic-record.ts';
+import { lastEntry } from '../runtime/last-entry.ts';
 import { readAll } from '../runtime/log-cursor.ts';
 import { candidateLimit } from '../runtime/run-context.ts';
-import { lengthPrefixed, readPositions, unpackSource } from '../runtime/source-store.ts';
+import { lengthPrefixed, readPositions, sourceHeaders, unpackSource } from '../runtime/source-store.ts';
 import type { RunTopics } from '../runtime/topics.ts';
 import { placeOf } from './check-leaves.ts';
 import type { Report } from './report.ts';
@@ -139,6 +140,14 @@ export function checkSource(
  * The copied source as a whole. Of a topic that is read by reference nothing is copied, and its tasks are what can be checked.
  * @returns how many copied records there are, and the number after the last one: retention may have taken the first ones of a topic.
  */
+/** The number after the last copied record, from its last entry alone. */
+export async function copyEnd(log: Log, topics: RunTopics): Promise<number> {
+  const last = await lastEntry(log, topics.source, 0);
+  if (last === undefined) return 0;
+  const { from, count } = sourceHeaders(last, `${topics.source}, partition 0`);
+  return from + count;
+}
+
 export async function checkCopy(
   log: Log,
   topics: RunTopics,

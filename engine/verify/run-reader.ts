@@ -50,6 +50,8 @@ export interface RunFacts {
 }
 
 const NEVER = AbortSignal.abort();
+/** Read at once where only a few tasks are wanted. */
+const SKIPPED_READ_BYTES = 512 * 1024;
 
 /** Folds the control log for an auditor, who needs every task and not only those in flight. */
 export async function readFacts(log: Log, topics: RunTopics, until?: number): Promise<RunFacts> {
@@ -211,6 +213,23 @@ export class RunReader {
     if (k <= 0) return;
     const head = await headBelow(log, run, k, this.publicKey);
     this.leafStream = new LeafStream(log, topics.proofs, run.program, head?.place.proofs);
+  }
+
+  /** Passes over frames and published records of tasks before k. What was held of them is let go. */
+  async skipContent(k: number): Promise<void> {
+    for (const reader of this.publishers) await reader.skipTo(k, { few: 100, maxBytes: SKIPPED_READ_BYTES });
+    for (let stage = 1; stage < this.run.program.stages.length; stage++) {
+      const topic = this.topics.frames(stage);
+      for (let partition = 0; partition < (this.run.program.stages[stage]?.partitions ?? 0); partition++) {
+        // Frames stand in any order within the window: task k was not begun before task k - window was complete.
+        const isBefore = ({ headers }: LogEntry): boolean => Number(headers['k']) <= k - this.facts.window;
+        const from = await seekEntry(this.log, topic, partition, isBefore, 1);
+        this.inboxes.set(
+          `${stage}/${partition}`,
+          Promise.resolve(FrameInbox.openAt(this.log, topic, partition, from, { maxBytes: SKIPPED_READ_BYTES })),
+        );
+      }
+    }
   }
 
   /** Passes over what was published before task k. */

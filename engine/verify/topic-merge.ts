@@ -1,6 +1,6 @@
 /** Published entries of one partition, grouped by task: verified, rejected, failed and duplicate records of (partition, k). */
 import { MizuError } from '../contract/errors.ts';
-import type { Log, LogEntry } from '../contract/log.ts';
+import type { Log, LogEntry, ReadOptions } from '../contract/log.ts';
 import type { Drop, DropKind } from '../proof/effect.ts';
 import { decodeDrop } from '../proof/effect.ts';
 import { readConfluentFrame } from '../proof/framing.ts';
@@ -39,6 +39,11 @@ interface Numbered {
   readonly entry: LogEntry;
 }
 
+/** For who wants little of what stands behind: how many entries may be passed over, and how much is read at once. */
+export interface Skipping extends ReadOptions {
+  readonly few?: number;
+}
+
 /** One cursor that can be looked at before it is taken. */
 class Peeked {
   private readonly log: Log;
@@ -53,11 +58,12 @@ class Peeked {
   }
 
   /** Goes on at the first entry of task k or a later one. */
-  async skipTo(k: number): Promise<void> {
-    const { topic, partition } = this.cursor;
-    if (this.head === undefined && this.cursor.position === 0) {
-      const from = await seekEntry(this.log, topic, partition, (entry) => keyOfRecord(entry, this.title, topic, partition).k < k);
-      this.cursor = new LogCursor(this.log, topic, partition, from);
+  async skipTo(k: number, { few, ...options }: Skipping = {}): Promise<void> {
+    const { topic, partition, position } = this.cursor;
+    const from = await seekEntry(this.log, topic, partition, (entry) => keyOfRecord(entry, this.title, topic, partition).k < k, few);
+    if (from > position) {
+      this.cursor = new LogCursor(this.log, topic, partition, from, options);
+      this.head = undefined;
     }
     for (let head = await this.peek(); head !== undefined && head.k < k; head = await this.peek()) this.take();
   }
@@ -116,8 +122,8 @@ export class PublishedReader {
   }
 
   /** Passes over the entries of tasks before k. */
-  async skipTo(k: number): Promise<void> {
-    for (const source of this.sources()) await source.skipTo(k);
+  async skipTo(k: number, options?: Skipping): Promise<void> {
+    for (const source of this.sources()) await source.skipTo(k, options);
   }
 
   /** Everything of task k, if it stands next. */

@@ -32,7 +32,7 @@ import { LeafCheck } from './check-leaves.ts';
 import { UsageCheck } from './check-usage.ts';
 import type { SignatureFacts } from './check-signatures.ts';
 import { checkSignatures } from './check-signatures.ts';
-import { candidatesOf, checkCopy, checkSource, CutCheck } from './check-source.ts';
+import { candidatesOf, checkCopy, checkSource, copyEnd, CutCheck } from './check-source.ts';
 import { StateCheck } from './check-state.ts';
 import { checkEnd, checkSummary, Tally } from './check-totals.ts';
 import { TreeCheck } from './check-tree.ts';
@@ -40,40 +40,12 @@ import { firstAnswered } from './kept-answers.ts';
 import type { KeptTasks, OutKind } from './kept-tasks.ts';
 import { OUT_KINDS, topicOf } from './kept-tasks.ts';
 import { takeMoment } from './moment.ts';
-import type { VerifyProblem } from './report.ts';
 import { ProblemList } from './report.ts';
 import type { ReaderOptions, TaskFacts } from './run-reader.ts';
 import { RunReader } from './run-reader.ts';
-import type { TaskRange } from './task-range.ts';
+import { type SampleLimits, TaskSample } from './task-sample.ts';
 import type { PublishedTask } from './topic-merge.ts';
-
-export interface VerifyReport {
-  readonly ok: boolean;
-  /** Whether the run is closed: otherwise it goes on, and what came after its newest signed head was not looked at. */
-  readonly closed: boolean;
-  /** Tasks in the tree: 0 … tasks − 1. Their signatures and leaves were checked. */
-  readonly tasks: number;
-  /** Tasks of which everything was checked that their leaves commit to; undefined if there are none. */
-  readonly range: TaskRange | undefined;
-  /** Topics that forgot something of a task before the range. Of these tasks, what is left was checked. */
-  readonly forgotten: readonly string[];
-  readonly checks: readonly { readonly name: string; readonly count: number; readonly detail: string }[];
-  /** At most PROBLEM_LIMIT; `ok` is false when there is one. */
-  readonly problems: readonly VerifyProblem[];
-  readonly treeSize: number;
-  /** Hexadecimal. */
-  readonly root: string;
-  readonly verifierKey: string;
-  /** Whether the verifier key was given by the caller; otherwise it was taken from the log that it should judge. */
-  readonly keyGiven: boolean;
-}
-
-export interface VerifyOptions {
-  /** C2SP verifier key that the reader trusts; default: the key that the log itself names. */
-  readonly verifierKey?: string | undefined;
-  /** Opens the topic of a program that reads one by reference. */
-  readonly external?: OpenExternal | undefined;
-}
+import type { VerifyOptions, VerifyReport } from './verify-report.ts';
 
 /** @throws CHECK_FAILED for a run of which nothing is signed yet, KEY_INVALID for a verifier key that can't be read, LOG_CORRUPT for damage that the log itself finds. */
 export async function verifyRun(log: Log, run: DeployedRun, options: VerifyOptions = {}): Promise<VerifyReport> {
@@ -95,7 +67,8 @@ export async function verifyRun(log: Log, run: DeployedRun, options: VerifyOptio
       list.report(topics.results, `control accepted result ${name} (task/attempt/node), which is not on the log`);
   const until = reader === undefined || reader.ended ? undefined : (moment.head?.offset ?? 0) + 1;
   const tree = await TreeCheck.open({ log, topics, origin, key, report: list.report, until });
-  const verification = new Verification(log, run, list, { ...signatures, usage }, tree, options.external);
+  const sample = reader === undefined ? undefined : sampleOf(reader, options.content ?? 'all');
+  const verification = new Verification(log, run, list, { ...signatures, usage }, tree, sample, options.external);
   try {
     if (reader !== undefined) await verification.run(reader);
   } finally {
@@ -112,6 +85,12 @@ export async function verifyRun(log: Log, run: DeployedRun, options: VerifyOptio
     verifierKey: formatVkey(key),
     keyGiven: given !== undefined,
   };
+}
+
+function sampleOf({ last, facts }: RunReader, content: 'all' | 'sample' | SampleLimits): TaskSample | undefined {
+  if (content === 'all') return undefined;
+  const sizes = Array.from({ length: last + 1 }, (_, k) => facts.tasks.get(k)?.cut.count ?? 0);
+  return TaskSample.draw(sizes, content === 'sample' ? undefined : content);
 }
 
 /** A control log that was changed may no longer tell where the run ends; then the change is the finding. */
@@ -145,8 +124,10 @@ class Verification {
   private readonly states: StateCheck;
   private readonly source: TaskSource;
   private readonly cuts: CutCheck;
+  private readonly sample: TaskSample | undefined;
   private readonly tally = new Tally();
   private sourceRecords = 0;
+  private publishedRecords = 0;
   /** Tasks looked at. */
   private tasks = 0;
   /** The last task of which the log forgot something. */
@@ -159,8 +140,10 @@ class Verification {
     list: ProblemList,
     signatures: SignatureFacts & { readonly usage: UsageCheck },
     tree: TreeCheck,
+    sample: TaskSample | undefined,
     external: OpenExternal | undefined,
   ) {
+    this.sample = sample;
     this.log = log;
     this.deployed = run;
     this.list = list;
@@ -183,7 +166,11 @@ class Verification {
       { name: 'tiles', count: tree.files, detail: 'tile files are those of the tree' },
       { name: 'source', count: this.sourceRecords, detail: 'source records are those the leaves and the program commit to' },
       { name: 'frames', count: tally.frames, detail: 'records between stages are those the leaves commit to' },
-      { name: 'published', count: tally.accepted, detail: 'verified records are those the leaves commit to' },
+      {
+        name: 'published',
+        count: this.sample === undefined ? tally.accepted : this.publishedRecords,
+        detail: 'verified records are those the leaves commit to',
+      },
       { name: 'accounted', count: tally.candidates, detail: 'candidates = accepted + rejected + duplicates + failed' },
     ];
   }
@@ -192,10 +179,11 @@ class Verification {
     return this.source.close();
   }
 
-  extent(): Pick<VerifyReport, 'tasks' | 'range' | 'forgotten'> {
-    const { tasks, lastForgotten, forgotten } = this;
+  extent(): Pick<VerifyReport, 'tasks' | 'range' | 'content' | 'forgotten'> {
+    const { tasks, lastForgotten, sample, forgotten } = this;
     const range = lastForgotten + 1 < tasks ? { from: lastForgotten + 1, to: tasks - 1 } : undefined;
-    return { tasks, range, forgotten: [...forgotten].sort() };
+    const content = sample?.stretches ?? (tasks > 0 ? [{ from: 0, to: tasks - 1 }] : []);
+    return { tasks, range, content, forgotten: [...forgotten].sort() };
   }
 
   async run(reader: RunReader): Promise<void> {
@@ -215,6 +203,7 @@ class Verification {
     const reason = reader.ended ? reader.facts.finish?.reason : undefined;
     await this.attempt('source', async () => {
       const { program, source } = this.deployed;
+      if (this.sample !== undefined) return this.cuts.end(reason, await copyEnd(this.log, this.topics), report);
       const copy = await checkCopy(this.log, this.topics, program, source, report);
       this.sourceRecords += copy.records;
       this.cuts.end(reason, copy.end, report);
@@ -256,6 +245,7 @@ class Verification {
 
   private async leftover(reader: RunReader): Promise<void> {
     await this.attempt('published topics', async () => {
+      if (this.sample !== undefined) await reader.skipPublished(reader.last + 1);
       const left = await reader.leftover();
       if (left !== undefined)
         this.list.report(`published topics, partition ${left.partition}`, `they hold records of task ${left.k}, which the tree does not`);
@@ -276,24 +266,32 @@ class Verification {
     const facts = reader.task(k);
     const { cut } = facts;
     this.cuts.check(k, facts, report);
-    const source = await this.whatIsKept(
-      reader,
-      k,
-      this.topics.source,
-      (kept) => kept.source(cut),
-      () => this.source.records(cut),
-    );
+    const looks = this.sample?.has(k) ?? true;
+    if (this.sample?.begins(k) === true) await reader.skipContent(k);
+    const source = looks ? await this.sourceOf(reader, k, cut) : undefined;
     const records = source?.value;
     const count = candidatesOf(facts, records);
-    if (topicSource(program)?.ingest === 'reference') this.sourceRecords += count;
+    // Of a copy all records are counted where it is read as a whole.
+    if (topicSource(program)?.ingest === 'reference' ? looks : this.sample !== undefined && records !== undefined)
+      this.sourceRecords += count;
     const logged = await reader.leaves(k);
     for (const group of logged) for (const leaf of group.leaves) this.tree.append(leaf);
     const groups = logged.map((group) => this.leaves.group(group, k, count, report));
     for (const group of logged) if (group.stage === 0) this.checkResult(k, group.leaves);
     for (const group of groups) if (group.stage === 0 && source !== undefined) await this.checkSource(k, facts, records, group.leaves);
-    await this.frames(reader, k, groups);
+    if (looks) await this.frames(reader, k, groups);
     for (const group of groups) if (group.stage > 0) await this.state(reader, k, group);
-    await this.published(reader, k, count, groups);
+    if (looks) await this.published(reader, k, count, groups);
+    else this.tally.addLeaves(groups);
+  }
+
+  private sourceOf(
+    reader: RunReader,
+    k: number,
+    cut: TaskFacts['cut'],
+  ): Promise<{ readonly value: readonly Uint8Array[] | undefined } | undefined> {
+    const isThere = (kept: KeptTasks): boolean => kept.source(cut);
+    return this.whatIsKept(reader, k, this.topics.source, isThere, () => this.source.records(cut));
   }
 
   /** Reads what a retention may take. Undefined, and said in the report, if it did; a run that is alive goes on forgetting while this reads. */
@@ -345,6 +343,7 @@ class Verification {
       const part = parts[n];
       if (part !== undefined) checkPublished(group, part, publishedSchemaId(this.deployed.deployment), report);
     });
+    for (const { records } of parts) this.publishedRecords += records.length;
     checkEachOnce(k, count, parts, report);
     checkDropCounts(k, groups, parts, report);
     this.tally.add(count, groups, parts);
