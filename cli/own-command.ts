@@ -16,6 +16,11 @@ export function ownCommand(context: Pick<Context, 'log'>, ...words: readonly str
   return [ownName(), ...[...words, ...log].map(shellWord)].join(' ');
 }
 
+/** The command as it was given, to be pasted into the same shell in the same folder. */
+export function sameCommand(): string {
+  return [ownName(), ...process.argv.slice(2).map(shellWord)].join(' ');
+}
+
 /** Quoted for a POSIX shell where it needs to be. */
 function shellWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;

@@ -3,6 +3,7 @@
  * so that a command about a workflow file loads no runtime.
  */
 export * from './contract/errors.ts';
+export * from './contract/make-folder.ts';
 export * from './contract/ids.ts';
 export * from './contract/types.ts';
 export * from './contract/program.ts';
@@ -42,6 +43,7 @@ export * from './workflow/load-data-set.ts';
 export * from './workflow/nearest.ts';
 export * from './workflow/parse-workflow.ts';
 export * from './workflow/workflow-schema.ts';
+export { workflowText } from './workflow/workflow-text.ts';
 export { parseYaml } from './workflow/yaml-document.ts';
 export * from './compile/compile-host.ts';
 export * from './compile/compile-workflow.ts';

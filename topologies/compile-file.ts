@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { RecordStream } from '#engine';
 import type { Compiled, CompileInput, WorkflowDocument } from '#kernel';
-import { compileWorkflow, MizuError } from '#kernel';
+import { compileWorkflow, MizuError, workflowText } from '#kernel';
 import { fileProblem, FileHost, type Variables } from './host.ts';
 import { registry } from './registry.ts';
 
@@ -47,15 +47,7 @@ async function readWorkflow(file: string): Promise<string> {
   } catch (error) {
     throw withHint(fileProblem(file, error));
   }
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch (error) {
-    throw new MizuError('INPUT_INVALID', `${file} is not UTF-8 text`, {
-      cause: error,
-      component: file,
-      hint: 'A workflow is a YAML file saved as UTF-8.',
-    });
-  }
+  return workflowText(bytes, file);
 }
 
 function withHint(error: MizuError): MizuError {

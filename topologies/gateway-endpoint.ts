@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { GatewayConfig, Log } from '#engine';
-import { messageOf, MizuError, parseGatewayConfig } from '#engine';
+import { messageOf, MizuError, parseGatewayConfig, workflowText } from '#engine';
 import { type Endpoint, type EndpointOptions, openEndpoint } from '#connectors/inference';
 import { localDirectory, openSigner, openStorage } from './open-log.ts';
 import type { Environment } from './run-gateway.ts';
@@ -18,9 +18,9 @@ export interface GatewayEndpointOptions extends Pick<EndpointOptions, 'host' | '
 
 /** @throws FILE_UNREADABLE; WORKFLOW_INVALID with every problem and its place. */
 export function readGatewayConfig(file: string): GatewayConfig {
-  let text: string;
+  let bytes: Uint8Array;
   try {
-    text = readFileSync(file, 'utf8');
+    bytes = readFileSync(file);
   } catch (error) {
     throw new MizuError('FILE_UNREADABLE', `Can't read the configuration ${file}: ${messageOf(error)}`, {
       cause: error,
@@ -28,7 +28,7 @@ export function readGatewayConfig(file: string): GatewayConfig {
       hint: 'documents/gateway.md shows a small one.',
     });
   }
-  return parseGatewayConfig(text, file);
+  return parseGatewayConfig(workflowText(bytes, file), file);
 }
 
 /** @throws USAGE for keys, tokens or an address; KEY_INVALID; what the log throws. */

@@ -1,7 +1,7 @@
 /** Writes the starter workflow into a folder: a small one that works, to change. Never writes over a file. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { MizuError, messageOf, NAME_LIMIT, NAME_PATTERN, workflowJsonSchema } from '#kernel';
+import { makeFolder, MizuError, messageOf, NAME_LIMIT, NAME_PATTERN, workflowJsonSchema } from '#kernel';
 import { registry } from './registry.ts';
 
 const STARTER = new URL('./starter/', import.meta.url);
@@ -33,7 +33,7 @@ export function scaffoldWorkflow(dir: string): Scaffold {
   try {
     for (const file of files) {
       const text = textOf(file, name);
-      mkdirSync(dirname(join(dir, file)), { recursive: true });
+      makeFolder(dirname(join(dir, file)));
       writeFileSync(join(dir, file), text, { flag: 'wx' });
     }
   } catch (error) {

@@ -7,7 +7,7 @@ import type { Context, Outcome } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { grouped, secondsText } from '../format.ts';
 import { estimateText, takenText } from '../inference-text.ts';
-import { ownCommand } from '../own-command.ts';
+import { ownCommand, sameCommand } from '../own-command.ts';
 import type { RunCommandOptions } from '../program.ts';
 import { exhaustedText, fellShort, summaryText } from '../run-summary.ts';
 
@@ -77,10 +77,12 @@ export async function runWithProgress(
     });
     return { summary, seconds: elapsed(), before: before ?? 0, worked: before !== undefined, paid };
   } catch (error) {
-    if (!context.interrupted || deployed === undefined) throw error;
-    throw new MizuError('INTERRUPTED', `${deployed.name}/${deployed.generation} was stopped after ${secondsText(elapsed())}`, {
+    const stopped = deployed !== undefined || (error instanceof MizuError && error.code === 'INTERRUPTED');
+    if (!context.interrupted || !stopped) throw error;
+    const title = deployed === undefined ? workflow.deployment.name : `${deployed.name}/${deployed.generation}`;
+    throw new MizuError('INTERRUPTED', `${title} was stopped after ${secondsText(elapsed())}`, {
       cause: error,
-      hint: 'Nothing committed is lost: the same command with the same --log goes on where it stopped.',
+      hint: `Nothing committed is lost: the same command with the same --log goes on where it stopped: ${sameCommand()}`,
     });
   } finally {
     progress.clear();

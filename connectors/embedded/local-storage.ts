@@ -2,9 +2,9 @@
  * A node's private, temporary storage: exact indexes that are rebuilt from the log at take-over. Nothing here survives a
  * crash, nothing here is the only copy of anything, and what a killed process left is removed at the next opening.
  */
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type LocalStorage, messageOf, MizuError } from '#engine';
+import { type LocalStorage, messageOf, MizuError, makeFolder } from '#engine';
 import { bufferKeysFor, type CountedKeyIndex, INDEX_MEMORY_BYTES, type IndexMemory, openKeyIndex } from './key-index.ts';
 import { isAlive } from './processes.ts';
 
@@ -46,7 +46,7 @@ const nextNumber = (): number => filesMade++;
 
 function prepareFolder(directory: string): void {
   try {
-    mkdirSync(directory, { recursive: true });
+    makeFolder(directory);
     for (const name of readdirSync(directory)) {
       const pid = Number(FILE_PATTERN.exec(name)?.[1]);
       if (Number.isSafeInteger(pid) && !isAlive(pid)) rmSync(join(directory, name), { force: true });

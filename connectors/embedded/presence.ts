@@ -2,9 +2,10 @@
  * What the handles of one process on one log folder share: a bell that a commit rings so that waiting readers need not
  * poll, and a mark `open/PID` that lets a LOG_BUSY error say which processes may hold the lock.
  */
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isAlive, isStopped } from './processes.ts';
+import { makeFolder } from '#engine';
 
 /** Owned by this module: one entry per log folder that this process has open. */
 const opened = new Map<string, Presence>();
@@ -61,7 +62,7 @@ export class Presence {
 
   #leaveMark(): void {
     const folder = join(this.#directory, 'open');
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     writeFileSync(join(folder, String(process.pid)), '');
     this.#marked = true;
     for (const pid of markedProcesses(this.#directory)) {

@@ -3,9 +3,9 @@
  * put back to an older state, by comparing the database with `store.json` (see sidecar.ts).
  */
 import { randomUUID } from 'node:crypto';
-import { accessSync, constants, mkdirSync, realpathSync, statSync } from 'node:fs';
+import { accessSync, constants, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { messageOf, MizuError } from '#engine';
+import { messageOf, MizuError, makeFolder } from '#engine';
 import { Database } from './database.ts';
 import { Presence } from './presence.ts';
 import { readSidecar, SIDECAR_NAME, type Sidecar, sidecarText, writeSidecar } from './sidecar.ts';
@@ -80,7 +80,7 @@ const sidecarOf = (store: StoreRow): Sidecar => ({ store: store.id, network: sto
 
 function madeFolder(directory: string): string {
   try {
-    mkdirSync(directory, { recursive: true });
+    makeFolder(directory);
     return realpathSync(directory);
   } catch (error) {
     throw new MizuError('FILE_UNWRITABLE', `Can't make the log folder ${directory}: ${messageOf(error)}`, {

@@ -3,9 +3,9 @@
  * continued (a full disk may shorten one without an exception).
  */
 import { createHash } from 'node:crypto';
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { MizuError } from '#kernel';
+import { makeFolder, MizuError } from '#kernel';
 import { unwritable } from './file-errors.ts';
 import { WRITE_BYTES } from './limits.ts';
 
@@ -36,7 +36,7 @@ export class AtomicFile {
     // The process id keeps two exports into one folder apart; the last one to end gives its content.
     this.#partial = join(dir, `.${name}.${process.pid}.partial`);
     try {
-      mkdirSync(dir, { recursive: true });
+      makeFolder(dir);
       this.#descriptor = openSync(this.#partial, 'w');
     } catch (error) {
       throw unwritable(this.#path, error);

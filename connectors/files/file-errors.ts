@@ -11,6 +11,10 @@ const REASONS: Readonly<Record<string, readonly [text: string, hint: string]>> =
   EROFS: ['the file system is read-only', 'Choose a folder on a writable disk.'],
   ENOSPC: ['the disk is full', 'Free some space or choose a folder on another disk, then start the export again.'],
   EDQUOT: ['the disk quota is used up', 'Free some space or choose a folder on another disk, then start the export again.'],
+  EFBIG: [
+    'the file may not grow further (a limit of the shell or of the file system)',
+    'Raise the limit (`ulimit -f`) or choose a folder on another disk, then start the export again.',
+  ],
   EMFILE: ['too many files are open', 'Raise the limit of open files.'],
 };
 

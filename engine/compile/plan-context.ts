@@ -129,7 +129,13 @@ export class StepContext implements PlanContext {
   }
 
   problem(at: string, message: string, more: { readonly expected?: string; readonly hint?: string } = {}): void {
-    this.reported.push({ at, message, details: more });
+    // An operator that says only what is wrong still leaves the author something to try.
+    const cured = more.expected !== undefined || more.hint !== undefined;
+    this.reported.push({
+      at,
+      message,
+      details: cured ? more : { hint: '`mizu operators NAME` shows the parameters of a step, and examples' },
+    });
   }
 
   warning(at: string, message: string, more: { readonly hint: string }): void {

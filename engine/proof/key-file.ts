@@ -2,9 +2,10 @@
  * Key files: an Ed25519 private key as PKCS#8 PEM, made on first use, readable by its owner alone. A file that others could have
  * read is refused, as whoever reads it can sign in our name. No error ever holds key material.
  */
-import { closeSync, fchmodSync, fstatSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, fchmodSync, fstatSync, fsyncSync, linkSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { messageOf, MizuError } from '../contract/errors.ts';
+import { makeFolder } from '../contract/make-folder.ts';
 import type { Signer } from '../contract/signer.ts';
 import { generateSeed, pemOfSeed, signerFromPem } from './ed25519.ts';
 import { toHex } from './sha256.ts';
@@ -69,7 +70,7 @@ function notAKey(path: string): MizuError {
 function makeKeyFile(path: string): void {
   const draft = `${path}.${process.pid}.${toHex(generateSeed()).slice(0, 16)}.new`;
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(path), 0o700);
     const file = openSync(draft, 'wx', OWNER_ONLY);
     try {
       fchmodSync(file, OWNER_ONLY);

@@ -76,7 +76,7 @@ function explain(context: Explanation, issue: Issue, above: readonly PropertyKey
       return [
         found(context, at, issue.message === 'Invalid input' ? `${subject(path)} is not valid` : `${subject(path)}: ${issue.message}`, {
           value,
-          expected: descriptionAt(context, path),
+          ...meant(context, path),
         }),
       ];
     case 'too_big':
@@ -216,6 +216,14 @@ export function kindOf(value: unknown): string {
 function descriptionAt(context: Explanation, path: readonly PropertyKey[]): string | undefined {
   const descriptions = schemasAt(jsonSchemaOf(context.schema), path).map((schema) => schema['description']);
   return descriptions.find((description) => typeof description === 'string');
+}
+
+/** What a value is for, or else what may stand in it. */
+function meant(context: Explanation, path: readonly PropertyKey[]): { expected?: string; hint?: string } {
+  const expected = descriptionAt(context, path);
+  if (expected !== undefined) return { expected };
+  const known = knownKeys(jsonSchemaOf(context.schema), path);
+  return known.length === 0 ? { hint: 'change it, or leave it out' } : { hint: `known keys: ${known.join(', ')}` };
 }
 
 /** The JSON Schema knows what the type check alone does not: that a number is to be whole, and its bounds. */

@@ -1,5 +1,9 @@
 /** Problems as a good compiler prints them: place, message, the line with a caret, what was found, what was expected, what to try. */
 import type { Problem } from '../contract/errors.ts';
+import { shorten } from './place.ts';
+
+/** Longest path shown, characters: keys may be of any length. */
+const PATH_SHOWN = 200;
 
 /** One block of lines per problem, blank lines between, then a count. Plain text without colour. */
 export function formatProblems(problems: readonly Problem[]): string {
@@ -8,13 +12,25 @@ export function formatProblems(problems: readonly Problem[]): string {
   return `${blocks.join('\n\n')}\n\n${problems.length} ${problems.length === 1 ? 'problem' : 'problems'}`;
 }
 
+/** Control pictures (Unicode 2400) begin here: one for each of the first 32 characters. */
+const PICTURES = 0x2400;
+
+/** What a file holds must not move the cursor or turn the direction of a terminal; a tab stays, for the caret below it. */
+function visible(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Bidi_Control}\u2028\u2029\ufeff]/gu, (mark) => {
+    if (mark === '\t') return mark;
+    const code = mark.charCodeAt(0);
+    return code < 0x20 ? String.fromCharCode(PICTURES + code) : '\ufffd';
+  });
+}
+
 export function formatProblem(problem: Problem): string {
-  const lines = [`${placeOf(problem)}${problem.message}`];
+  const lines = [visible(`${placeOf(problem)}${problem.message}`)];
   const labelled = (label: string, text: string | undefined): void => {
-    if (text !== undefined) lines.push(`    ${label.padEnd(9)} ${text}`);
+    if (text !== undefined) lines.push(`    ${label.padEnd(9)} ${visible(text)}`);
   };
   if (problem.excerpt !== undefined && problem.line !== undefined) lines.push(...excerptOf(problem, problem.excerpt, problem.line));
-  labelled('at', problem.path === '' ? undefined : problem.path);
+  labelled('at', problem.path === '' ? undefined : shorten(problem.path, PATH_SHOWN));
   labelled('value', problem.value);
   labelled('expected', problem.expected);
   labelled('try', problem.hint);
@@ -28,7 +44,7 @@ function placeOf(problem: Problem): string {
 
 function excerptOf(problem: Problem, excerpt: string, line: number): string[] {
   const number = String(line);
-  const lines = [`    ${number} | ${excerpt}`];
+  const lines = [`    ${number} | ${visible(excerpt)}`];
   const column = problem.column;
   if (column !== undefined && column <= excerpt.length + 1) {
     const before = excerpt.slice(0, column - 1).replaceAll(/[^\t]/g, ' ');

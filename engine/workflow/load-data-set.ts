@@ -15,10 +15,13 @@ import { conform, inferType } from './infer-type.ts';
 import { problemAt, shorten } from './place.ts';
 import type { Locate } from './place.ts';
 import type { DataSource } from './workflow-schema.ts';
+import { firstBadByte } from './workflow-text.ts';
 import { parseYaml } from './yaml-document.ts';
 
 /** Largest file of a list or map, bytes. */
 export const DATA_FILE_LIMIT = 64 * 1024 * 1024;
+/** Deepest nesting of an element: its type is nested twice as deep, and both stand in canonical JSON. */
+export const DATA_DEPTH_LIMIT = 32;
 /** Most elements. */
 export const DATA_SIZE_LIMIT = 5_000_000;
 
@@ -93,30 +96,14 @@ function decodeText(bytes: Uint8Array, file: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    const line = firstBadLine(bytes);
     throw new DataFault({
       file,
-      line,
+      ...firstBadByte(bytes),
       message: 'The text is not UTF-8',
       expected: 'UTF-8',
       hint: 'convert it, for example with `iconv -f latin1 -t utf-8`',
     });
   }
-}
-
-function firstBadLine(bytes: Uint8Array): number {
-  let line = 1;
-  for (let start = 0; start < bytes.length; line++) {
-    const end = bytes.indexOf(10, start);
-    const stop = end < 0 ? bytes.length : end;
-    try {
-      new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(start, stop));
-    } catch {
-      return line;
-    }
-    start = stop + 1;
-  }
-  return line;
 }
 
 function readText(text: string): Content {
@@ -187,6 +174,16 @@ function makeDataSet(kind: 'list' | 'map', value: Json, file: string | undefined
       hint: raw.length === 0 ? 'add an element, or take the data set out' : 'large data is a source: read it with the first generate step',
     });
   }
+  const tooDeep = raw.findIndex((element) => isDeeper(element, DATA_DEPTH_LIMIT));
+  if (tooDeep >= 0) {
+    throw new DataFault({
+      ...inFile,
+      ...locate?.(keys?.[tooDeep] ?? tooDeep),
+      message: `Elements of the ${kind} are nested too deep`,
+      expected: `at most ${DATA_DEPTH_LIMIT} levels`,
+      hint: 'write flatter elements: a record of texts and numbers',
+    });
+  }
   const inferred = inferType(raw);
   if ('conflict' in inferred) {
     const key = keys?.[inferred.index] ?? inferred.index;
@@ -206,6 +203,11 @@ function makeDataSet(kind: 'list' | 'map', value: Json, file: string | undefined
     ...(keys === undefined ? {} : { keys }),
   };
   return { ...data, digest: dataSetDigest(data) };
+}
+
+function isDeeper(value: Value, levels: number): boolean {
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return false;
+  return levels === 0 || Object.values(value).some((inner: Value) => isDeeper(inner, levels - 1));
 }
 
 /** Order of UTF-8 bytes, which is the order of code points. */

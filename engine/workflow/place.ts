@@ -17,6 +17,9 @@ export type Locate = (path: string, part?: 'key' | 'value') => Place;
 /** Longest value that a problem shows, characters. */
 export const VALUE_SHOWN = 80;
 
+/** Longest message of a problem, characters: the names in it may be of any length. */
+const MESSAGE_SHOWN = 300;
+
 export function shorten(text: string, limit = VALUE_SHOWN): string {
   const line = text.replaceAll(/\s+/g, ' ').trim();
   return line.length <= limit ? line : `${line.slice(0, limit - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
@@ -33,7 +36,7 @@ export function problemAt(path: string, place: Place, message: string, details: 
   const value = details.value ?? place.value;
   return {
     path,
-    message,
+    message: message.length <= MESSAGE_SHOWN ? message : shorten(message, MESSAGE_SHOWN),
     ...(place.file === undefined ? {} : { file: place.file }),
     ...(place.line === undefined ? {} : { line: place.line }),
     ...(place.column === undefined ? {} : { column: place.column }),

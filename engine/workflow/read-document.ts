@@ -174,7 +174,7 @@ function steps(value: Json | undefined, name: 'generate' | 'verify', locate: Loc
 
 function stepOf(step: Json, path: string, locate: Locate, problems: Problem[]): StepSpec {
   const broken: StepSpec = { operator: '', params: null, path };
-  if (typeof step === 'string') return { operator: step, params: {}, path };
+  if (typeof step === 'string' && step !== '') return { operator: step, params: {}, path };
   if (!isMap(step) || !stepShape.safeParse(step).success) {
     problems.push(
       problemAt(path, locate(path), `The step is ${kindOf(step)}`, {
@@ -185,11 +185,13 @@ function stepOf(step: Json, path: string, locate: Locate, problems: Problem[]): 
     return broken;
   }
   const [operator, second] = Object.keys(step);
-  if (operator === undefined || second !== undefined) {
+  if (!operator || second !== undefined) {
     const message =
       operator === undefined
         ? 'The step is empty'
-        : `The step has ${Object.keys(step).length} keys: ${shorten(Object.keys(step).join(', '))}`;
+        : second === undefined
+          ? 'The step names no operator'
+          : `The step has ${Object.keys(step).length} keys: ${shorten(Object.keys(step).join(', '))}`;
     problems.push(
       problemAt(path, locate(second === undefined ? path : childPath(path, second), 'key'), message, {
         expected: 'one operator with its parameters',

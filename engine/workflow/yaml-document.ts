@@ -2,12 +2,12 @@
  * Reads YAML 1.2 (core schema) as plain JSON with the place of every node. Strict: no custom tags, no repeated keys, no
  * aliases that multiply, no numbers that would change, named limits on size, depth and nodes (laws 1 and 10).
  */
-import type { Document, Node, Pair, Scalar } from 'yaml';
+import type { Node, Pair, Scalar } from 'yaml';
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 import type { Problem } from '../contract/errors.ts';
 import type { Json } from '../contract/program.ts';
 import type { Segment } from './document-path.ts';
-import { formatPath, parsePath } from './document-path.ts';
+import { formatPath } from './document-path.ts';
 import type { Locate, Place } from './place.ts';
 import { problemAt, shorten } from './place.ts';
 
@@ -17,7 +17,7 @@ export const YAML_LIMIT = 1 << 20;
 export const YAML_DEPTH_LIMIT = 64;
 /** Most nodes after aliases are followed: stops 'billion laughs'. */
 export const YAML_NODE_LIMIT = 500_000;
-/** Most aliases followed: each is looked up in the whole document. */
+/** Most aliases followed. */
 export const YAML_ALIAS_LIMIT = 1_000;
 /** Most syntax errors reported of one file: the later ones mostly follow from the first. */
 const SYNTAX_ERRORS_SHOWN = 10;
@@ -47,8 +47,12 @@ class YamlReader {
   private readonly lines = new LineCounter();
   private readonly values = new Map<string, Place>();
   private readonly keys = new Map<string, Place>();
+  /** The newest anchor of each name so far: what an alias means. */
+  private readonly anchors = new Map<string, Node>();
   private nodes = 0;
   private aliases = 0;
+  /** Aliases that the node at hand stands in: what they hold was met before. */
+  private following = 0;
 
   constructor(text: string, file: string) {
     this.text = text;
@@ -57,12 +61,8 @@ class YamlReader {
 
   read(): Json | undefined {
     if (this.text.length > YAML_LIMIT) {
-      const message = `The file holds ${this.text.length} characters`;
-      this.problems.push({
-        path: '',
-        file: this.file,
-        message,
-        expected: `at most ${YAML_LIMIT}`,
+      this.report('', this.passed(), `The file holds ${this.text.length} characters`, {
+        expected: `at most ${YAML_LIMIT}, which ends here`,
         hint: 'put long lists into .txt or .json files and name them under `data`',
       });
       return undefined;
@@ -95,23 +95,25 @@ class YamlReader {
         hint: 'leave the %YAML line out',
       });
     }
-    return document.contents === null ? null : this.node(document, document.contents, [], 0);
+    if (document.contents === null) this.values.set('', this.place(0));
+    return this.node(document.contents, [], 0);
   }
 
-  private node(document: Document, node: Node | null, path: readonly Segment[], depth: number): Json | undefined {
+  private node(node: Node | null, path: readonly Segment[], depth: number): Json | undefined {
     if (node === null) return null;
     const name = formatPath(path);
     if (!this.values.has(name)) this.values.set(name, this.place(node.range?.[0] ?? 0, node.range?.[1]));
     if (++this.nodes > YAML_NODE_LIMIT || depth > YAML_DEPTH_LIMIT) return this.tooMuch(name, depth);
     if (isAlias(node)) {
       if (++this.aliases > YAML_ALIAS_LIMIT) return this.tooManyAliases(name);
-      const target = node.resolve(document);
-      if (target !== undefined) return this.node(document, target, path, depth + 1);
+      const target = this.anchors.get(node.source);
+      if (target !== undefined) return this.follow(target, path, depth + 1);
       this.report(name, this.find(name, 'value'), `There is no anchor '&${node.source}' before this alias`, {
         hint: `define it first: \`key: &${node.source} value\`, or put quotes around the text`,
       });
       return undefined;
     }
+    this.anchor(node);
     const tag = node.tag;
     if (tag !== undefined && !CORE_TAG.test(tag)) {
       this.report(name, this.find(name, 'value'), `The tag '${shorten(tag)}' is not supported`, {
@@ -121,9 +123,20 @@ class YamlReader {
       return undefined;
     }
     if (isScalar(node)) return this.scalar(node, name);
-    if (isSeq(node)) return node.items.map((item, i) => this.node(document, item as Node | null, [...path, i], depth + 1) ?? null);
-    if (isMap(node)) return this.map(document, node.items as readonly Pair<Node | null, Node | null>[], path, depth);
+    if (isSeq(node)) return node.items.map((item, i) => this.node(item as Node | null, [...path, i], depth + 1) ?? null);
+    if (isMap(node)) return this.map(node.items as readonly Pair<Node | null, Node | null>[], path, depth);
     return null;
+  }
+
+  private follow(target: Node, path: readonly Segment[], depth: number): Json | undefined {
+    this.following++;
+    const value = this.node(target, path, depth);
+    this.following--;
+    return value;
+  }
+
+  private anchor(node: Node): void {
+    if (!isAlias(node) && node.anchor !== undefined && this.following === 0) this.anchors.set(node.anchor, node);
   }
 
   private tooMuch(name: string, depth: number): undefined {
@@ -150,7 +163,7 @@ class YamlReader {
     return undefined;
   }
 
-  private map(document: Document, pairs: readonly Pair<Node | null, Node | null>[], path: readonly Segment[], depth: number): Json {
+  private map(pairs: readonly Pair<Node | null, Node | null>[], path: readonly Segment[], depth: number): Json {
     const entries = new Map<string, Json>();
     for (const pair of pairs) {
       const key = this.key(pair.key, path);
@@ -167,7 +180,7 @@ class YamlReader {
       }
       if (!this.keys.has(name)) this.keys.set(name, place);
       if (pair.value === null && !this.values.has(name)) this.values.set(name, { ...place, value: '' });
-      entries.set(key, this.node(document, pair.value, at, depth + 1) ?? null);
+      entries.set(key, this.node(pair.value, at, depth + 1) ?? null);
     }
     return Object.fromEntries(entries);
   }
@@ -175,6 +188,7 @@ class YamlReader {
   private key(node: Node | null, path: readonly Segment[]): string | undefined {
     const at = formatPath(path);
     const place = this.place(node?.range?.[0] ?? 0, node?.range?.[1]);
+    if (node !== null) this.anchor(node);
     if (node === null || !isScalar(node) || node.value === null) {
       this.report(at, place, 'A key must be plain text', { hint: 'put quotes around it, or `key: value` on a line of its own' });
       return undefined;
@@ -214,6 +228,12 @@ class YamlReader {
     this.problems.push(problemAt(path, place, message, details));
   }
 
+  /** Where the limit of the file is passed. */
+  private passed(): Place {
+    const before = this.text.slice(0, YAML_LIMIT);
+    return { file: this.file, line: before.split('\n').length, column: YAML_LIMIT - before.lastIndexOf('\n') };
+  }
+
   private place(start: number, end?: number): Place {
     const { line, col } = this.lines.linePos(start);
     const lineStart = this.lines.lineStarts[line - 1] ?? 0;
@@ -223,17 +243,19 @@ class YamlReader {
       file: this.file,
       line: Math.max(1, line),
       column: Math.max(1, col),
-      excerpt: excerpt.length > EXCERPT_LIMIT ? `${excerpt.slice(0, EXCERPT_LIMIT - 1)}…` : excerpt,
-      ...(end === undefined || end <= start ? {} : { value: shorten(this.text.slice(start, Math.min(end, start + EXCERPT_LIMIT))) }),
+      excerpt: excerpt.length > EXCERPT_LIMIT ? `${excerpt.slice(0, EXCERPT_LIMIT - 1).toWellFormed()}…` : excerpt.toWellFormed(),
+      ...(end === undefined || end <= start
+        ? {}
+        : { value: shorten(this.text.slice(start, Math.min(end, start + EXCERPT_LIMIT)).toWellFormed()) }),
     };
   }
 
   private find(path: string, part: 'key' | 'value'): Place {
     const exact = part === 'key' ? (this.keys.get(path) ?? this.values.get(path)) : (this.values.get(path) ?? this.keys.get(path));
     if (exact !== undefined) return exact;
-    const segments = parsePath(path) ?? [];
-    for (let n = segments.length - 1; n >= 0; n--) {
-      const above = formatPath(segments.slice(0, n));
+    // A key may hold dots and brackets of its own, so what stands above is found by the text of the path.
+    for (let above = path; above !== ''; ) {
+      above = above.slice(0, Math.max(0, above.lastIndexOf('.'), above.lastIndexOf('[')));
       const place = this.keys.get(above) ?? this.values.get(above);
       if (place !== undefined) return { ...(place.file === undefined ? {} : { file: place.file }), ...positionOf(place) };
     }

@@ -63,9 +63,13 @@ function fromMap(map: Json, where: string, context: PlanContext): Rubric | undef
   const parsed = written.safeParse(map);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    context.problem('rubric', `${where}: ${(issue?.path ?? []).join('.') || 'the rubric'}: ${issue?.message ?? 'is not a rubric'}`, {
-      expected: '{ scores: { name: { description: …, options: { 1: text, 2: text } } } }',
-    });
+    context.problem(
+      'rubric',
+      `${where}: ${(issue?.path ?? []).join('.') || 'the rubric'}: ${issue === undefined || /received undefined$/.test(issue.message) ? 'is missing' : issue.message}`,
+      {
+        expected: '{ scores: { name: { description: …, options: { 1: text, 2: text } } } }',
+      },
+    );
     return undefined;
   }
   const { instructions = '', scores } = parsed.data;

@@ -1,6 +1,7 @@
 /** Law 1 and law 4 through the commands: one root and equal files whatever the workers, and however often the run was ended. */
+import type { ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { CliResult } from '../support/cli.ts';
@@ -136,20 +137,63 @@ describe('a run', () => {
     expect(await exported('killed')).toEqual(files);
   });
 
-  it('ends with 130 at an interrupt, says how to go on, and then is finished by the same command', async () => {
-    let sent = false;
-    const interrupt = (text: string, child: { kill(signal: 'SIGINT'): boolean }): void => {
-      if (!sent && tasksDone(text) >= 5) sent = child.kill('SIGINT');
-    };
-    const stopped = await run('stopped', 1, { onStderr: interrupt }, '--verbose');
-    expect(stopped.code).toBe(130);
-    expect(stopped.stderr).toContain('the same command with the same --log goes on where it stopped');
-    expect(lastObject(stopped)).toMatchObject({ ok: false, error: { code: 'INTERRUPTED' } });
-    const result = await run('stopped', 2);
-    expect(lastObject(result)).toMatchObject({ ok: true, root: undisturbed['root'] });
-    const again = await run('stopped', 2);
-    expect(again.stderr).toContain('was finished before');
-    expect(lastObject(again)).toMatchObject({ ok: true, root: undisturbed['root'] });
+  it.each(['SIGINT', 'SIGTERM'] as const)(
+    'ends with 130 at %s, says how to go on, and then is finished by the command that it says',
+    async (signal) => {
+      let sent = false;
+      const log = `stopped-by-${signal}`;
+      const interrupt = (text: string, child: ChildProcess): void => {
+        if (!sent && tasksDone(text) >= 5) sent = child.kill(signal);
+      };
+      const stopped = await run(log, 1, { onStderr: interrupt }, '--verbose');
+      expect(stopped.code).toBe(130);
+      expect(stopped.stderr).toContain('the same command with the same --log goes on where it stopped');
+      expect(lastObject(stopped)).toMatchObject({ ok: false, error: { code: 'INTERRUPTED' } });
+      // The command that it prints is one that works when it is pasted.
+      const printed = /goes on where it stopped: .*? (run \/.*)$/m.exec(stopped.stderr)?.[1] ?? '';
+      const result = await mizu(printed.split(' '));
+      expect(lastObject(result)).toMatchObject({ ok: true, root: undisturbed['root'] });
+      const again = await run(log, 2);
+      expect(again.stderr).toContain('was finished before');
+      expect(lastObject(again)).toMatchObject({ ok: true, root: undisturbed['root'] });
+    },
+  );
+
+  it('is refused a key that others may read, by every command that signs, with what to do', { timeout: 240_000 }, async () => {
+    const wide = join(dir, 'wide.pem');
+    copyFileSync(key, wide);
+    chmodSync(wide, 0o644);
+    const file = join(dir, 'dice.yaml');
+    const commands = [
+      ['run', file],
+      ['deploy', file],
+      ['pause', 'dice'],
+      ['stop', 'dice'],
+      ['export', 'dice', '--out', join(dir, 'never')],
+      ['up'],
+      ['node'],
+    ];
+    for (const command of commands) {
+      const refused = await mizu([...command, '--log', join(dir, 'one'), '--key', wide]);
+      expect([command[0], refused.code, refused.stderr]).toEqual([
+        command[0],
+        2,
+        expect.stringMatching(/has mode 0644: others may read.*chmod 600/s),
+      ]);
+    }
+    expect(existsSync(join(dir, 'never'))).toBe(false);
+  });
+
+  it('is refused a log or a folder of data that can not be made, at once and by its name', async () => {
+    for (const [args, place] of [
+      [['run', join(dir, 'dice.yaml'), '--log', join(key, 'log')], join(key, 'log')],
+      [['export', 'dice', '--log', join(dir, 'one'), '--key', key, '--out', join(key, 'data')], join(key, 'data')],
+    ] as const) {
+      const refused = await mizu(args);
+      expect(refused.code, refused.stderr).toBeGreaterThan(0);
+      expect(refused.stderr).toContain(place);
+      expect(refused.stderr).toMatch(/try: /);
+    }
   });
 
   it('is refused, naming its owner, while another process runs it', async () => {

@@ -14,7 +14,9 @@ describe('YAML', () => {
   });
 
   it('points to the nearest thing written when a path was not', () => {
-    expect(parseYaml('a:\n  b: 1\n', 'f.yaml').locate('a.c.d')).toMatchObject({ line: 1, column: 1 });
+    const { locate } = parseYaml('a:\n  b: 1\n', 'f.yaml');
+    expect(locate('a.c.d')).toMatchObject({ line: 1, column: 1 });
+    expect(locate('a.b.no [path] at.all')).toMatchObject({ line: 2 });
   });
 
   it.each([
