@@ -1,24 +1,54 @@
 /** Tells whether an orchestrator works on a run: on this machine by its process, elsewhere by its ticks. Refuses a second run of a live one (P12). */
 import { hostname } from 'node:os';
+import { setTimeout as pause } from 'node:timers/promises';
 import { MizuError } from '../contract/errors.ts';
 import type { Log } from '../contract/log.ts';
-import type { ControlTail } from './control-tail.ts';
+import { ControlTail } from './control-tail.ts';
 import type { RunContext } from './run-context.ts';
 import { TICK_MS } from './run-context.ts';
+import { listRuns, RunTopics } from './topics.ts';
 
 /** How long to look for a tick of an orchestrator that might be alive. */
 const WATCH_MS = 2.5 * TICK_MS;
 
+/** A process that took over may still be copying the source; then control names nobody yet. */
+const NAMED_WITHIN_MS = 5_000;
+
 /** @throws RUN_LIVE naming the owner. */
 export async function refuseLiveRun(context: RunContext, control: ControlTail): Promise<void> {
   const { owner } = control.fold;
-  const [host, pid] = splitOwner(owner);
-  if (host === hostname() && Number(pid) === process.pid) return;
+  if (owner === processName()) return;
   if (!(await orchestratorLives(context.log, context.topics.control, owner, context.signal))) return;
-  throw new MizuError('RUN_LIVE', `'${context.title}' is being run by ${owner}`, {
-    component: context.title,
-    hint: `Wait for it, or end it (kill ${pid}); the same command then goes on where it stopped.`,
+  throw runIsLive(context.title, owner);
+}
+
+function runIsLive(title: string, owner: string, cause?: unknown): MizuError {
+  return new MizuError('RUN_LIVE', `'${title}' is being run by ${owner}`, {
+    cause,
+    component: title,
+    hint: `Wait for it, or end it (kill ${splitOwner(owner)[1]}); the same command then goes on where it stopped.`,
   });
+}
+
+/**
+ * What an error of a run means to who started it. Two that begin at once both find nobody at work; the one whose writers the other then fenced is told RUN_LIVE, as if
+ * it had come later, once control names the other.
+ */
+export async function lostToAnother(log: Log, name: string, error: unknown): Promise<unknown> {
+  if (!(error instanceof MizuError) || error.code !== 'LOG_FENCED') return error;
+  let before = '';
+  for (const deadline = performance.now() + NAMED_WITHIN_MS; performance.now() < deadline; await pause(TICK_MS)) {
+    const run = (await listRuns(log, name)).at(-1);
+    if (run === undefined) continue;
+    const control = new ControlTail(log, new RunTopics(run).control);
+    await control.catchUp();
+    const { owner } = control.fold;
+    const isAnother = owner !== '' && owner !== processName() && !ownerGone(owner);
+    // Among more than two the next one may just be losing to a third: who still stands there a tick later has it.
+    if (isAnother && owner === before) return runIsLive(`${run.name}/${run.generation}`, owner, error);
+    before = owner;
+  }
+  return error;
 }
 
 /** Waits up to 2.5 ticks for control to move, unless its owner is known to be gone. `owner`: HOST:PID, empty before the first. */
@@ -32,6 +62,11 @@ export async function orchestratorLives(log: Log, control: string, owner: string
 export function ownerGone(owner: string): boolean {
   const [host, pid] = splitOwner(owner);
   return host === hostname() && !processLives(Number(pid));
+}
+
+/** As control names the owner of a run: HOST:PID. */
+export function processName(): string {
+  return `${hostname()}:${process.pid}`;
 }
 
 function splitOwner(owner: string): [string, string] {

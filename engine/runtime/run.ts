@@ -3,7 +3,7 @@
  * is a pulled stream and talks to the others through the log alone, as it would from another process. Started again with
  * the same log it goes on where it stopped (laws 2, 4).
  */
-import { hostname, totalmem } from 'node:os';
+import { totalmem } from 'node:os';
 import type { Observable } from 'rxjs';
 import { interval, merge, tap } from 'rxjs';
 import { invariant, MizuError } from '../contract/errors.ts';
@@ -18,7 +18,7 @@ import type { Offer } from '../dispatch/control-entry.ts';
 import { snapshotPlace } from './control-snapshot.ts';
 import { ControlTail } from './control-tail.ts';
 import type { DeployedRun } from './read-run.ts';
-import { refuseLiveRun } from './live-run.ts';
+import { processName, refuseLiveRun } from './live-run.ts';
 import { Member } from './member.ts';
 import { opsOf } from './offer.ts';
 import type { Progress } from './orchestrator.ts';
@@ -224,8 +224,4 @@ function gatewayOf(options: RunOptions): Gateway {
   throw new MizuError('USAGE', 'The workflow asks a model, but no gateway was given', {
     hint: 'Name the model under `models:` in the workflow, with the url of its server.',
   });
-}
-
-export function processName(): string {
-  return `${hostname()}:${process.pid}`;
 }

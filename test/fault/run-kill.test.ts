@@ -6,6 +6,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { lostToAnother, MizuError } from '#engine';
 import type { CompiledFile } from '#topologies';
 import { rejection } from '../support/log-tools.ts';
 import { runCompiled, withQuickLog, withWorkflow } from '../support/run-support.ts';
@@ -95,6 +96,11 @@ describe('a live run', () => {
         expect(error.code).toBe('RUN_LIVE');
         expect(error.message).toContain(`${hostname()}:${owner.process.pid}`);
         expect(error.hint).toContain(`kill ${owner.process.pid}`);
+        // As for one that began at the same moment, and whose writers the owner fenced.
+        const fenced = new MizuError('LOG_FENCED', 'a newer writer');
+        expect(await lostToAnother(log, 'long', fenced)).toMatchObject({ code: 'RUN_LIVE', message: error.message, cause: fenced });
+        const other = new MizuError('DISK_FULL', 'no room');
+        expect(await lostToAnother(log, 'long', other)).toBe(other);
         owner.process.kill('SIGKILL');
         await owner.ended;
         const summary = await runCompiled(compiled, { log, order: 1 });
