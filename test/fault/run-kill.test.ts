@@ -27,28 +27,32 @@ const undisturbed = (compiled: CompiledFile) =>
   });
 
 describe(`a killed run (seed ${SEED})`, () => {
-  it(`goes on with the same log to the same result, after ${KILLS} kills`, async () => {
-    const moments = fc.sample(fc.record({ lines: fc.integer({ min: 0, max: 25 }), delay: fc.integer({ min: 0, max: 20 }) }), {
-      seed: SEED,
-      numRuns: KILLS,
-    });
-    await withWorkflow(longFiles('long', Math.ceil(CANDIDATES * LONGER)), async (compiled, folder) => {
-      const expected = await undisturbed(compiled);
-      await withQuickLog(async (log, directory) => {
-        let struck = 0;
-        for (const { lines, delay } of moments) {
-          const victim = startRunProcess({ file: join(folder, 'workflow.yaml'), log: directory, workers: 2, nodes: 2 });
-          await victim.hasTold(lines);
-          setTimeout(() => victim.process.kill('SIGKILL'), delay);
-          await victim.ended;
-          if (victim.process.signalCode === 'SIGKILL') struck++;
-        }
-        expect(struck).toBeGreaterThan(KILLS / 5);
-        const summary = await runCompiled(compiled, { log, order: SEED });
-        expect({ root: summary.root, accepted: summary.accepted, bytes: (await readOutcome(log, 'long')).bytes }).toEqual(expected);
+  it(
+    `goes on with the same log to the same result, after ${KILLS} kills`,
+    async () => {
+      const moments = fc.sample(fc.record({ lines: fc.integer({ min: 0, max: 25 }), delay: fc.integer({ min: 0, max: 20 }) }), {
+        seed: SEED,
+        numRuns: KILLS,
       });
-    });
-  }, 60_000 * LONGER);
+      await withWorkflow(longFiles('long', Math.ceil(CANDIDATES * LONGER)), async (compiled, folder) => {
+        const expected = await undisturbed(compiled);
+        await withQuickLog(async (log, directory) => {
+          let struck = 0;
+          for (const { lines, delay } of moments) {
+            const victim = startRunProcess({ file: join(folder, 'workflow.yaml'), log: directory, workers: 2, nodes: 2 });
+            await victim.hasTold(lines);
+            setTimeout(() => victim.process.kill('SIGKILL'), delay);
+            await victim.ended;
+            if (victim.process.signalCode === 'SIGKILL') struck++;
+          }
+          expect(struck).toBeGreaterThan(KILLS / 5);
+          const summary = await runCompiled(compiled, { log, order: SEED });
+          expect({ root: summary.root, accepted: summary.accepted, bytes: (await readOutcome(log, 'long')).bytes }).toEqual(expected);
+        });
+      });
+    },
+    60_000 * LONGER,
+  );
 });
 
 describe('an interrupted run', () => {
