@@ -38,17 +38,23 @@ export async function lostToAnother(log: Log, name: string, error: unknown): Pro
   if (!(error instanceof MizuError) || error.code !== 'LOG_FENCED') return error;
   let before = '';
   for (const deadline = performance.now() + NAMED_WITHIN_MS; performance.now() < deadline; await pause(TICK_MS)) {
-    const run = (await listRuns(log, name)).at(-1);
-    if (run === undefined) continue;
-    const control = new ControlTail(log, new RunTopics(run).control);
-    await control.catchUp();
-    const { owner } = control.fold;
+    // A log that can't be read now is no reason to hide what happened.
+    const { title, owner } = await namedOwner(log, name).catch(() => ({ title: '', owner: '' }));
     const isAnother = owner !== '' && owner !== processName() && !ownerGone(owner);
     // Among more than two the next one may just be losing to a third: who still stands there a tick later has it.
-    if (isAnother && owner === before) return runIsLive(`${run.name}/${run.generation}`, owner, error);
+    if (isAnother && owner === before) return runIsLive(title, owner, error);
     before = owner;
   }
   return error;
+}
+
+/** Whom control of the newest generation names; nobody while it is not begun. */
+async function namedOwner(log: Log, name: string): Promise<{ readonly title: string; readonly owner: string }> {
+  const run = (await listRuns(log, name)).at(-1);
+  if (run === undefined) return { title: '', owner: '' };
+  const control = new ControlTail(log, new RunTopics(run).control);
+  await control.catchUp();
+  return { title: `${run.name}/${run.generation}`, owner: control.fold.owner };
 }
 
 /** Waits up to 2.5 ticks for control to move, unless its owner is known to be gone. `owner`: HOST:PID, empty before the first. */

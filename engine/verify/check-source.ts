@@ -136,10 +136,6 @@ export function checkSource(
   }
 }
 
-/**
- * The copied source as a whole. Of a topic that is read by reference nothing is copied, and its tasks are what can be checked.
- * @returns how many copied records there are, and the number after the last one: retention may have taken the first ones of a topic.
- */
 /** The number after the last copied record, from its last entry alone. */
 export async function copyEnd(log: Log, topics: RunTopics): Promise<number> {
   const last = await lastEntry(log, topics.source, 0);
@@ -148,6 +144,10 @@ export async function copyEnd(log: Log, topics: RunTopics): Promise<number> {
   return from + count;
 }
 
+/**
+ * The copied source as a whole. Of a topic that is read by reference nothing is copied, and its tasks are what can be checked.
+ * @returns how many copied records there are, and the number after the last one: retention may have taken the first ones of a topic.
+ */
 export async function checkCopy(
   log: Log,
   topics: RunTopics,

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { listDrops, publishedRecords, readRun, type RunSummary, verifyRun } from '#engine';
 import { compileFile, openLog, runWorkflow } from '#topologies';
 import { rejection } from '../support/log-tools.ts';
+import { letterModel } from '../support/judged-letters.ts';
 import { judging, partOf, scored } from '../support/judging-peer.ts';
 import { type ModelPeer, openModelPeer, type PeerCall } from '../support/model-peer.ts';
 import { recordedAttestations } from '../support/recorded-attestations.ts';
@@ -18,21 +19,11 @@ let peer: ModelPeer;
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'mizu-judging-'));
   peer = await openModelPeer();
-  peer.always(model);
+  peer.always(letterModel);
 });
 afterEach(async () => {
   await peer.close();
   rmSync(folder, { recursive: true, force: true });
-});
-
-/** Every third text is too short, every fourth is rude until it is repaired. */
-const model = judging({
-  write: ({ body: { seed } }) => (seed % 3 === 0 ? 'Short.' : `${seed % 4 === 0 ? 'Rude' : 'Kind'} words number ${seed % 1_000} about it.`),
-  judge: ({ body }) => scored({ facts: 2, tone: String(body).includes('Rude') ? 1 : 3 }),
-  repair: ({ body }, { body: { seed } }) =>
-    String(body).includes('Rude')
-      ? String(body).replaceAll('Rude', seed % 2 === 0 ? 'Kind' : 'Still Rude')
-      : `A longer text number ${seed % 1_000}.`,
 });
 
 interface Settings {
@@ -133,13 +124,13 @@ describe('judging and repairing', () => {
     peer.calls.length = 0;
     const stop = new AbortController();
     peer.always((response, call, number) => {
-      model(response, call, number);
+      letterModel(response, call, number);
       if (number === Math.floor(all / 2)) stop.abort();
     });
     expect((await rejection(run({ signal: stop.signal }))).code).toBe('INTERRUPTED');
     const recorded = (await recordedAttestations(join(folder, 'log'), RUN)).length;
     const before = peer.calls.length;
-    peer.always(model);
+    peer.always(letterModel);
     expect((await run()).root).toBe(undisturbed.root);
     expect(peer.calls.length - before).toBe(all - recorded);
   });
