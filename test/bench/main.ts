@@ -9,9 +9,10 @@ import { startup } from './benches/startup.ts';
 import { w1Datavm } from './benches/w1-datavm.ts';
 import { w1Embedded } from './benches/w1-embedded.ts';
 import { w1Kafka } from './benches/w1-kafka.ts';
+import { baselineFile, baselineKey, differenceLines, figuresOf, readBaseline, saveBaseline } from './harness/baseline.ts';
 import type { Bench, BenchOptions } from './harness/bench.ts';
 import { Cleanup } from './harness/cleanup.ts';
-import { tableOf } from './harness/result.ts';
+import { type BenchResult, tableOf } from './harness/result.ts';
 
 const BENCHES: Readonly<Record<string, Bench>> = {
   'w1-kafka': w1Kafka,
@@ -35,6 +36,8 @@ const HELP = `npm run bench -- NAME [options]
   --sides LIST      mizu, peer or both with a comma between (default both)
   --rate N          latency, memory: records offered per second (default 5000; memory: as many as Mizu takes)
   --minutes N       memory: measured time, after a minute of warm-up (default 10)
+  --save            keep this run's figures as this machine's baseline; the first run does so by itself
+  --baseline FILE   compare with this file, in place of the machine's own in the user's cache folder
   --broker ADDRESS  host:port of a running broker; without it one is started
   --broker-pid PID  its process, so that its CPU time can be read
 `;
@@ -51,6 +54,8 @@ const OPTIONS = {
   minutes: { type: 'string', default: '10' },
   broker: { type: 'string' },
   'broker-pid': { type: 'string' },
+  save: { type: 'boolean', default: false },
+  baseline: { type: 'string' },
 } as const;
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS; allowPositionals: true }>>['values'];
@@ -84,6 +89,23 @@ function toOptions(values: Values, bench: string, cleanup: Cleanup): BenchOption
   };
 }
 
+/** How this run differs from the baseline; and where that was kept, if it is now this run. */
+function compared(result: BenchResult, values: Values, options: BenchOptions): string[] {
+  const key = baselineKey(result, options);
+  const file = values.baseline ?? baselineFile(result.bench, key);
+  const before = readBaseline(file, key);
+  const figures = figuresOf(result);
+  const lines = before === undefined ? [] : ['', `baseline of ${before.savedAt.slice(0, 16)}`, ...differenceLines(before.figures, figures)];
+  if (before !== undefined && !values.save) return lines;
+  if (!isExact(result)) return [...lines, 'note: no baseline was kept: the run is not exact'];
+  saveBaseline(file, { key, savedAt: new Date().toISOString(), figures });
+  return [...lines, `baseline kept in ${file}`];
+}
+
+function isExact(result: BenchResult): boolean {
+  return [result, ...result.peers].every(({ exact }) => exact?.ok !== false);
+}
+
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({ args: process.argv.slice(2), options: OPTIONS, allowPositionals: true });
   const [name = ''] = positionals;
@@ -94,11 +116,11 @@ async function main(): Promise<number> {
   }
   const cleanup = new Cleanup();
   try {
-    const result = await bench(toOptions(values, name, cleanup));
-    process.stdout.write(`${tableOf(result)}\n`);
+    const options = toOptions(values, name, cleanup);
+    const result = await bench(options);
+    process.stdout.write(`${[tableOf(result), ...compared(result, values, options)].join('\n')}\n`);
     if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`);
-    const exact = [result.exact, ...result.peers.map((peer) => peer.exact)];
-    return exact.some((verdict) => verdict?.ok === false) ? 1 : 0;
+    return isExact(result) ? 0 : 1;
   } finally {
     await cleanup.run();
   }

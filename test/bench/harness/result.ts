@@ -134,7 +134,7 @@ function ratioFigure(ratio: Figures, name: string): number | undefined {
   return name === 'CPU-s per million' ? ratio['cpuSecondsPerMillion'] : ratio[name];
 }
 
-function shown(value: number | undefined): string {
+export function shown(value: number | undefined): string {
   if (value === undefined) return '–';
   return Math.abs(value) >= 1000 ? Math.round(value).toLocaleString('en') : String(Number(value.toPrecision(4)));
 }
@@ -146,7 +146,8 @@ function verdictText(verdict: W1Verdict | undefined): string {
   return `NO: lost ${lost}, extra ${extra}, duplicates ${duplicates}, wrong fields ${wrongFields}, dead letters ${deadLetters}`;
 }
 
-function aligned(rows: readonly (readonly string[])[]): string[] {
+/** Columns of equal width, the first to the left. */
+export function aligned(rows: readonly (readonly string[])[]): string[] {
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
   return rows.map((row) =>
     row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0))).join('  '),
