@@ -18,6 +18,7 @@ export * from './contract/storage.ts';
 export * from './contract/source.ts';
 export * from './contract/signer.ts';
 export * from './proof/free-bytes.ts';
+export { packSource } from './proof/source-bytes.ts';
 export * from './proof/sha256.ts';
 export * from './proof/bytes.ts';
 export * from './proof/jcs.ts';

@@ -99,9 +99,9 @@ async function firstRecords(
   }
   const source = await workflow.source();
   const records: Uint8Array[] = [];
-  for await (const record of source?.records(0) ?? []) {
+  for await (const batch of source?.records(0) ?? []) {
+    records.push(...batch.slice(0, count - records.length));
     if (records.length === count) break;
-    records.push(record);
   }
   return records;
 }

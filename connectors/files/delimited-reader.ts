@@ -1,5 +1,6 @@
 /**
- * Records of a JSONL or CSV file, pulled: one chunk is in memory, and one record of at most RECORD_BYTES_LIMIT (law 6). A record is a line's
+ * Records of a JSONL or CSV file, pulled: one chunk is in memory, and one record of at most RECORD_BYTES_LIMIT (law 6). They come as chunks
+ * hold them, a thousand at a time: one by one, waiting costs more than finding them. A record is a line's
  * exact bytes without its LF or CRLF; the last line may lack its end; an empty line is no record; a UTF-8 byte order mark is left out.
  */
 import { open } from 'node:fs/promises';
@@ -8,23 +9,26 @@ import { unreadable } from './file-errors.ts';
 import { CHUNK_BYTES, RECORD_BYTES_LIMIT } from './limits.ts';
 import { CR, type RecordSplitter } from './record-splitter.ts';
 
-export interface DelimitedRecord {
-  /** Own copy. */
-  readonly bytes: Uint8Array;
-  /** Offset in the file of the byte after the record's line end: where the next one starts. */
-  readonly next: number;
+/** The records that end in one chunk of the file. */
+export interface DelimitedRecords {
+  /** Nobody else looks at these bytes; several records may share a buffer. */
+  readonly records: readonly Uint8Array[];
+  /** For each, the offset in the file of the byte after its line end: where the next one starts. */
+  readonly next: readonly number[];
 }
 
 /**
  * @param start offset of the first byte of a record.
  * @throws FILE_UNREADABLE; INPUT_INVALID for a record beyond the limit, an unclosed quote, or UTF-16.
  */
-export async function* delimitedRecords(path: string, splitter: RecordSplitter, start: number): AsyncGenerator<DelimitedRecord> {
+export async function* delimitedRecords(path: string, splitter: RecordSplitter, start: number): AsyncGenerator<DelimitedRecords> {
   let pieces: Uint8Array[] = [];
   let length = 0;
   let recordStart = start;
   for await (const { chunk, offset } of chunksOf(path, start)) {
     let from = offset === 0 ? byteOrderMark(chunk, path) : 0;
+    const records: Uint8Array[] = [];
+    const next: number[] = [];
     for (;;) {
       const end = splitter.findEnd(chunk, from);
       const piece = chunk.subarray(from, end < 0 ? chunk.length : end);
@@ -33,12 +37,15 @@ export async function* delimitedRecords(path: string, splitter: RecordSplitter, 
       pieces.push(piece);
       if (end < 0) break;
       from = end + 1;
-      const bytes = joined(pieces, length, true);
+      const bytes = withoutCR(pieces.length === 1 ? piece : joined(pieces, length));
       pieces = [];
       length = 0;
       recordStart = offset + from;
-      if (bytes.length > 0) yield { bytes, next: recordStart };
+      if (bytes.length === 0) continue;
+      records.push(bytes);
+      next.push(recordStart);
     }
+    if (records.length > 0) yield { records, next };
   }
   const problem = splitter.unfinished();
   if (problem !== undefined) {
@@ -47,7 +54,7 @@ export async function* delimitedRecords(path: string, splitter: RecordSplitter, 
       hint: 'Close the quote; a quote inside a quoted field is written twice (RFC 4180).',
     });
   }
-  if (length > 0) yield { bytes: joined(pieces, length, false), next: recordStart + length };
+  if (length > 0) yield { records: [joined(pieces, length)], next: [recordStart + length] };
 }
 
 async function* chunksOf(path: string, start: number): AsyncGenerator<{ readonly chunk: Uint8Array; readonly offset: number }> {
@@ -55,7 +62,7 @@ async function* chunksOf(path: string, start: number): AsyncGenerator<{ readonly
   try {
     let offset = start;
     for (;;) {
-      // A new buffer each time: the pieces of an unfinished record still look into the last ones.
+      // A new buffer each time: records look into it.
       const { bytesRead, buffer } = await file
         .read(Buffer.allocUnsafeSlow(CHUNK_BYTES), 0, CHUNK_BYTES, offset)
         .catch((error: unknown) => Promise.reject(unreadable(path, error)));
@@ -80,15 +87,17 @@ function byteOrderMark(chunk: Uint8Array, path: string): number {
   return a === 0xef && b === 0xbb && c === 0xbf ? 3 : 0;
 }
 
-function joined(pieces: readonly Uint8Array[], length: number, lineEnded: boolean): Uint8Array {
+function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {
   const bytes = new Uint8Array(length);
   let at = 0;
   for (const piece of pieces) {
     bytes.set(piece, at);
     at += piece.length;
   }
-  return lineEnded && bytes[length - 1] === CR ? bytes.slice(0, -1) : bytes;
+  return bytes;
 }
+
+const withoutCR = (line: Uint8Array): Uint8Array => (line[line.length - 1] === CR ? line.subarray(0, -1) : line);
 
 function tooLong(path: string, at: number): MizuError {
   return new MizuError('INPUT_INVALID', `${path}: the record that starts at byte ${at} is longer than ${RECORD_BYTES_LIMIT} bytes`, {

@@ -6,9 +6,9 @@ import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { parse } from 'csv-parse/sync';
-import { digestHex, MizuError, messageOf } from '#kernel';
+import { digestHex, MizuError, messageOf, packSource } from '#kernel';
 import type { Json, SourceInfo, SourceRequest, SourceSpec } from '#kernel';
-import { type DelimitedRecord, delimitedRecords } from './delimited-reader.ts';
+import { delimitedRecords } from './delimited-reader.ts';
 import { unreadable } from './file-errors.ts';
 import { SAMPLE_BYTES, SAMPLE_RECORDS, SEEK_POINTS } from './limits.ts';
 import { parquetRecords } from './parquet-reader.ts';
@@ -22,10 +22,11 @@ export interface FileSource {
   /** Absolute path of the file or folder. */
   readonly path: string;
   /**
-   * Exact bytes of the records from number `from` on. Each call reads anew.
-   * @throws SOURCE_UNAVAILABLE when the files no longer hold the records that were digested.
+   * Exact bytes of the records from number `from` on, as many at once as were read together. Each call reads anew. Whoever needs the very
+   * records that were digested compares their digest.
+   * @throws SOURCE_UNAVAILABLE when there are more records or fewer than there were.
    */
-  records(from: number): AsyncIterable<Uint8Array>;
+  records(from: number): AsyncIterable<readonly Uint8Array[]>;
 }
 
 type Format = SourceSpec['format'];
@@ -61,13 +62,13 @@ export async function openFileSource(request: SourceRequest, baseDir: string): P
     sample,
     ...(reader.columns === undefined ? {} : { columns: reader.columns }),
   };
-  return { info, path, records: (from) => checkedRecords(path, reader, info, from) };
+  return { info, path, records: (from) => countedRecords(path, reader, info, from) };
 }
 
 interface Reader {
   readonly columns?: readonly string[];
   readonly emptyHint: string;
-  from(record: number): AsyncIterable<Uint8Array>;
+  from(record: number): AsyncIterable<readonly Uint8Array[]>;
 }
 
 function formatOf(path: string, request: SourceRequest): Format {
@@ -94,12 +95,12 @@ async function openReader(path: string, format: Format, options: Readonly<Record
   if (format === 'jsonl')
     return { emptyHint: 'Each line that is not empty is a record.', from: seekable(path, () => new LineSplitter(), 0) };
   if (format === 'csv') return csvReader(path, options);
-  if (format === 'parquet') return { emptyHint: 'Each row is a record.', from: (record) => parquetRecords(path, record) };
+  if (format === 'parquet') return { emptyHint: 'Each row is a record.', from: (record) => singly(parquetRecords(path, record)) };
   const suffixes = suffixOption(options['suffix']);
   const files = await listTextFiles(path, suffixes);
   const emptyHint =
     suffixes.length === 0 ? 'Each file is a record.' : `No file name ends with ${suffixes.join(' or ')}; check the option suffix.`;
-  return { emptyHint, from: (record) => textRecords(files, record) };
+  return { emptyHint, from: (record) => singly(textRecords(files, record)) };
 }
 
 async function csvReader(path: string, options: Readonly<Record<string, Json>>): Promise<Reader> {
@@ -116,8 +117,10 @@ async function csvReader(path: string, options: Readonly<Record<string, Json>>):
   const splitter = (): CsvSplitter => new CsvSplitter(delimiter);
   const emptyHint = 'The first row names the columns; each row after it is a record.';
   if (options['header'] === false) return { emptyHint: 'Each row is a record.', from: seekable(path, splitter, 0) };
-  for await (const header of delimitedRecords(path, splitter(), 0)) {
-    return { columns: columnNames(path, header.bytes, delimiter), emptyHint, from: seekable(path, splitter, header.next) };
+  for await (const { records, next } of delimitedRecords(path, splitter(), 0)) {
+    const [header, firstByte] = [records[0], next[0]];
+    if (header === undefined || firstByte === undefined) continue;
+    return { columns: columnNames(path, header, delimiter), emptyHint, from: seekable(path, splitter, firstByte) };
   }
   return { emptyHint, from: seekable(path, splitter, 0) };
 }
@@ -169,58 +172,54 @@ function seekable(path: string, splitter: () => LineSplitter | CsvSplitter, firs
     points = points.filter((_, index) => index % 2 === 0);
     stride *= 2;
   };
-  return async function* from(record: number): AsyncGenerator<Uint8Array> {
+  return async function* from(record: number): AsyncGenerator<readonly Uint8Array[]> {
     const point = Math.min(Math.floor(record / stride), points.length - 1);
     let number = point * stride;
     const start = points[point] ?? firstByte;
-    for await (const { bytes, next } of delimitedRecords(path, splitter(), start) as AsyncIterable<DelimitedRecord>) {
-      if (number >= record) yield bytes;
-      number += 1;
-      remember(number, next);
+    for await (const { records, next } of delimitedRecords(path, splitter(), start)) {
+      const first = number;
+      for (const at of next) {
+        number += 1;
+        remember(number, at);
+      }
+      if (number > record) yield records.slice(Math.max(0, record - first));
     }
   };
 }
 
-/** SHA-256 over u32be(length) ‖ bytes of every record, as SourceSpec asks. */
-class RecordDigest {
-  readonly #hash = createHash('sha256');
-  records = 0;
-
-  add(bytes: Uint8Array): void {
-    const length = Buffer.alloc(4);
-    length.writeUInt32BE(bytes.length);
-    this.#hash.update(length).update(bytes);
-    this.records += 1;
-  }
-
-  hex(): string {
-    return this.#hash.digest('hex');
-  }
+/** Those that come one by one, as most of them are large or made one by one. */
+async function* singly(records: AsyncIterable<Uint8Array>): AsyncGenerator<readonly Uint8Array[]> {
+  for await (const record of records) yield [record];
 }
 
-async function survey(records: AsyncIterable<Uint8Array>) {
-  const digest = new RecordDigest();
+/** Digests all records as SourceSpec asks, counts them and keeps the first ones, each as its own copy. */
+async function survey(batches: AsyncIterable<readonly Uint8Array[]>) {
+  const hash = createHash('sha256');
   const sample: Uint8Array[] = [];
+  let records = 0;
   let sampled = 0;
   let sampling = true;
-  for await (const bytes of records) {
-    digest.add(bytes);
-    sampled += bytes.length;
-    sampling &&= sample.length === 0 || (sample.length < SAMPLE_RECORDS && sampled <= SAMPLE_BYTES);
-    if (sampling) sample.push(bytes);
+  for await (const batch of batches) {
+    hash.update(packSource(batch));
+    records += batch.length;
+    for (const bytes of sampling ? batch : []) {
+      sampled += bytes.length;
+      sampling &&= sample.length === 0 || (sample.length < SAMPLE_RECORDS && sampled <= SAMPLE_BYTES);
+      if (sampling) sample.push(Uint8Array.from(bytes));
+    }
   }
-  return { records: digest.records, digest: digest.hex(), sample };
+  return { records, digest: hash.digest('hex'), sample };
 }
 
-/** Ends with an error when the number of records, or for a reading of all their digest, is not the one of the opening. */
-async function* checkedRecords(path: string, reader: Reader, info: SourceInfo, from: number): AsyncGenerator<Uint8Array> {
-  const digest = new RecordDigest();
-  for await (const bytes of reader.from(from)) {
-    digest.add(bytes);
-    if (from + digest.records > info.records) throw changed(path);
-    yield bytes;
+/** Ends with an error when the number of records is not the one of the opening. */
+async function* countedRecords(path: string, reader: Reader, info: SourceInfo, from: number): AsyncGenerator<readonly Uint8Array[]> {
+  let next = from;
+  for await (const batch of reader.from(from)) {
+    next += batch.length;
+    if (next > info.records) throw changed(path);
+    yield batch;
   }
-  if (digest.records !== Math.max(0, info.records - from) || (from === 0 && digest.hex() !== info.digest)) throw changed(path);
+  if (next !== Math.max(from, info.records)) throw changed(path);
 }
 
 function changed(path: string): MizuError {

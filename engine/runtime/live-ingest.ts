@@ -9,6 +9,7 @@ import { offset } from '../contract/ids.ts';
 import type { Append, Log, LogEntry } from '../contract/log.ts';
 import { topicSource } from '../contract/program.ts';
 import type { ExternalTopic, OpenExternal, SourceBounds } from '../contract/source.ts';
+import { PREFIX_BYTES, packSource } from '../proof/source-bytes.ts';
 import { encodeTopicRecord } from '../proof/topic-record.ts';
 import { Committer } from './committer.ts';
 import type { ControlTail } from './control-tail.ts';
@@ -16,7 +17,7 @@ import { lastEntry } from './last-entry.ts';
 import { pulled } from './pull.ts';
 import type { SourceContext } from './source-context.ts';
 import { openExternalSource } from './source-context.ts';
-import { ENTRY_BYTES, ENTRY_RECORDS, lengthPrefixed, readPositions, sourceHeaders } from './source-store.ts';
+import { ENTRY_BYTES, ENTRY_RECORDS, readPositions, sourceHeaders } from './source-store.ts';
 
 /** What is copied and not yet cut, at most: several of the largest tasks, so that a window of them is full; and what a planner reads after a take-over. */
 const INGEST_AHEAD = { records: 400_000, bytes: 256 * 1024 * 1024 } as const;
@@ -218,11 +219,11 @@ class Batch {
   }
 
   add(record: Uint8Array): void {
-    const prefixed = lengthPrefixed(record);
-    if (this.partBytes > 0 && this.partBytes + prefixed.length > ENTRY_BYTES) this.cut();
-    this.parts.push(prefixed);
-    this.partBytes += prefixed.length;
-    this.bytes += prefixed.length;
+    const bytes = PREFIX_BYTES + record.length;
+    if (this.partBytes > 0 && this.partBytes + bytes > ENTRY_BYTES) this.cut();
+    this.parts.push(record);
+    this.partBytes += bytes;
+    this.bytes += bytes;
     this.next++;
     if (this.parts.length >= ENTRY_RECORDS) this.cut();
   }
@@ -233,7 +234,7 @@ class Batch {
     return this.entries.map(({ from, to, parts }, n) => ({
       topic,
       partition: 0,
-      value: Buffer.concat(parts),
+      value: packSource(parts),
       headers: { from: String(from), count: String(to - from), ...(n === this.entries.length - 1 ? last : {}) },
     }));
   }

@@ -7,8 +7,9 @@ import { z } from 'zod';
 import { MizuError } from '../contract/errors.ts';
 import type { Offset } from '../contract/ids.ts';
 import { offset } from '../contract/ids.ts';
-import type { Log, LogEntry } from '../contract/log.ts';
+import type { Append, Log, LogEntry } from '../contract/log.ts';
 import type { SourceSpec } from '../contract/program.ts';
+import { PREFIX_BYTES, packSource } from '../proof/source-bytes.ts';
 import { Committer } from './committer.ts';
 import { LogCursor } from './log-cursor.ts';
 
@@ -16,18 +17,13 @@ import { LogCursor } from './log-cursor.ts';
 export const ENTRY_BYTES = 512 * 1024;
 export const ENTRY_RECORDS = 1000;
 
-/** What a connector gives: records in order from a number on. */
+/** Bytes of entries that one commit of a copy holds at most, unless one entry has more: a commit waits for the disk. */
+const COMMIT_BYTES = 4 * 1024 * 1024;
+
+/** What a connector gives: records in order from a number on, as many at once as it has read. */
 export interface RecordStream {
   readonly info: SourceSpec;
-  records(from: number): AsyncIterable<Uint8Array>;
-}
-
-/** A record as it stands in an entry and in the source's digest. */
-export function lengthPrefixed(record: Uint8Array): Uint8Array {
-  const out = Buffer.allocUnsafe(4 + record.length);
-  out.writeUInt32BE(record.length, 0);
-  out.set(record, 4);
-  return out;
+  records(from: number): AsyncIterable<readonly Uint8Array[]>;
 }
 
 /** What the headers of an entry say. `complete`: the source has an end, and this entry is it. */
@@ -120,36 +116,23 @@ export async function ingest(log: Log, topic: string, owner: string, source: Rec
     let count = 0;
     const present = new LogCursor(log, topic, 0);
     for (let entry = await present.take(); entry !== undefined; entry = await present.take()) {
-      for (const record of unpackSource(entry, `${topic}, partition 0`).records) {
-        hash.update(lengthPrefixed(record));
-        count++;
-      }
+      hash.update(entry.value);
+      count += recordSizes(entry, `${topic}, partition 0`).length;
     }
-    let chunk: Uint8Array[] = [];
-    let bytes = 0;
-    let from = count;
-    const flush = async (): Promise<void> => {
-      if (chunk.length === 0) return;
-      await committer.commit([
-        { topic, partition: 0, value: Buffer.concat(chunk), headers: { from: String(from), count: String(chunk.length) } },
-      ]);
-      from += chunk.length;
-      chunk = [];
-      bytes = 0;
-    };
-    for await (const record of source.records(count)) {
-      if (signal.aborted)
+    const copy = new Copy(committer, topic, count);
+    for await (const records of source.records(count)) {
+      if (signal.aborted) {
+        await copy.commit();
         throw new MizuError('INTERRUPTED', 'The copy of the source was interrupted', {
           hint: 'The same command goes on where it stopped.',
         });
-      const prefixed = lengthPrefixed(record);
-      hash.update(prefixed);
-      chunk.push(prefixed);
-      bytes += prefixed.length;
-      count++;
-      if (chunk.length >= ENTRY_RECORDS || bytes >= ENTRY_BYTES) await flush();
+      }
+      for (const value of copy.entriesOf(records)) hash.update(value);
+      await copy.commitWhenFull();
+      count += records.length;
     }
-    await flush();
+    for (const value of copy.lastEntry()) hash.update(value);
+    await copy.commit();
     if (count !== source.info.records || hash.digest('hex') !== source.info.digest) {
       throw new MizuError(
         'SOURCE_UNAVAILABLE',
@@ -162,6 +145,71 @@ export async function ingest(log: Log, topic: string, owner: string, source: Rec
     }
   } finally {
     await committer.close();
+  }
+}
+
+/** Records on their way into entries, and entries into commits. One commit runs while the next one fills. */
+class Copy {
+  private readonly committer: Committer;
+  private readonly topic: string;
+  private from: number;
+  private records: Uint8Array[] = [];
+  private recordBytes = 0;
+  private entries: Append[] = [];
+  private entryBytes = 0;
+  private running: Promise<unknown> = Promise.resolve();
+
+  constructor(committer: Committer, topic: string, from: number) {
+    this.committer = committer;
+    this.topic = topic;
+    this.from = from;
+  }
+
+  /** Takes records. @returns the values of the entries that they filled. */
+  entriesOf(records: readonly Uint8Array[]): Uint8Array[] {
+    const values: Uint8Array[] = [];
+    for (const record of records) {
+      this.records.push(record);
+      this.recordBytes += PREFIX_BYTES + record.length;
+      if (this.records.length >= ENTRY_RECORDS || this.recordBytes >= ENTRY_BYTES) values.push(this.close());
+    }
+    return values;
+  }
+
+  /** The entry that is not full, if there is one. */
+  lastEntry(): Uint8Array[] {
+    return this.records.length === 0 ? [] : [this.close()];
+  }
+
+  async commitWhenFull(): Promise<void> {
+    if (this.entryBytes < COMMIT_BYTES) return;
+    await this.running;
+    this.running = this.committer.commit(this.entries);
+    // It is awaited before the next one, or at the end; until then a failure must not count as unhandled.
+    this.running.catch(() => undefined);
+    this.entries = [];
+    this.entryBytes = 0;
+  }
+
+  /** Of full entries, and of the last one once it was asked for. */
+  async commit(): Promise<void> {
+    await this.running;
+    if (this.entries.length > 0) await this.committer.commit(this.entries);
+  }
+
+  private close(): Uint8Array {
+    const value = packSource(this.records);
+    this.entries.push({
+      topic: this.topic,
+      partition: 0,
+      value,
+      headers: { from: String(this.from), count: String(this.records.length) },
+    });
+    this.from += this.records.length;
+    this.entryBytes += value.length;
+    this.records = [];
+    this.recordBytes = 0;
+    return value;
   }
 }
 

@@ -16,7 +16,7 @@ import { decodeTopicRecord } from '../proof/topic-record.ts';
 import { lastEntry } from '../runtime/last-entry.ts';
 import { readAll } from '../runtime/log-cursor.ts';
 import { candidateLimit } from '../runtime/run-context.ts';
-import { lengthPrefixed, readPositions, sourceHeaders, unpackSource } from '../runtime/source-store.ts';
+import { readPositions, sourceHeaders, unpackSource } from '../runtime/source-store.ts';
 import type { RunTopics } from '../runtime/topics.ts';
 import { placeOf } from './check-leaves.ts';
 import type { Report } from './report.ts';
@@ -167,10 +167,8 @@ export async function checkCopy(
     if (from !== count || entry.headers['count'] !== String(held.length)) {
       report(where, `its headers say ${entry.headers['count']} records from ${from} on; it holds ${held.length} from ${count} on`);
     }
-    for (const record of held) {
-      if (order === undefined) hash.update(lengthPrefixed(record));
-      else order.take(where, record);
-    }
+    if (order === undefined) hash.update(entry.value);
+    else for (const record of held) order.take(where, record);
     order?.settle(where, entry.headers['positions']);
     count += held.length;
     records += held.length;

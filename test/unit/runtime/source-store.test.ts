@@ -2,27 +2,28 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { digestHex, type Log, type RecordStream } from '#engine';
-import { ingest, lengthPrefixed, SourceReader } from '../../../engine/runtime/source-store.ts';
+import { digestHex, type Log, packSource, type RecordStream } from '#engine';
+import { ingest, SourceReader } from '../../../engine/runtime/source-store.ts';
 import { codeOf, readAll, rejection, text } from '../../support/log-tools.ts';
 import { withQuickLog } from '../../support/run-support.ts';
 
 const SEED = Number(process.env['MIZU_SEED'] ?? Date.now() % 1_000_000);
 const TOPIC = 'w.1.source';
+const BATCH = 100;
 const NEVER = new AbortController().signal;
 /** More than two entries' worth. */
 const RECORDS: readonly string[] = Array.from({ length: 2_500 }, (_, n) => `record ${n}${'.'.repeat(n % 7)}`);
 
 function streamOf(lines: readonly string[], compiled: readonly string[] = lines): RecordStream & { readonly asked: number[] } {
-  const hash = createHash('sha256');
-  for (const line of compiled) hash.update(lengthPrefixed(Buffer.from(line)));
+  const hash = createHash('sha256').update(packSource(compiled.map((line) => Buffer.from(line))));
   const asked: number[] = [];
   return {
     asked,
     info: { format: 'text', records: compiled.length, digest: digestHex(hash.digest('hex')) },
     async *records(from) {
       asked.push(from);
-      for (const line of lines.slice(from)) yield Buffer.from(line);
+      for (let at = from; at < lines.length; at += BATCH)
+        yield lines.slice(at, Math.min(at + BATCH, lines.length)).map((line) => Buffer.from(line));
     },
   };
 }
@@ -46,9 +47,10 @@ function stopping(source: RecordStream, after: number): { source: RecordStream; 
       info: source.info,
       async *records(from) {
         let given = 0;
-        for await (const record of source.records(from)) {
-          if (given++ === after) stop.abort();
-          yield record;
+        for await (const records of source.records(from)) {
+          if (given >= after) stop.abort();
+          given += records.length;
+          yield records;
         }
       },
     },

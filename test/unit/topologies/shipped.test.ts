@@ -60,7 +60,8 @@ describe('mail-curation', () => {
     const [request] = requests;
     if (request === undefined) throw new TypeError('The workflow opened no source');
     const perFolder: Record<string, number> = {};
-    for await (const record of (await openFileSource(request, folderOf('mail-curation'))).records(0)) {
+    for await (const [record] of (await openFileSource(request, folderOf('mail-curation'))).records(0)) {
+      if (record === undefined) throw new TypeError('A batch of records is empty');
       // Every path is shorter than 128 bytes: its length is one byte.
       const path = Buffer.from(record.subarray(1, 1 + (record[0] ?? 0))).toString();
       expect(path).toMatch(/^[a-z]+(-[a-z]+)?-\d\/\d{5}\.[0-9a-f]{32}\.txt$/);
