@@ -4,9 +4,10 @@ import type { Bench } from '../harness/bench.ts';
 import { openKafka } from '../harness/kafka.ts';
 import { TreeMeter } from '../harness/process-tree.ts';
 import type { Side } from '../harness/result.ts';
+import { sideBySide } from '../harness/side-by-side.ts';
 import { w1File } from '../w1/data.ts';
 import { W1_PARTITIONS } from '../w1/generator.ts';
-import { chosen, sideBySide } from './w1-kafka.ts';
+import { chosen, onKafka } from './w1-kafka.ts';
 
 const DEFAULT_RATE = 5_000;
 const WARM_UP_SECONDS = 25;
@@ -46,5 +47,5 @@ export const latency: Bench = async (options) => {
   if (options.broker === undefined) {
     for (const engine of chosen(options)) await measure(engine, `warm-${engine.side}`, REHEARSAL_SECONDS - 1, 1);
   }
-  return sideBySide('latency', options, (engine, n) => measure(engine, `${engine.side}-${n}`, WARM_UP_SECONDS, MEASURED_SECONDS));
+  return sideBySide('latency', onKafka(options), (engine, n) => measure(engine, `${engine.side}-${n}`, WARM_UP_SECONDS, MEASURED_SECONDS));
 };

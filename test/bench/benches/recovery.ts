@@ -6,8 +6,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bench } from '../harness/bench.ts';
 import { loadTopic, openKafka } from '../harness/kafka.ts';
 import { settled, verdict } from '../harness/observe.ts';
+import { sideBySide } from '../harness/side-by-side.ts';
 import { w1File, w1Reference } from '../w1/data.ts';
-import { sideBySide } from './w1-kafka.ts';
+import { onKafka } from './w1-kafka.ts';
 
 const DEFAULT_RECORDS = 1_000_000;
 /** Of 639,736 that come out of a million. */
@@ -31,7 +32,7 @@ export const recovery: Bench = async (options) => {
   const input = `${kafka.id}-in`;
   options.note(`loading ${records.toLocaleString('en')} records`);
   await loadTopic(kafka, input, file, records);
-  return sideBySide('recovery', options, async (engine, n) => {
+  return sideBySide('recovery', onKafka(options), async (engine, n) => {
     const id = `${kafka.id}-${engine.side}-${n}`;
     const running = await engine.start({ kafka, options, id, input, finite: true });
     while ((await kafka.tool.ask<number>('ends', running.output)) < killAt) {

@@ -7,8 +7,9 @@ import { streamsVersion } from '../harness/java.ts';
 import type { BenchKafka } from '../harness/kafka.ts';
 import { loadTopic, openKafka } from '../harness/kafka.ts';
 import { throughput } from '../harness/observe.ts';
-import type { BenchResult, Side } from '../harness/result.ts';
-import { machine, ratioOf, summarise } from '../harness/result.ts';
+import type { Side } from '../harness/result.ts';
+import { machine } from '../harness/result.ts';
+import { type Contest, sideBySide } from '../harness/side-by-side.ts';
 import { w1File, w1Reference } from '../w1/data.ts';
 
 const DEFAULT_RECORDS = 1_000_000;
@@ -21,7 +22,7 @@ export const w1Kafka: Bench = async (options) => {
     const warmUp = await measureOn(kafka, options, `${kafka.id}-warm`, WARM_UP_RECORDS);
     for (const engine of chosen(options)) await warmUp(engine, 0);
   }
-  return sideBySide('w1-kafka', options, await measureOn(kafka, options, kafka.id, options.records ?? DEFAULT_RECORDS));
+  return sideBySide('w1-kafka', onKafka(options), await measureOn(kafka, options, kafka.id, options.records ?? DEFAULT_RECORDS));
 };
 
 /** Loads a topic; each measurement is one run over it, of which no topic is left. */
@@ -45,31 +46,13 @@ async function measureOn(
   };
 }
 
+const ENGINES: readonly W1Engine[] = [mizu, kafkaStreams];
+
 export function chosen(options: BenchOptions): W1Engine[] {
-  return [mizu, kafkaStreams].filter((engine) => options.sides.has(engine.side));
+  return ENGINES.filter((engine) => options.sides.has(engine.side));
 }
 
-/** Runs the chosen engines in turn, `repeat` times, and compares their medians. */
-export async function sideBySide(
-  bench: string,
-  options: BenchOptions,
-  measure: (engine: W1Engine, n: number) => Promise<Side>,
-): Promise<BenchResult> {
-  const engines = chosen(options);
-  const runs = new Map<W1Engine, Side[]>(engines.map((engine) => [engine, []]));
-  for (let n = 0; n < options.repeat; n++) {
-    for (const engine of engines) {
-      options.note(`${engine.name}: run ${n + 1} of ${options.repeat}`);
-      runs.get(engine)?.push(await measure(engine, n));
-    }
-  }
-  const own = runs.get(mizu);
-  const ownSide = own === undefined ? undefined : summarise(own);
-  const peers = [...runs]
-    .filter(([engine]) => engine.side === 'peer')
-    .map(([, sides]) => summarise(sides))
-    .map((peer) => ({ ...peer, ratio: ownSide === undefined ? {} : ratioOf(ownSide, peer) }));
-  const { name: _, ...figures } = ownSide ?? { name: '' };
-  const left = engines.length < 2 ? [`only ${engines.map((engine) => engine.name).join()} was run`] : [];
-  return { bench, machine: machine(streamsVersion()), repeat: options.repeat, ...figures, peers, notes: left };
+/** What takes turns on a broker. */
+export function onKafka(options: BenchOptions): Contest<W1Engine> {
+  return { options, machine: machine(streamsVersion()), engines: ENGINES };
 }

@@ -1,8 +1,12 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { cpuSecondsOf, TreeMeter } from '../../bench/harness/process-tree.ts';
 import { median, ratioOf, summarise } from '../../bench/harness/result.ts';
+import { FLOOR } from '../../bench/engines/embedded.ts';
 import { LABELS_FILE } from '../../bench/w1/data.ts';
 import { W1Generator } from '../../bench/w1/generator.ts';
 import { firstMail, normalised, W1Check, type W1Output, W1Reference } from '../../bench/w1/reference.ts';
@@ -54,6 +58,34 @@ describe('workload W1', () => {
     expect(judge(() => {}, 0)).toMatchObject({ ok: false, deadLetters: 0 });
   });
 });
+
+describe('the floor', () => {
+  it('gives what the reference wants, and the malformed lines with their bytes', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mizu-test-'));
+    try {
+      const [input, out] = [join(folder, 'in.jsonl'), join(folder, 'out.jsonl')];
+      writeFileSync(input, `${lines.join('\n')}\n`);
+      const said = execFileSync(process.execPath, [FLOOR, input, out], { encoding: 'utf8' });
+      const reference = new W1Reference(generator.labels());
+      for (const line of lines) reference.add(line);
+      const check = new W1Check(reference);
+      for (const line of linesOf(out)) check.output(JSON.parse(line));
+      const dead = linesOf(`${out}.dead`);
+      for (const line of dead) {
+        expect(lines).toContain(line);
+        check.deadLetter();
+      }
+      expect(check.verdict()).toMatchObject({ ok: true, deadLetters: 1 });
+      expect(JSON.parse(said)).toMatchObject({ records: LINES, failed: dead.length });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+function linesOf(file: string): string[] {
+  return readFileSync(file, 'utf8').split('\n').slice(0, -1);
+}
 
 function outputsOf(reference: W1Reference): W1Output[] {
   const seen = new Set<string>();

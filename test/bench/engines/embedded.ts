@@ -1,0 +1,115 @@
+/** What plays W1 on one machine, from a file to a file: `mizu run` on the embedded log, and the floor. Both are processes of their own, judged by the reference. */
+import { execFile } from 'node:child_process';
+import { createReadStream, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import type { BenchOptions } from '../harness/bench.ts';
+import { Child } from '../harness/children.ts';
+import { TreeMeter } from '../harness/process-tree.ts';
+import type { Side } from '../harness/result.ts';
+import { WORKFLOW_FILE } from '../w1/data.ts';
+import type { W1Reference, W1Verdict } from '../w1/reference.ts';
+import { W1Check } from '../w1/reference.ts';
+
+export const CLI = join(import.meta.dirname, '../../../cli/main.ts');
+export const FLOOR = join(import.meta.dirname, '../w1/floor.ts');
+const POLL_MS = 100;
+const MEGABYTE = 1e6;
+
+const execute = promisify(execFile);
+
+export interface W1Input {
+  readonly file: string;
+  readonly records: number;
+  readonly reference: W1Reference;
+}
+
+export interface EmbeddedEngine {
+  readonly name: string;
+  readonly side: 'mizu' | 'peer';
+  play(input: W1Input, options: BenchOptions): Promise<Side>;
+}
+
+export const mizuRun: EmbeddedEngine = {
+  name: 'mizu',
+  side: 'mizu',
+  play: (input, options) =>
+    inFolder(options, async (folder) => {
+      const log = join(folder, 'log');
+      const played = await runOn(log, input, options);
+      const out = join(folder, 'data');
+      await execute(process.execPath, [CLI, 'export', 'w1', '--log', log, '--format', 'jsonl', '--out', out]);
+      return sideOf('mizu', input, played, await judged(input, join(out, 'w1.jsonl'), played.failed));
+    }),
+};
+
+export const floor: EmbeddedEngine = {
+  name: 'floor (one Node thread)',
+  side: 'peer',
+  play: (input, options) =>
+    inFolder(options, async (folder) => {
+      const out = join(folder, 'out.jsonl');
+      const played = await playProcess([FLOOR, input.file, out], folder, options);
+      return sideOf(floor.name, input, played, await judged(input, out, played.failed));
+    }),
+};
+
+/** What a process that plays W1 says at its end, and what it took. */
+export interface Played {
+  readonly seconds: number;
+  readonly failed: number;
+  readonly cpuSeconds: number;
+  readonly peakBytes: number;
+}
+
+/** `mizu run` with W1's workflow, whose log stays. @throws when the run was not whole. */
+export function runOn(log: string, { file }: Pick<W1Input, 'file'>, options: BenchOptions): Promise<Played> {
+  const set = ['--set', `generate[0].read.path=${file}`, '--workers', String(options.workers)];
+  return playProcess([CLI, 'run', WORKFLOW_FILE, '--log', log, '--json', ...set], join(log, '..'), options);
+}
+
+/** Gives `use` a folder that is gone afterwards, and also after Ctrl-C. */
+export async function inFolder<T>({ cleanup }: BenchOptions, use: (folder: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), 'mizu-bench-'));
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  cleanup.add(remove);
+  const result = await use(folder);
+  remove();
+  return result;
+}
+
+async function playProcess(args: readonly string[], folder: string, options: BenchOptions): Promise<Played> {
+  const child = new Child(process.execPath, args, join(folder, 'play.log'), options.cleanup);
+  const meter = new TreeMeter([child.pid]);
+  let cpuSeconds = 0;
+  for (; child.alive; await sleep(POLL_MS)) cpuSeconds = meter.look();
+  const said = lastObject(child.log());
+  if (said.ok === false || said.seconds === undefined || said.failed === undefined)
+    throw new Error(`${args.join(' ')} was not whole:\n${child.log()}`);
+  return { seconds: said.seconds, failed: said.failed, cpuSeconds, peakBytes: meter.peakBytes };
+}
+
+/** The object in the last line of a command's output. */
+export function lastObject(output: string): { readonly ok?: boolean; readonly seconds?: number; readonly failed?: number } {
+  return JSON.parse(output.trim().split('\n').at(-1) ?? '');
+}
+
+async function judged({ reference }: W1Input, file: string, failed: number): Promise<W1Verdict> {
+  const check = new W1Check(reference);
+  for await (const line of createInterface({ input: createReadStream(file) })) check.output(JSON.parse(line));
+  for (let n = 0; n < failed; n++) check.deadLetter();
+  return check.verdict();
+}
+
+function sideOf(name: string, { records }: W1Input, { seconds, cpuSeconds, peakBytes }: Played, exact: W1Verdict): Side {
+  return {
+    name,
+    recordsPerSecond: records / seconds,
+    cpuSecondsPerMillion: (cpuSeconds * 1e6) / records,
+    figures: { seconds, 'peak memory, MB': peakBytes / MEGABYTE },
+    exact,
+  };
+}
