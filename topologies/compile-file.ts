@@ -1,10 +1,9 @@
 /** From a workflow file to a program and everything that a run of it needs. */
-import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { RecordStream } from '#engine';
 import type { Compiled, CompileInput, WorkflowDocument } from '#kernel';
 import { compileWorkflow, MizuError, workflowText } from '#kernel';
-import { fileProblem, FileHost, type Variables } from './host.ts';
+import { FileHost, readWhole, type Variables } from './host.ts';
 import { registry } from './registry.ts';
 
 export interface CompiledFile extends Compiled {
@@ -41,12 +40,9 @@ async function compileWith(input: CompileInput, host: FileHost): Promise<Compile
 }
 
 async function readWorkflow(file: string): Promise<string> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(file);
-  } catch (error) {
-    throw withHint(fileProblem(file, error));
-  }
+  const bytes = await readWhole(file, file).catch((error: unknown) => {
+    throw error instanceof MizuError ? withHint(error) : error;
+  });
   return workflowText(bytes, file);
 }
 

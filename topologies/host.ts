@@ -1,9 +1,13 @@
 /** What the compiler needs from outside, over the file system: files and sources beside the workflow file. */
-import { readFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
 import { resolve } from 'node:path';
 import type { CompileHost, SchemaVersion, SourceRequest } from '#kernel';
 import { messageOf, MizuError } from '#kernel';
 import type { FileSource } from '#connectors/files';
+
+/** Largest file that is read whole: a workflow, or one that it names and that is no source. */
+export const WHOLE_FILE_LIMIT_BYTES = 64 * 1024 * 1024;
+const READ_BYTES = 1024 * 1024;
 
 /** Variables of the environment, as a process is given them. */
 export type Variables = Readonly<Record<string, string | undefined>>;
@@ -23,12 +27,8 @@ export class FileHost implements CompileHost {
     this.env = env;
   }
 
-  async readFile(path: string): Promise<Uint8Array> {
-    try {
-      return await readFile(resolve(this.baseDir, path));
-    } catch (error) {
-      throw fileProblem(path, error);
-    }
+  readFile(path: string): Promise<Uint8Array> {
+    return readWhole(path, resolve(this.baseDir, path));
   }
 
   async openSource(request: SourceRequest): Promise<FileSource['info']> {
@@ -56,6 +56,30 @@ export class FileHost implements CompileHost {
     this.sources.set(key, source);
     return source;
   }
+}
+
+/**
+ * All bytes of a file, pipe or device; one without an end ends here, too.
+ * @param name as the author wrote it. @throws NOT_FOUND; FILE_UNREADABLE, also past `WHOLE_FILE_LIMIT_BYTES`.
+ */
+export async function readWhole(name: string, path: string): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  try {
+    // `end` is the last byte that is read: the first one too many.
+    const stream: AsyncIterable<Buffer> = createReadStream(path, { end: WHOLE_FILE_LIMIT_BYTES, highWaterMark: READ_BYTES });
+    for await (const chunk of stream) {
+      chunks.push(chunk);
+      length += chunk.length;
+    }
+  } catch (error) {
+    throw fileProblem(name, error);
+  }
+  if (length <= WHOLE_FILE_LIMIT_BYTES) return Buffer.concat(chunks);
+  throw new MizuError('FILE_UNREADABLE', `Cannot read ${name}: it holds more than ${WHOLE_FILE_LIMIT_BYTES} bytes`, {
+    component: name,
+    hint: 'large data is a source: read it with the first generate step',
+  });
 }
 
 const REASONS: Readonly<Record<string, string>> = {

@@ -2,7 +2,7 @@
  * Loads a list or a map: inline, or from a file of texts (.txt, one per line), .yaml, .json or .csv (records of text). What is
  * wrong comes back as problems; the file's own line is named where there is one.
  */
-import { parse } from 'csv-parse/sync';
+import { CsvError, parse } from 'csv-parse/sync';
 import type { Problem } from '../contract/errors.ts';
 import { MizuError, messageOf } from '../contract/errors.ts';
 import type { Json } from '../contract/program.ts';
@@ -15,7 +15,7 @@ import { conform, inferType } from './infer-type.ts';
 import { problemAt, shorten } from './place.ts';
 import type { Locate } from './place.ts';
 import type { DataSource } from './workflow-schema.ts';
-import { firstBadByte } from './workflow-text.ts';
+import { decodeText } from './workflow-text.ts';
 import { parseYaml } from './yaml-document.ts';
 
 /** Largest file of a list or map, bytes. */
@@ -55,7 +55,7 @@ export async function loadDataSet(source: DataSource, at: string, locate: Locate
     if (error instanceof DataFault)
       return {
         data: undefined,
-        problems: [{ ...problemAt(path, error.problem.file === undefined ? place : {}, error.problem.message), ...error.problem }],
+        problems: [{ ...problemAt(path, error.problem.file === undefined ? place : {}, error.problem.message), ...error.problem, path }],
       };
     if (error instanceof MizuError && (error.code === 'NOT_FOUND' || error.code === 'FILE_UNREADABLE' || error.code === 'INPUT_INVALID')) {
       const hint = error.hint ?? 'paths are relative to the workflow file';
@@ -88,22 +88,9 @@ async function readSource(kind: 'list' | 'map', file: string, readFile: ReadFile
       expected: `at most ${DATA_FILE_LIMIT}`,
       hint: 'large data is a source: read it with the first generate step',
     });
-  return reader(decodeText(bytes, file), file);
-}
-
-/** Strict UTF-8; a byte order mark at the start is dropped. */
-function decodeText(bytes: Uint8Array, file: string): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw new DataFault({
-      file,
-      ...firstBadByte(bytes),
-      message: 'The text is not UTF-8',
-      expected: 'UTF-8',
-      hint: 'convert it, for example with `iconv -f latin1 -t utf-8`',
-    });
-  }
+  const text = decodeText(bytes, file);
+  if (typeof text !== 'string') throw new DataFault(text);
+  return reader(text, file);
 }
 
 function readText(text: string): Content {
@@ -145,11 +132,34 @@ function readJson(text: string, file: string): Content {
 
 function readCsv(text: string, file: string): Content {
   try {
-    const rows: Record<string, string>[] = parse(text, { columns: true, skip_empty_lines: true, bom: true });
+    const columns = (header: readonly string[]): string[] => columnNames(header, file);
+    const rows: Record<string, string>[] = parse(text, { columns, skip_empty_lines: true, bom: true });
     return { value: rows, locate: undefined };
   } catch (error) {
-    throw new DataFault({ file, message: `Not CSV: ${shorten(messageOf(error), 160)}`, expected: 'RFC 4180 with a header line' });
+    if (error instanceof DataFault) throw error;
+    throw new DataFault({
+      file,
+      ...(error instanceof CsvError && typeof error['lines'] === 'number' ? { line: error['lines'] } : {}),
+      message: `Not CSV: ${shorten(messageOf(error), 160)}`,
+      expected: 'RFC 4180 with a header line',
+      hint: 'give every row as many fields as the header, and put quotes around fields that hold commas, quotes or line ends',
+    });
   }
+}
+
+/** Two columns of one name would be one field of each record, and the first lost. */
+function columnNames(header: readonly string[], file: string): string[] {
+  const wrong = header.find((name, column) => name === '__proto__' || header.indexOf(name) !== column);
+  if (wrong === undefined) return [...header];
+  throw new DataFault({
+    file,
+    line: 1,
+    column: 1,
+    message: wrong === '__proto__' ? "'__proto__' can't be the name of a column" : `Two columns have the name '${shorten(wrong)}'`,
+    value: shorten(header.join(',')),
+    expected: 'a name for each column, and no two the same',
+    hint: 'rename it in the first line',
+  });
 }
 
 function makeDataSet(kind: 'list' | 'map', value: Json, file: string | undefined, locate: Content['locate']): DataSet {

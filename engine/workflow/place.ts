@@ -20,8 +20,9 @@ export const VALUE_SHOWN = 80;
 /** Longest message of a problem, characters: the names in it may be of any length. */
 const MESSAGE_SHOWN = 300;
 
+/** One line. A byte order mark counts as no space here: it is what is wrong with the name that it hides in. */
 export function shorten(text: string, limit = VALUE_SHOWN): string {
-  const line = text.replaceAll(/\s+/g, ' ').trim();
+  const line = text.replaceAll(/[^\S\uFEFF]+/g, ' ').replaceAll(/^ | $/g, '');
   return line.length <= limit ? line : `${line.slice(0, limit - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
 }
 

@@ -44,19 +44,30 @@ function isUtf8(bytes: Uint8Array, stream = false): boolean {
   }
 }
 
-/** @param file as problems name it. @throws WORKFLOW_INVALID with the place of the first byte that is not UTF-8. */
-export function workflowText(bytes: Uint8Array, file: string): string {
+/** Strict UTF-8 without its byte order mark, or what is wrong with the bytes. @param file as problems name it. */
+export function decodeText(bytes: Uint8Array, file: string): string | Problem {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch (error) {
-    const problem: Problem = {
+  } catch {
+    return {
       path: '',
       file,
       ...firstBadByte(bytes),
       message: 'The text is not UTF-8',
-      expected: 'YAML saved as UTF-8',
-      hint: 'convert it, for example with `iconv -f latin1 -t utf-8`',
+      expected: 'text saved as UTF-8',
+      hint: `convert it, for example with \`iconv -f ${isUtf16(bytes) ? 'utf-16' : 'latin1'} -t utf-8\``,
     };
-    throw new MizuError('WORKFLOW_INVALID', `${file} is not UTF-8 text`, { cause: error, component: file, problems: [problem] });
   }
+}
+
+/** Such a file begins with a byte order mark; some editors and shells write no other. */
+function isUtf16(bytes: Uint8Array): boolean {
+  return (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff);
+}
+
+/** @param file as problems name it. @throws WORKFLOW_INVALID with the place of the first byte that is not UTF-8. */
+export function workflowText(bytes: Uint8Array, file: string): string {
+  const text = decodeText(bytes, file);
+  if (typeof text === 'string') return text;
+  throw new MizuError('WORKFLOW_INVALID', `${file} is not UTF-8 text`, { component: file, problems: [text] });
 }

@@ -10,6 +10,7 @@ import type { Segment } from './document-path.ts';
 import { formatPath } from './document-path.ts';
 import type { Locate, Place } from './place.ts';
 import { problemAt, shorten } from './place.ts';
+import { FLATTER, syntaxFaults } from './yaml-syntax.ts';
 
 /** Largest workflow file or data file in YAML, UTF-16 units. */
 export const YAML_LIMIT = 1 << 20;
@@ -19,8 +20,6 @@ export const YAML_DEPTH_LIMIT = 64;
 export const YAML_NODE_LIMIT = 500_000;
 /** Most aliases followed. */
 export const YAML_ALIAS_LIMIT = 1_000;
-/** Most syntax errors reported of one file: the later ones mostly follow from the first. */
-const SYNTAX_ERRORS_SHOWN = 10;
 /** Longest line shown under a problem, characters. */
 const EXCERPT_LIMIT = 100;
 
@@ -53,6 +52,8 @@ class YamlReader {
   private aliases = 0;
   /** Aliases that the node at hand stands in: what they hold was met before. */
   private following = 0;
+  /** Collections that the node at hand stands in. */
+  private readonly open = new Set<Node>();
 
   constructor(text: string, file: string) {
     this.text = text;
@@ -77,17 +78,7 @@ class YamlReader {
       prettyErrors: false,
       lineCounter: this.lines,
     });
-    for (const error of document.errors.slice(0, SYNTAX_ERRORS_SHOWN)) {
-      const tooDeep = /call stack/i.test(error.message);
-      this.report(
-        '',
-        this.place(error.pos[0]),
-        tooDeep ? 'Nested too deep' : `Not YAML: ${shorten(error.message, 160)}`,
-        tooDeep
-          ? { expected: `at most ${YAML_DEPTH_LIMIT} levels` }
-          : { hint: 'check indentation, brackets and quotes here and in the line before' },
-      );
-    }
+    for (const fault of syntaxFaults(document.errors, YAML_DEPTH_LIMIT)) this.report('', this.place(fault.at), fault.message, fault);
     if (document.errors.length > 0) return undefined;
     if (document.directives?.yaml.explicit === true && document.directives.yaml.version !== '1.2') {
       this.report('', this.place(0), `YAML ${document.directives.yaml.version} is not supported`, {
@@ -107,6 +98,7 @@ class YamlReader {
     if (isAlias(node)) {
       if (++this.aliases > YAML_ALIAS_LIMIT) return this.tooManyAliases(name);
       const target = this.anchors.get(node.source);
+      if (target !== undefined && this.open.has(target)) return this.circle(name, node.source);
       if (target !== undefined) return this.follow(target, path, depth + 1);
       this.report(name, this.find(name, 'value'), `There is no anchor '&${node.source}' before this alias`, {
         hint: `define it first: \`key: &${node.source} value\`, or put quotes around the text`,
@@ -123,9 +115,23 @@ class YamlReader {
       return undefined;
     }
     if (isScalar(node)) return this.scalar(node, name);
+    this.open.add(node);
+    const value = this.collection(node, path, depth);
+    this.open.delete(node);
+    return value;
+  }
+
+  private collection(node: Node, path: readonly Segment[], depth: number): Json {
     if (isSeq(node)) return node.items.map((item, i) => this.node(item as Node | null, [...path, i], depth + 1) ?? null);
-    if (isMap(node)) return this.map(node.items as readonly Pair<Node | null, Node | null>[], path, depth);
-    return null;
+    return isMap(node) ? this.map(node.items as readonly Pair<Node | null, Node | null>[], path, depth) : null;
+  }
+
+  private circle(name: string, anchor: string): undefined {
+    this.report(name, this.find(name, 'value'), `The alias '*${shorten(anchor)}' stands inside what it names`, {
+      expected: 'an alias of something that ends above it',
+      hint: `write the value itself, or move \`&${shorten(anchor)}\` to a part that this alias is not in`,
+    });
+    return undefined;
   }
 
   private follow(target: Node, path: readonly Segment[], depth: number): Json | undefined {
@@ -142,8 +148,8 @@ class YamlReader {
   private tooMuch(name: string, depth: number): undefined {
     if (depth > YAML_DEPTH_LIMIT) {
       this.report(name, this.find(name, 'value'), 'Nested too deep', {
-        expected: `at most ${YAML_DEPTH_LIMIT} levels`,
-        hint: 'an alias may contain itself',
+        expected: `at most ${YAML_DEPTH_LIMIT} levels, aliases followed`,
+        hint: FLATTER,
       });
     } else if (this.nodes === YAML_NODE_LIMIT + 1) {
       this.report(name, this.find(name, 'value'), 'Too many values', {

@@ -125,33 +125,3 @@ describe('a data set', () => {
     expect(() => decodeDataSet(new TextEncoder().encode(` ${new TextDecoder().decode(bytes)}`))).toThrow(MizuError);
   });
 });
-
-describe('a wrong data file', () => {
-  it.each<[string, DataSource, Record<string, string | Uint8Array>, object]>([
-    ['is missing', list('no.txt'), {}, { file: 'w.yaml', line: 1, message: "There is no file 'no.txt'" }],
-    ['is empty', list('a.txt'), { 'a.txt': '\n \n' }, { file: 'a.txt', message: 'The list is empty' }],
-    ['is an empty map', { kind: 'map', from: {} }, {}, { file: 'w.yaml', message: 'The map is empty' }],
-    [
-      'is not UTF-8',
-      list('a.txt'),
-      { 'a.txt': Uint8Array.from([97, 10, 0xff, 10]) },
-      { file: 'a.txt', line: 2, message: 'The text is not UTF-8' },
-    ],
-    ['is not YAML', list('a.yaml'), { 'a.yaml': '- a\n- [b\n' }, { file: 'a.yaml', line: 3 }],
-    ['is not JSON', list('a.json'), { 'a.json': '["a",]' }, { file: 'a.json' }],
-    ['is not CSV', list('a.csv'), { 'a.csv': 'a,b\n1\n' }, { file: 'a.csv' }],
-    ['mixes kinds', list('a.yaml'), { 'a.yaml': '- a\n- b\n- 3\n' }, { file: 'a.yaml', line: 3, column: 3, value: '3' }],
-    [
-      'is a map for a list',
-      list('a.yaml'),
-      { 'a.yaml': 'a: 1\n' },
-      { message: 'The list is a map', hint: 'write `map:` instead of `list:`' },
-    ],
-    ['is of an unknown kind', list('a.xml'), {}, { file: 'w.yaml', expected: '.txt, .yaml, .json or .csv' }],
-    ['is text for a map', { kind: 'map', from: 'a.txt' }, {}, { expected: '.yaml or .json' }],
-  ])('that %s is a problem with a place', async (_, source, files, problem) => {
-    const { data, problems } = await load(source, files);
-    expect(data).toBeUndefined();
-    expect(problems).toEqual([expect.objectContaining(problem)]);
-  });
-});
