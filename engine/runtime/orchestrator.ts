@@ -236,8 +236,7 @@ export class Orchestrator {
   }
 
   private async takeResults(): Promise<void> {
-    const { log, topics } = this.context;
-    for (let node = this.results.length; node < this.fold.nodes; node++) this.results.push(new LogCursor(log, topics.results, node));
+    this.openResults();
     for (const cursor of this.results) {
       for (let entry = await cursor.takeArrived(); entry !== undefined; entry = await cursor.takeArrived()) {
         const fact = this.desk.take(cursor, entry);
@@ -250,6 +249,12 @@ export class Orchestrator {
     if (mark === undefined) return;
     this.emit(mark);
     this.desk.forgetBelow(mark.published);
+  }
+
+  /** A cursor for each node that there ever was. */
+  private openResults(): void {
+    const { log, topics } = this.context;
+    for (let node = this.results.length; node < this.fold.nodes; node++) this.results.push(new LogCursor(log, topics.results, node));
   }
 
   private async takeRequests(): Promise<void> {
@@ -353,6 +358,8 @@ export class Orchestrator {
   /** Waits for a result, a request, something to cut, a tick, or the end. */
   private async waitForNews(): Promise<void> {
     const { signal } = this.context;
+    // This turn may have admitted a node: its first result must not wait for a tick.
+    this.openResults();
     for (const cursor of [...this.results, this.requests]) this.bell.arm(`${cursor.topic}/${cursor.partition}`, () => cursor.wait(signal));
     // In any other mode nothing is cut, and records that are there already would ring again and again.
     if (this.fold.finish === undefined && this.fold.mode === 'running') this.bell.arm('cuts', () => this.options.planner.wait(signal));
