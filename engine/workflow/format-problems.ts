@@ -5,11 +5,15 @@ import { shorten } from './place.ts';
 /** Longest path shown, characters: keys may be of any length. */
 const PATH_SHOWN = 200;
 
+/** Most problems shown at once: whoever mends these comes back. */
+export const PROBLEMS_SHOWN = 50;
+
 /** One block of lines per problem, blank lines between, then a count. Plain text without colour. */
 export function formatProblems(problems: readonly Problem[]): string {
   if (problems.length === 0) return '';
-  const blocks = problems.map((problem) => formatProblem(problem));
-  return `${blocks.join('\n\n')}\n\n${problems.length} ${problems.length === 1 ? 'problem' : 'problems'}`;
+  const blocks = problems.slice(0, PROBLEMS_SHOWN).map((problem) => formatProblem(problem));
+  const count = problems.length > PROBLEMS_SHOWN ? `the first ${PROBLEMS_SHOWN} of ${problems.length}` : String(problems.length);
+  return `${blocks.join('\n\n')}\n\n${count} ${problems.length === 1 ? 'problem' : 'problems'}`;
 }
 
 /** Control pictures (Unicode 2400) begin here: one for each of the first 32 characters. */

@@ -19,6 +19,8 @@ export const VALUE_SHOWN = 80;
 
 /** Longest message of a problem, characters: the names in it may be of any length. */
 const MESSAGE_SHOWN = 300;
+/** Longest list of what was expected or may be tried, characters: the names in it may be of any length and number. */
+const CURE_SHOWN = 1_000;
 
 /** One line. A byte order mark counts as no space here: it is what is wrong with the name that it hides in. */
 export function shorten(text: string, limit = VALUE_SHOWN): string {
@@ -32,19 +34,24 @@ export interface ProblemDetails {
   readonly hint?: string | undefined;
 }
 
+/** Parsers cut what they object to by UTF-16 units, which may be half a character. */
+function atMost(text: string, limit: number): string {
+  return (text.length <= limit ? text : shorten(text, limit)).toWellFormed();
+}
+
 /** A problem at a place; details win over what the place knows. An empty value shows none. */
 export function problemAt(path: string, place: Place, message: string, details: ProblemDetails = {}): Problem {
   const value = details.value ?? place.value;
   return {
     path,
-    message: message.length <= MESSAGE_SHOWN ? message : shorten(message, MESSAGE_SHOWN),
+    message: atMost(message, MESSAGE_SHOWN),
     ...(place.file === undefined ? {} : { file: place.file }),
     ...(place.line === undefined ? {} : { line: place.line }),
     ...(place.column === undefined ? {} : { column: place.column }),
     ...(place.excerpt === undefined ? {} : { excerpt: place.excerpt }),
     ...(value === undefined || value === '' ? {} : { value }),
-    ...(details.expected === undefined ? {} : { expected: details.expected }),
-    ...(details.hint === undefined ? {} : { hint: details.hint }),
+    ...(details.expected === undefined ? {} : { expected: atMost(details.expected, CURE_SHOWN) }),
+    ...(details.hint === undefined ? {} : { hint: atMost(details.hint, CURE_SHOWN) }),
   };
 }
 

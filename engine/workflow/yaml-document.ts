@@ -54,6 +54,8 @@ class YamlReader {
   private following = 0;
   /** Collections that the node at hand stands in. */
   private readonly open = new Set<Node>();
+  /** Collections of which it was said that they hold themselves: once is enough. */
+  private readonly circles = new Set<Node>();
 
   constructor(text: string, file: string) {
     this.text = text;
@@ -98,7 +100,7 @@ class YamlReader {
     if (isAlias(node)) {
       if (++this.aliases > YAML_ALIAS_LIMIT) return this.tooManyAliases(name);
       const target = this.anchors.get(node.source);
-      if (target !== undefined && this.open.has(target)) return this.circle(name, node.source);
+      if (target !== undefined && this.open.has(target)) return this.circle(name, node.source, target);
       if (target !== undefined) return this.follow(target, path, depth + 1);
       this.report(name, this.find(name, 'value'), `There is no anchor '&${node.source}' before this alias`, {
         hint: `define it first: \`key: &${node.source} value\`, or put quotes around the text`,
@@ -126,7 +128,9 @@ class YamlReader {
     return isMap(node) ? this.map(node.items as readonly Pair<Node | null, Node | null>[], path, depth) : null;
   }
 
-  private circle(name: string, anchor: string): undefined {
+  private circle(name: string, anchor: string, target: Node): undefined {
+    if (this.circles.has(target)) return undefined;
+    this.circles.add(target);
     this.report(name, this.find(name, 'value'), `The alias '*${shorten(anchor)}' stands inside what it names`, {
       expected: 'an alias of something that ends above it',
       hint: `write the value itself, or move \`&${shorten(anchor)}\` to a part that this alias is not in`,

@@ -138,7 +138,7 @@ function unclosed(braces: string, close: string, open: number): TemplateFault {
 const NAME = /[A-Za-z_]\w*|\$[\w/-]+/y;
 const NUMBER = /-?\d+(?:\.\d+)?(?![\w.])/y;
 /** Those without a meaning too: the parser says better what is wrong. */
-const SIGN = /==|!=|<=|>=|[^\s\w"'$]/y;
+const SIGN = /==|!=|<=|>=|[^\s\w"'$]/uy;
 const STRING = /"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'/sy;
 
 function readToken(source: string, at: number): { readonly token: Token; readonly end: number } | undefined {

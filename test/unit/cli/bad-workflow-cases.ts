@@ -1,12 +1,12 @@
-/** Broken workflow files, and what `mizu check` says of each: the table of `bad-workflows.test.ts`. */
-import { DATA_DEPTH_LIMIT } from '../../../engine/workflow/load-data-set.ts';
+/** Broken workflow files, and what `mizu check` says of each: the table of `bad-workflows.test.ts`. Those of its data stand in `bad-data-cases.ts`. */
+import { WHOLE_FILE_LIMIT_BYTES } from '../../../topologies/host.ts';
 import { YAML_ALIAS_LIMIT, YAML_DEPTH_LIMIT, YAML_LIMIT } from '../../../engine/workflow/yaml-document.ts';
 
 /** A small workflow that is right. */
 export const HEAD = 'mizu: 1\nname: w\nbudget: { candidates: 10 }\n';
 export const STEPS = 'generate:\n  - random: { as: n, integer: [1, 6] }\n';
 /** The data stand in line 5, at column 19 behind their kind. */
-const withData = (data: string, steps = '  - select: { from: things, as: thing }\n'): string =>
+export const withData = (data: string, steps = '  - select: { from: things, as: thing }\n'): string =>
   `${HEAD}data:\n  things: { ${data} }\ngenerate:\n${steps}`;
 
 type Files = Readonly<Record<string, string | Uint8Array>>;
@@ -24,7 +24,9 @@ export interface Answer {
 export type Case = readonly [what: string, workflow: string | Uint8Array, answer: Answer, files?: Files];
 
 const YAML_BOMB = `a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n${Array.from({ length: 9 }, (_, n) => `a${n + 1}: &a${n + 1} [${`*a${n},`.repeat(10)}]\n`).join('')}`;
-const utf16 = (text: string): Uint8Array => Buffer.from(`\uFEFF${text}`, 'utf16le');
+export const utf16 = (text: string): Uint8Array => Buffer.from(`\uFEFF${text}`, 'utf16le');
+
+export const NO_SYNTAX = 'check indentation, brackets and quotes here and in the line before';
 
 export const WORKFLOWS: readonly Case[] = [
   [
@@ -119,6 +121,63 @@ export const WORKFLOWS: readonly Case[] = [
     withData('list: [a] }\n  things: { list: [b]'),
     { at: 'w.yaml:6:3', message: "The key 'things' stands twice in this map", value: 'things', try: 'the first is in line 5; remove one' },
   ],
+  // Found by `npm run fuzz -- --files 100000 --seed 1`.
+  [
+    'half a character of an expression',
+    `${HEAD}${STEPS}verify:\n  - expression: { keep: "n > 😀" }\n`,
+    {
+      at: 'w.yaml:7:25',
+      message: /^Not a CEL expression over this record: Unexpected character: \uFFFD/,
+      value: '"n > 😀"',
+      expected: 'CEL, for example: score >= 3 && !body.contains("TODO")',
+    },
+  ],
+  [
+    'a character with no meaning in a template',
+    withData('list: [a]', '  - select: { from: things, as: thing }\n  - template: { as: text, text: "{% if 😀 %}" }\n'),
+    {
+      at: 'w.yaml:8:33',
+      message: "'😀' stands where a value was expected (line 1, column 7 of the template)",
+      value: '"{% if 😀 %}"',
+      try: '`mizu operators NAME` shows the parameters of a step, and examples',
+    },
+  ],
+  [
+    'an escape of half a character',
+    `${HEAD}description: "\\😀"\n${STEPS}`,
+    { at: 'w.yaml:4:15', message: 'Not YAML: Invalid escape sequence \\\uFFFD', try: NO_SYNTAX },
+  ],
+  [
+    'a name beside long ones',
+    `${HEAD}data:\n${Array.from({ length: 20 }, (_, n) => `  ${'x'.repeat(200)}${n}: { list: [a] }\n`).join('')}generate:\n  - select: { from: things, as: thing }\n`,
+    {
+      at: 'w.yaml:26:21',
+      message: "There is no list or map 'things' under `data`",
+      value: 'things',
+      try: `data: ${Array.from({ length: 20 }, (_, n) => `${'x'.repeat(200)}${n}`).join(', ')}`.slice(0, 999).concat('…'),
+    },
+  ],
+  [
+    'data that hold themselves many times',
+    withData(`list: &l [${'a, '.repeat(300)}${'*l, '.repeat(300)}]`),
+    {
+      at: 'w.yaml:5:923',
+      message: "The alias '*l' stands inside what it names",
+      value: '*l',
+      expected: 'an alias of something that ends above it',
+      try: 'write the value itself, or move `&l` to a part that this alias is not in',
+    },
+  ],
+  [
+    'a schema in a file without an end',
+    `${HEAD}models: { m: { url: "http://127.0.0.1:1/v1" } }\ngenerate:\n  - inference: { as: a, model: m, prompt: p, schema: /dev/zero }\n`,
+    {
+      at: 'w.yaml:6:54',
+      message: `Cannot read /dev/zero: it holds more than ${WHOLE_FILE_LIMIT_BYTES} bytes`,
+      value: '/dev/zero',
+      try: 'large data is a source: read it with the first generate step',
+    },
+  ],
 ];
 
 const EMPTY: Answer = {
@@ -127,13 +186,12 @@ const EMPTY: Answer = {
   expected: 'a map with mizu, name, generate, verify, …',
   try: '`mizu init` writes a workflow to start from',
 };
-const NO_UTF8: Omit<Answer, 'at'> = {
+export const NO_UTF8: Omit<Answer, 'at'> = {
   message: 'The text is not UTF-8',
   expected: 'text saved as UTF-8',
   try: 'convert it, for example with `iconv -f latin1 -t utf-8`',
 };
-const NO_UTF8_BUT_UTF16: Omit<Answer, 'at'> = { ...NO_UTF8, try: 'convert it, for example with `iconv -f utf-16 -t utf-8`' };
-const NO_SYNTAX = 'check indentation, brackets and quotes here and in the line before';
+export const NO_UTF8_BUT_UTF16: Omit<Answer, 'at'> = { ...NO_UTF8, try: 'convert it, for example with `iconv -f utf-16 -t utf-8`' };
 const FLATTER = 'write it flatter, or close the brackets that are open';
 const TOO_LONG = {
   expected: `at most ${YAML_LIMIT}, which ends here`,
@@ -208,136 +266,5 @@ export const TEXTS: readonly Case[] = [
       expected: `at most ${YAML_DEPTH_LIMIT} levels, aliases followed`,
       try: FLATTER,
     },
-  ],
-];
-
-const READ_AS_LIST = { expected: '.txt, .yaml, .json or .csv' };
-const ONE_ELEMENT = { expected: 'at least one element', try: 'add an element, or take the data set out' };
-const STRICT_JSON = { try: 'strict JSON: no comments, no trailing commas, no repeated keys' };
-const WHOLE_CSV = {
-  expected: 'RFC 4180 with a header line',
-  try: 'give every row as many fields as the header, and put quotes around fields that hold commas, quotes or line ends',
-};
-const OWN_NAMES = { expected: 'a name for each column, and no two the same', try: 'rename it in the first line' };
-
-export const DATA: readonly Case[] = [
-  [
-    'is not there',
-    withData('list: no.txt'),
-    {
-      at: 'w.yaml:5:19',
-      message: 'Cannot read no.txt: there is no such file',
-      value: 'no.txt',
-      try: 'paths are relative to the workflow file',
-    },
-  ],
-  [
-    'is a folder',
-    withData('list: l.txt'),
-    {
-      at: 'w.yaml:5:19',
-      message: 'Cannot read l.txt: it is a folder, not a file',
-      value: 'l.txt',
-      try: 'paths are relative to the workflow file',
-    },
-    { 'l.txt/in': '' },
-  ],
-  [
-    'is of an unknown kind',
-    withData('list: l.xml'),
-    { at: 'w.yaml:5:19', message: "A list can't be read from 'l.xml'", value: 'l.xml', ...READ_AS_LIST },
-  ],
-  [
-    'is text for a map',
-    withData('map: l.txt'),
-    { at: 'w.yaml:5:18', message: "A map can't be read from 'l.txt'", value: 'l.txt', expected: '.yaml or .json' },
-  ],
-  ['is not UTF-8', withData('list: l.txt'), { at: 'l.txt:2:2', ...NO_UTF8 }, { 'l.txt': Uint8Array.from([97, 10, 98, 0xe9, 10]) }],
-  ['is UTF-16', withData('list: l.txt'), { at: 'l.txt:1:1', ...NO_UTF8_BUT_UTF16 }, { 'l.txt': utf16('a\nb\n') }],
-  ['is empty', withData('list: l.txt'), { at: 'l.txt', message: 'The list is empty', ...ONE_ELEMENT }, { 'l.txt': ' \n\n' }],
-  ['is nothing written in place', withData('list: []'), { at: 'w.yaml:5:19', message: 'The list is empty', value: '[]', ...ONE_ELEMENT }],
-  ['is an empty map', withData('map: {}'), { at: 'w.yaml:5:18', message: 'The map is empty', value: '{}', ...ONE_ELEMENT }],
-  [
-    'is a map for a list',
-    withData('list: l.yaml'),
-    { at: 'l.yaml', message: 'The list is a map', expected: 'a list', try: 'write `map:` instead of `list:`' },
-    { 'l.yaml': 'a: 1\n' },
-  ],
-  [
-    'mixes kinds',
-    withData('list: l.yaml'),
-    {
-      at: 'l.yaml:3:3',
-      message: 'Elements of the list are of different kinds: text and number',
-      value: '3',
-      expected: 'the same kind of value everywhere',
-      try: 'put quotes around numbers that are meant as text',
-    },
-    { 'l.yaml': '- a\n- b\n- 3\n' },
-  ],
-  [
-    'is nested too deep',
-    withData('list: l.json'),
-    {
-      at: 'l.json',
-      message: 'Elements of the list are nested too deep',
-      expected: `at most ${DATA_DEPTH_LIMIT} levels`,
-      try: 'write flatter elements: a record of texts and numbers',
-    },
-    { 'l.json': `${'['.repeat(DATA_DEPTH_LIMIT + 2)}${']'.repeat(DATA_DEPTH_LIMIT + 2)}` },
-  ],
-  [
-    'holds itself',
-    withData('list: l.yaml'),
-    {
-      at: 'l.yaml:1:8',
-      message: "The alias '*l' stands inside what it names",
-      value: '*l',
-      expected: 'an alias of something that ends above it',
-      try: 'write the value itself, or move `&l` to a part that this alias is not in',
-    },
-    { 'l.yaml': '&l [a, *l]\n' },
-  ],
-  [
-    'is not YAML',
-    withData('list: l.yaml'),
-    { at: 'l.yaml:3:1', message: /^Not YAML: Flow sequence/, try: NO_SYNTAX },
-    { 'l.yaml': '- a\n- [b\n' },
-  ],
-  [
-    'is not JSON',
-    withData('list: l.json'),
-    { at: 'l.json', message: /^Not JSON: .*line 1, column 6/, ...STRICT_JSON },
-    { 'l.json': '["a",]' },
-  ],
-  [
-    'is JSON without an end',
-    withData('list: l.json'),
-    { at: 'l.json', message: /^Not JSON: .*nested deeper than 128/, ...STRICT_JSON },
-    { 'l.json': '['.repeat(200_000) },
-  ],
-  [
-    'is CSV with a short row',
-    withData('list: l.csv'),
-    { at: 'l.csv:2', message: /^Not CSV: .*got 1/, ...WHOLE_CSV },
-    { 'l.csv': 'a,b\n1\n' },
-  ],
-  [
-    'is CSV with an open quote',
-    withData('list: l.csv'),
-    { at: 'l.csv:2', message: /^Not CSV: Quote/, ...WHOLE_CSV },
-    { 'l.csv': 'a,b\n"1,2' },
-  ],
-  [
-    'has two columns of one name',
-    withData('list: l.csv'),
-    { at: 'l.csv:1:1', message: "Two columns have the name 'a'", value: 'a,b,a', ...OWN_NAMES },
-    { 'l.csv': 'a,b,a\n1,2,3\n' },
-  ],
-  [
-    'has a column that no record can have',
-    withData('list: l.csv'),
-    { at: 'l.csv:1:1', message: "'__proto__' can't be the name of a column", value: '__proto__,b', ...OWN_NAMES },
-    { 'l.csv': '__proto__,b\n1,2\n' },
   ],
 ];

@@ -7,14 +7,16 @@ import { describe, expect, it } from 'vitest';
 import { check } from '../../../cli/commands/check.ts';
 import { Context } from '../../../cli/context.ts';
 import { renderError } from '../../../cli/render-error.ts';
+import { PROBLEMS_SHOWN } from '../../../engine/workflow/format-problems.ts';
 import { WHOLE_FILE_LIMIT_BYTES } from '../../../topologies/host.ts';
 import { scratchFolder } from '../../support/scratch.ts';
-import { type Answer, type Case, DATA, HEAD, STEPS, TEXTS, WORKFLOWS } from './bad-workflow-cases.ts';
+import { DATA } from './bad-data-cases.ts';
+import { type Answer, type Case, HEAD, STEPS, TEXTS, WORKFLOWS } from './bad-workflow-cases.ts';
 
 /** Most CPU time for one file, seconds: the slowest needs a third on a machine with other work. */
 const CPU_SECONDS = 2;
 /** Longest answer, characters: no file is so broken that more of it would help. */
-const ANSWER_LIMIT = 10_000;
+const ANSWER_LIMIT = 20_000;
 
 const CONTEXT = new Context({ log: '', json: true, quiet: true }, () => {});
 
@@ -66,6 +68,17 @@ function tried(cases: readonly Case[]): void {
 describe('of a workflow with', () => tried(WORKFLOWS));
 describe('of a file that holds', () => tried(TEXTS));
 describe('of data, check says where and what to do when it', () => tried(DATA));
+
+describe('of a workflow with more problems than anyone reads at once', () => {
+  const folder = scratchFolder({ 'w.yaml': `${HEAD}${Array.from({ length: 1_000 }, (_, n) => `k${n}: 1\n`).join('')}${STEPS}` });
+
+  it('it shows the first ones, and says how many there are', async () => {
+    const { text } = await checked(join(folder, 'w.yaml'));
+    expect(text).toContain(`w.yaml:${3 + PROBLEMS_SHOWN}:1  Unknown key 'k${PROBLEMS_SHOWN - 1}'`);
+    expect(text).toMatch(new RegExp(`\nthe first ${PROBLEMS_SHOWN} of 1000 problems$`));
+    expect(text.length).toBeLessThan(ANSWER_LIMIT);
+  });
+});
 
 describe('of what is no file', () => {
   const folder = scratchFolder({ 'folder/w.yaml': '' });
