@@ -4,6 +4,7 @@
  */
 import { messageOf, type StorageFinding } from '#engine';
 import { type Database, numberIn, textIn } from './database.ts';
+import { segmentProblems } from './segments.ts';
 import { readSidecar, SIDECAR_NAME } from './sidecar.ts';
 import { readHead, readOwnerEpoch, readStore, readTopics } from './tables.ts';
 
@@ -26,6 +27,7 @@ export function inspectStore(db: Database, directory: string): readonly StorageF
     return [];
   });
   check(() => sidecar(db, directory));
+  for (const { file, what } of segmentProblems(db, directory)) findings.push({ where: file, message: what });
   return findings;
 }
 

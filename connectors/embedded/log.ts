@@ -10,7 +10,6 @@ import {
   checkSameSpec,
   checkTopicSpec,
   type Log,
-  type LogEntry,
   type LogLimits,
   type LogWriter,
   MizuError,
@@ -22,25 +21,29 @@ import {
   type StorageFinding,
   type TopicSpec,
 } from '#engine';
+import { entriesOf } from './entries.ts';
 import { inspectStore } from './inspect.ts';
 import { COMMIT_LIMIT_BYTES, ENTRY_LIMIT_BYTES, LOCK_DEADLINE_MS, READ_DEFAULT_BYTES, READ_DEFAULT_ENTRIES, SLOT_LIMIT } from './limits.ts';
 import { openStore, type Store } from './store.ts';
 import {
-  entriesFrom,
   insertTopic,
   readHead,
   readOwnerEpoch,
   readStore,
   readTopics,
+  rowsFrom,
+  segmentBytes,
+  type EntryRow,
   type TopicRow,
   writeOwnerEpoch,
   writeStore,
 } from './tables.ts';
+import { SegmentReader, SegmentWriter } from './segments.ts';
 import { Waiters } from './waiters.ts';
 import { EmbeddedWriter } from './writer.ts';
 
 export interface EmbeddedLogOptions {
-  /** Made when it is not there. Holds log.db, store.json, open/; others keep keys/ and local/ in it. */
+  /** Made when it is not there. Holds log.db, segments/, store.json, open/; others keep keys/ and local/ in it. */
   readonly directory: string;
   /** Default: the one the store was made with; `local` for a new store. @throws USAGE if the store belongs to another. */
   readonly network?: string;
@@ -76,6 +79,8 @@ class EmbeddedLog implements Log {
   readonly #readOnly: boolean;
   readonly #sizeLimitBytes: number | undefined;
   readonly #waiters: Waiters;
+  readonly #segments: SegmentReader;
+  readonly #values: SegmentWriter;
   /** Topics are never changed or removed, so what was read once stays true. */
   readonly #topics = new Map<string, TopicRow>();
   #closed = false;
@@ -86,6 +91,8 @@ class EmbeddedLog implements Log {
     this.#store = store;
     this.#readOnly = readOnly;
     this.#sizeLimitBytes = sizeLimitBytes;
+    this.#segments = new SegmentReader(dirname(store.db.file));
+    this.#values = new SegmentWriter(store.db, dirname(store.db.file));
     this.#waiters = new Waiters(store.db, (listener) => store.presence.onRing(listener));
   }
 
@@ -129,6 +136,7 @@ class EmbeddedLog implements Log {
     await this.#store.raiseSidecar();
     return new EmbeddedWriter(owner, epoch, {
       db,
+      values: this.#values,
       limits: this.limits,
       sizeLimitBytes: this.#sizeLimitBytes,
       topic: (name) => this.#topic(name),
@@ -139,11 +147,13 @@ class EmbeddedLog implements Log {
   async read(topic: string, partition: number, from: Offset, options: ReadOptions = {}): Promise<ReadResult> {
     const row = await this.#partition(topic, partition);
     const { db } = this.#store;
-    const result = await db.look(() => {
+    const rows = await db.look(() => {
       const head = readHead(db, row.slot + partition);
-      if (from >= head) return { entries: [], next: from };
-      return take(entriesFrom(db, row, partition, from, head), from, options);
+      return from >= head ? [] : take(rowsFrom(db, row, partition, from, head), options);
     });
+    const entries = entriesOf(rows, row, partition, this.#segments, db.file);
+    const last = entries.at(-1);
+    const result = { entries, next: last === undefined ? from : offset(last.offset + 1) };
     // SQLite answers without waiting for anything: without this, a loop of reads would keep the event loop to itself.
     if (result.entries.length > 0) await othersTurn();
     return result;
@@ -168,13 +178,15 @@ class EmbeddedLog implements Log {
 
   async size(): Promise<{ readonly bytes: number; readonly limit: number | undefined }> {
     const { db } = this.#store;
-    return { bytes: await db.look(() => db.usedBytes()), limit: this.#sizeLimitBytes };
+    return { bytes: await db.look(() => db.usedBytes() + segmentBytes(db)), limit: this.#sizeLimitBytes };
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     this.#waiters.close();
+    await this.#values.close();
+    this.#segments.close();
     this.#store.close();
   }
 
@@ -209,23 +221,19 @@ class EmbeddedLog implements Log {
   }
 }
 
-/** Entries until a bound is reached; the one that passes the byte bound is the last. */
-function take(entries: Iterable<LogEntry>, from: Offset, options: ReadOptions): ReadResult {
+/** Rows until a bound is reached; the one that passes the byte bound is the last. */
+function take(rows: Iterable<EntryRow>, options: ReadOptions): EntryRow[] {
   const { maxEntries = READ_DEFAULT_ENTRIES, maxBytes = READ_DEFAULT_BYTES } = options;
-  const taken: LogEntry[] = [];
+  const taken: EntryRow[] = [];
   let bytes = 0;
-  let next = from;
-  for (const entry of entries) {
-    taken.push(entry);
-    next = offset(entry.offset + 1);
-    bytes += entryBytes(entry);
+  for (const row of rows) {
+    taken.push(row);
+    bytes += rowBytes(row);
     if (taken.length >= maxEntries || bytes >= maxBytes) break;
   }
-  return { entries: taken, next };
+  return taken;
 }
 
-function entryBytes(entry: LogEntry): number {
-  let bytes = (entry.key?.length ?? 0) + entry.value.length;
-  for (const [name, value] of Object.entries(entry.headers)) bytes += Buffer.byteLength(name) + Buffer.byteLength(value);
-  return bytes;
+function rowBytes({ key, value, headers }: EntryRow): number {
+  return (key?.length ?? 0) + (value instanceof Uint8Array ? value.length : value.bytes) + headers.length;
 }

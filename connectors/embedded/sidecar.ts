@@ -8,7 +8,8 @@ import { messageOf, MizuError } from '#engine';
 import { rowChecksum } from './checksum.ts';
 
 export const SIDECAR_NAME = 'store.json';
-const FORMAT = 1;
+/** Of the store as a whole: 2 has segments. */
+const FORMAT = 2;
 
 export interface Sidecar {
   /** Random id of the store, also inside the database. */
@@ -18,7 +19,7 @@ export interface Sidecar {
   readonly epoch: number;
 }
 
-/** @throws LOG_CORRUPT when the file is there but can't be understood; undefined when it is not there. */
+/** @throws LOG_CORRUPT when the file is there but can't be understood, USAGE when it is of another format; undefined when it is not there. */
 export function readSidecar(directory: string): Sidecar | undefined {
   const file = join(directory, SIDECAR_NAME);
   let text: string;
@@ -28,7 +29,7 @@ export function readSidecar(directory: string): Sidecar | undefined {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw new MizuError('FILE_UNREADABLE', `Can't read ${file}: ${messageOf(error)}`, { cause: error, component: file });
   }
-  const parsed = parse(text);
+  const parsed = parse(text, file);
   if (parsed === undefined) {
     throw new MizuError('LOG_CORRUPT', `${file} is not what Mizu wrote: ${JSON.stringify(text.slice(0, 80))}`, {
       component: file,
@@ -38,7 +39,7 @@ export function readSidecar(directory: string): Sidecar | undefined {
   return parsed;
 }
 
-function parse(text: string): Sidecar | undefined {
+function parse(text: string, file: string): Sidecar | undefined {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -47,19 +48,28 @@ function parse(text: string): Sidecar | undefined {
   }
   if (typeof value !== 'object' || value === null) return undefined;
   const { format, store, network, epoch, crc, ...others } = value as Record<string, unknown>;
+  if (typeof format === 'number' && format !== FORMAT && crc === checksumOf({ store, network, epoch }, format))
+    throw otherFormat(file, format);
   if (format !== FORMAT || typeof store !== 'string' || typeof network !== 'string') return undefined;
   if (typeof epoch !== 'number' || !Number.isSafeInteger(epoch) || epoch < 0) return undefined;
   const sidecar = { store, network, epoch };
-  // Files of before had no check sum.
-  const isSound = crc === undefined || crc === checksumOf(sidecar);
-  return isSound && Object.keys(others).length === 0 ? sidecar : undefined;
+  return crc === checksumOf(sidecar, FORMAT) && Object.keys(others).length === 0 ? sidecar : undefined;
 }
 
-const checksumOf = ({ store, network, epoch }: Sidecar): number => rowChecksum('sidecar', FORMAT, store, network, epoch);
+function checksumOf({ store, network, epoch }: Record<keyof Sidecar, unknown>, format: number): number {
+  return rowChecksum('sidecar', format, String(store), String(network), Number(epoch));
+}
+
+function otherFormat(file: string, format: number): MizuError {
+  return new MizuError('USAGE', `${file} says that this log has format ${format}; this version of Mizu reads format ${FORMAT}`, {
+    component: file,
+    hint: 'Export from it with the version that wrote it, and run again with another --log.',
+  });
+}
 
 export function sidecarText(sidecar: Sidecar): string {
   const { store, network, epoch } = sidecar;
-  return `${JSON.stringify({ format: FORMAT, store, network, epoch, crc: checksumOf(sidecar) })}\n`;
+  return `${JSON.stringify({ format: FORMAT, store, network, epoch, crc: checksumOf(sidecar, FORMAT) })}\n`;
 }
 
 /** Replaces the file in one step and makes it durable. The caller holds the write lock, so the epoch never goes back. */
@@ -85,8 +95,8 @@ export function writeSidecar(directory: string, sidecar: Sidecar): void {
   syncFolder(dirname(file));
 }
 
-/** Makes a rename durable. Windows can't open a folder; there the file system's own journal does it. */
-function syncFolder(directory: string): void {
+/** Makes a rename, or a new file, durable. Windows can't open a folder; there the file system's own journal does it. */
+export function syncFolder(directory: string): void {
   if (process.platform === 'win32') return;
   const descriptor = openSync(directory, 'r');
   try {

@@ -9,6 +9,7 @@ import { messageOf, MizuError, makeFolder } from '#engine';
 import { Database } from './database.ts';
 import { Presence } from './presence.ts';
 import { readSidecar, SIDECAR_NAME, type Sidecar, sidecarText, writeSidecar } from './sidecar.ts';
+import { segmentProblems } from './segments.ts';
 import { corrupt } from './sqlite-error.ts';
 import { refuseDamagedWriteAhead } from './write-ahead-check.ts';
 import { hasSchema, readStore, SCHEMA, type StoreRow, writeStore } from './tables.ts';
@@ -47,7 +48,10 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     db = await Database.open({ file, presence, lockDeadlineMs: options.lockDeadlineMs, access });
     if (!options.readOnly) await createIfNew(db, directory, options.network ?? DEFAULT_NETWORK);
     const opened = db;
-    await opened.look(() => refuseShortFile(opened));
+    await opened.look(() => {
+      refuseShortFile(opened);
+      for (const { file: segment, what } of segmentProblems(opened, directory)) throw corrupt(segment, what);
+    });
     const network = await checkedNetwork(db, directory, options.network);
     db.pinFile();
     return storeOf(db, directory, network, presence);

@@ -1,12 +1,13 @@
 /**
  * The rows of the log and their check sums. Entries of all partitions share one table, clustered by
  * id = slot × 2^32 + offset, where a slot is one partition of one topic. Offsets are dense: anything missing below a
- * partition's head is damage, and so is anything at or above it.
+ * partition's head is damage, and so is anything at or above it. A value stands in its row or, with the row saying where, in a segment.
  */
-import { type LogEntry, offset, type TopicSpec } from '#engine';
+import type { TopicSpec } from '#engine';
 import { entryChecksum, rowChecksum } from './checksum.ts';
 import { bytesIn, type Database, numberIn, type Row, textIn } from './database.ts';
-import { PARTITION_LIMIT_ENTRIES } from './limits.ts';
+import { ENTRY_LIMIT_BYTES, PARTITION_LIMIT_ENTRIES } from './limits.ts';
+import type { Placement } from './segments.ts';
 import { corrupt } from './sqlite-error.ts';
 
 export const SCHEMA = `
@@ -15,7 +16,9 @@ export const SCHEMA = `
   CREATE TABLE topics (name TEXT PRIMARY KEY, partitions INTEGER NOT NULL, cleanup TEXT NOT NULL, slot INTEGER NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
   CREATE TABLE heads (slot INTEGER PRIMARY KEY, head INTEGER NOT NULL, crc INTEGER NOT NULL);
   CREATE TABLE owners (owner TEXT PRIMARY KEY, epoch INTEGER NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
-  CREATE TABLE entries (id INTEGER PRIMARY KEY, crc INTEGER NOT NULL, headers TEXT NOT NULL, key BLOB, value BLOB NOT NULL);
+  CREATE TABLE entries (id INTEGER PRIMARY KEY, crc INTEGER NOT NULL, headers TEXT NOT NULL, key BLOB, value BLOB,
+    segment INTEGER, position INTEGER, length INTEGER);
+  CREATE TABLE segments (segment INTEGER PRIMARY KEY, bytes INTEGER NOT NULL, crc INTEGER NOT NULL);
 `;
 
 export interface StoreRow {
@@ -131,50 +134,114 @@ export interface NewEntry {
   readonly value: Uint8Array;
   /** JSON object, empty text for none. */
   readonly headers: string;
+  /** Where the value stands, unless in the row. */
+  readonly place: Placement | undefined;
 }
 
 export function insertEntry(db: Database, topic: TopicRow, partition: number, at: number, entry: NewEntry): void {
   db.run(
-    'INSERT INTO entries (id, crc, headers, key, value) VALUES (?, ?, ?, ?, ?)',
+    'INSERT INTO entries (id, crc, headers, key, value, segment, position, length) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
     entryId(topic.slot + partition, at),
     entryChecksum(topic.name, partition, at, entry.key, entry.value, entry.headers),
     entry.headers,
     entry.key ?? null,
-    entry.value,
+    entry.place === undefined ? entry.value : null,
+    entry.place?.segment ?? null,
+    entry.place?.position ?? null,
+    entry.place?.bytes ?? null,
   );
 }
 
-/** Entries [from, head) in order, each checked, until the consumer stops. Synchronous: see `Database.iterate`. */
-export function* entriesFrom(db: Database, topic: TopicRow, partition: number, from: number, head: number): Generator<LogEntry> {
+/** An entry as its row has it; a value in a segment is still to be read. */
+export interface EntryRow {
+  readonly at: number;
+  readonly crc: number;
+  readonly headers: string;
+  readonly key: Uint8Array | undefined;
+  readonly value: Uint8Array | Placement;
+}
+
+/** Rows [from, head) in order until the consumer stops; none may be missing. Synchronous: see `Database.iterate`. */
+export function* rowsFrom(db: Database, topic: TopicRow, partition: number, from: number, head: number): Generator<EntryRow> {
   const slot = topic.slot + partition;
   const rows = db.iterate(
-    'SELECT id, crc, headers, key, value FROM entries WHERE id >= ? AND id < ? ORDER BY id',
+    'SELECT id, crc, headers, key, value, segment, position, length FROM entries WHERE id >= ? AND id < ? ORDER BY id',
     entryId(slot, from),
     entryId(slot, head),
   );
-  const place = (at: number): string => `entry ${at} of ${topic.name}/${partition}`;
   let at = from;
   for (const row of rows) {
-    if (numberIn(row, 'id', db.file) !== entryId(slot, at)) throw corrupt(db.file, `${place(at)} is missing`);
-    const key = row['key'] === null ? undefined : bytesIn(row, 'key', db.file);
-    const value = bytesIn(row, 'value', db.file);
-    const headers = textIn(row, 'headers', db.file);
-    checkSum(db, row, entryChecksum(topic.name, partition, at, key, value, headers), place(at));
-    yield { offset: offset(at), key, value, headers: parseHeaders(headers) };
+    if (numberIn(row, 'id', db.file) !== entryId(slot, at)) throw corrupt(db.file, `${placeOf(topic, partition, at)} is missing`);
+    yield {
+      at,
+      crc: numberIn(row, 'crc', db.file),
+      headers: textIn(row, 'headers', db.file),
+      key: row['key'] === null ? undefined : bytesIn(row, 'key', db.file),
+      value: row['value'] === null ? placementIn(db, row) : bytesIn(row, 'value', db.file),
+    };
     at++;
   }
-  if (at < head) throw corrupt(db.file, `${place(at)} is missing, although ${head} entries were committed`);
+  if (at < head) throw corrupt(db.file, `${placeOf(topic, partition, at)} is missing, although ${head} entries were committed`);
+}
+
+export const placeOf = (topic: TopicRow, partition: number, at: number): string => `entry ${at} of ${topic.name}/${partition}`;
+
+function placementIn(db: Database, row: Row): Placement {
+  const placement = {
+    segment: numberIn(row, 'segment', db.file),
+    position: numberIn(row, 'position', db.file),
+    bytes: numberIn(row, 'length', db.file),
+  };
+  const { position, bytes } = placement;
+  // Nothing is set apart for a value that can't be one.
+  if (position < 0 || bytes < 0 || bytes > ENTRY_LIMIT_BYTES)
+    throw corrupt(db.file, `a row names a value of ${bytes} bytes at ${position}`);
+  return placement;
+}
+
+export interface SegmentRow {
+  readonly segment: number;
+  /** So many bytes of it may be named by rows. */
+  readonly bytes: number;
+}
+
+const segmentCrc = ({ segment, bytes }: SegmentRow): number => rowChecksum('segment', segment, bytes);
+
+/** A new one, without bytes. @returns its number. */
+export function addSegment(db: Database): number {
+  const segment = numberIn(db.get('SELECT coalesce(max(segment), 0) AS n FROM segments'), 'n', db.file) + 1;
+  writeSegment(db, { segment, bytes: 0 });
+  return segment;
+}
+
+/** Counts the values of a commit among what rows may name. */
+export function extendSegment(db: Database, { segment, position, bytes }: Placement): void {
+  const row = db.get('SELECT segment, bytes, crc FROM segments WHERE segment = ?', segment);
+  if (row === undefined) throw corrupt(db.file, `the row of segment ${segment} is missing`);
+  writeSegment(db, { segment, bytes: Math.max(segmentOf(db, row).bytes, position + bytes) });
+}
+
+export function readSegments(db: Database): SegmentRow[] {
+  return db.all('SELECT segment, bytes, crc FROM segments ORDER BY segment').map((row) => segmentOf(db, row));
+}
+
+/** Of all of them together. */
+export function segmentBytes(db: Database): number {
+  return numberIn(db.get('SELECT coalesce(sum(bytes), 0) AS n FROM segments'), 'n', db.file);
+}
+
+function writeSegment(db: Database, row: SegmentRow): void {
+  db.run('INSERT OR REPLACE INTO segments (segment, bytes, crc) VALUES (?, ?, ?)', row.segment, row.bytes, segmentCrc(row));
+}
+
+function segmentOf(db: Database, row: Row): SegmentRow {
+  const segment = { segment: numberIn(row, 'segment', db.file), bytes: numberIn(row, 'bytes', db.file) };
+  checkSum(db, row, segmentCrc(segment), `the row of segment ${segment.segment}`);
+  return segment;
 }
 
 function entryId(slot: number, at: number): number {
   return slot * PARTITION_LIMIT_ENTRIES + at;
-}
-
-const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
-
-/** The text was written by us and has passed its check sum. */
-function parseHeaders(text: string): Readonly<Record<string, string>> {
-  return text === '' ? NO_HEADERS : (JSON.parse(text) as Record<string, string>);
 }
 
 function checkSum(db: Database, row: Row, expected: number, what: string): void {

@@ -18,12 +18,15 @@ import {
   offset,
 } from '#engine';
 import type { Database } from './database.ts';
-import { PARTITION_LIMIT_ENTRIES } from './limits.ts';
+import { PARTITION_LIMIT_ENTRIES, SEGMENT_COMMIT_BYTES, SEGMENT_VALUE_BYTES } from './limits.ts';
+import type { Placement, SegmentWriter } from './segments.ts';
 import { diskFull } from './sqlite-error.ts';
-import { insertEntry, readHead, readOwnerEpoch, type TopicRow, writeHead } from './tables.ts';
+import { extendSegment, insertEntry, readHead, readOwnerEpoch, segmentBytes, type TopicRow, writeHead } from './tables.ts';
 
 export interface WriterContext {
   readonly db: Database;
+  /** Takes the values of large commits. */
+  readonly values: SegmentWriter;
   readonly limits: LogLimits;
   readonly sizeLimitBytes: number | undefined;
   /** @throws NOT_FOUND */
@@ -80,11 +83,30 @@ export class EmbeddedWriter implements LogWriter {
     const { db, limits } = this.#context;
     const admitted = admit(appends, limits);
     const topics = await this.#topicsOf(appends);
-    return db.change(() => {
+    const place = await this.#placeLarge(admitted);
+    try {
+      return await db.change(() => {
+        this.#assertNotFenced();
+        this.#assertRoom(admitted);
+        if (place !== undefined) extendSegment(db, place);
+        return insertAll(db, admitted, topics, place);
+      });
+    } catch (error) {
+      if (place !== undefined && !isUnknown(error)) await this.#context.values.release(place);
+      throw error;
+    }
+  }
+
+  /** Puts large values on disk ahead of the transaction, if there are enough of them. */
+  async #placeLarge(admitted: readonly Admitted[]): Promise<Placement | undefined> {
+    const { db, values } = this.#context;
+    const large = admitted.map(({ append }) => append.value).filter(isLarge);
+    if (large.reduce((sum, value) => sum + value.length, 0) < SEGMENT_COMMIT_BYTES) return undefined;
+    await db.look(() => {
       this.#assertNotFenced();
       this.#assertRoom(admitted);
-      return insertAll(db, admitted, topics);
     });
+    return values.append(large);
   }
 
   async #topicsOf(appends: readonly Append[]): Promise<ReadonlyMap<string, TopicRow>> {
@@ -110,7 +132,7 @@ export class EmbeddedWriter implements LogWriter {
     const { db, sizeLimitBytes } = this.#context;
     if (sizeLimitBytes === undefined) return;
     const adds = admitted.reduce((sum, { bytes }) => sum + bytes + OVERHEAD_PER_ENTRY_BYTES, 0);
-    const held = db.usedBytes();
+    const held = db.usedBytes() + segmentBytes(db);
     if (held + adds > sizeLimitBytes)
       throw diskFull(db.file, `it holds ${held} bytes, and ${adds} more would pass its limit of ${sizeLimitBytes}`);
   }
@@ -127,9 +149,26 @@ export class EmbeddedWriter implements LogWriter {
   }
 }
 
-/** Inside the transaction: entries in the order given, each partition's head moved once. */
-function insertAll(db: Database, admitted: readonly Admitted[], topics: ReadonlyMap<string, TopicRow>): Offset[] {
+const isLarge = (value: Uint8Array): boolean => value.length >= SEGMENT_VALUE_BYTES;
+
+/** Whether what was being committed may be there. */
+const isUnknown = (error: unknown): boolean => error instanceof MizuError && error.code === 'LOG_UNKNOWN_OUTCOME';
+
+/** Inside the transaction: entries in the order given, each partition's head moved once. `large`: where their large values stand, if not in the rows. */
+function insertAll(
+  db: Database,
+  admitted: readonly Admitted[],
+  topics: ReadonlyMap<string, TopicRow>,
+  large: Placement | undefined,
+): Offset[] {
   const heads = new Map<number, number>();
+  let position = large?.position ?? 0;
+  const placed = (value: Uint8Array): Placement | undefined => {
+    if (large === undefined || !isLarge(value)) return undefined;
+    const place = { segment: large.segment, position, bytes: value.length };
+    position += value.length;
+    return place;
+  };
   const offsets = admitted.map(({ append, headers }) => {
     const topic = topics.get(append.topic);
     invariant(topic !== undefined, `topic ${append.topic} was not looked up`);
@@ -140,7 +179,7 @@ function insertAll(db: Database, admitted: readonly Admitted[], topics: Readonly
         hint: 'Go on in a new generation, or use more partitions.',
       });
     }
-    insertEntry(db, topic, append.partition, at, { key: append.key, value: append.value, headers });
+    insertEntry(db, topic, append.partition, at, { key: append.key, value: append.value, headers, place: placed(append.value) });
     heads.set(slot, at + 1);
     return offset(at);
   });

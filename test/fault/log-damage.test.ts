@@ -8,6 +8,7 @@ import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openEmbeddedLog } from '#connectors/embedded';
+import { rowChecksum } from '../../connectors/embedded/checksum.ts';
 import { codeOf, commitVisibly, note, outcomeCode, readTexts, rejection } from '../support/log-tools.ts';
 import { temporaryFolder } from '../support/log-embedded.ts';
 
@@ -150,10 +151,24 @@ describe(`a damaged log (seed ${SEED})`, () => {
     await log.close();
   });
 
+  it('of another format is refused by saying which, and which is read', async () => {
+    const directory = damaged((made) => {
+      const sidecar = JSON.parse(readFileSync(join(made, 'store.json'), 'utf8'));
+      const { store, network, epoch } = sidecar;
+      const crc = rowChecksum('sidecar', 1, store, network, epoch);
+      writeFileSync(join(made, 'store.json'), JSON.stringify({ ...sidecar, format: 1, crc }));
+    });
+    const error = await rejection(openEmbeddedLog({ directory }));
+    expect(codeOf(error)).toBe('USAGE');
+    expect(error.message).toMatch(/store\.json says that this log has format 1; this version of Mizu reads format \d/);
+  });
+
   it('takes no commit on top of a head that was put back', async () => {
     const directory = damaged((_, database) => {
       const db = new DatabaseSync(database);
-      db.exec('INSERT OR REPLACE INTO entries SELECT id + 1, crc, headers, key, value FROM entries WHERE id = 29');
+      db.exec(
+        'INSERT OR REPLACE INTO entries (id, crc, headers, key, value) SELECT id + 1, crc, headers, key, value FROM entries WHERE id = 29',
+      );
       db.close();
     });
     const log = await openEmbeddedLog({ directory });

@@ -2,16 +2,17 @@
  * Every page and every side file of a real run's log is damaged in turn: whatever a reader is then given is what was written, or LOG_CORRUPT (contract:
  * checked; law 2). MIZU_SEED replays the places.
  */
-import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openEmbeddedLog } from '#connectors/embedded';
-import { checkStorage, type Log, type StorageReport } from '#engine';
+import { checkStorage, type StorageReport } from '#engine';
 import { PAGE_BYTES } from '../../connectors/embedded/limits.ts';
 import { lastObject, mizu } from '../support/cli.ts';
-import { codeOf, commitVisibly, note, readAll } from '../support/log-tools.ts';
+import { Damage, dice, everything, served } from '../support/log-damage.ts';
+import { codeOf, commitVisibly, note } from '../support/log-tools.ts';
 import { quickFolder } from '../support/run-support.ts';
-import { Tamper, withTampered } from '../support/tamper.ts';
+import { flipped, Tamper, withTampered } from '../support/tamper.ts';
 import { type MadeRun, makeRun, RUNS } from '../support/verify-support.ts';
 
 const SEED = Number(process.env['MIZU_SEED'] ?? Date.now() % 1_000_000);
@@ -24,93 +25,15 @@ afterAll(() => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
 
-/** A linear congruential generator (Numerical Recipes, 3rd edition, section 7.1). */
-let state = SEED;
-function draw(n: number): number {
-  state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-  return (state >>> 8) % n;
-}
-
-/** Everything that a reader is served, topic by topic. */
-async function everything(log: Log): Promise<string> {
-  const contents: unknown[] = [];
-  for (const { name, partitions } of await log.topics()) {
-    for (let partition = 0; partition < partitions; partition++) {
-      const entries = await readAll(log, name, partition);
-      const shown = entries.map(({ key, value, headers }) => [
-        Buffer.from(key ?? []).toString('hex'),
-        Buffer.from(value).toString('hex'),
-        headers,
-      ]);
-      contents.push([name, partition, await log.end(name, partition), shown]);
-    }
-  }
-  return JSON.stringify(contents);
-}
-
-/** What a reader is served; whatever it is refused, a look at all of the store names, too. */
-async function served(directory: string): Promise<string> {
-  const log = await openEmbeddedLog({ directory, readOnly: true });
-  try {
-    const given = await everything(log).catch((error: Error) => error);
-    const { problems } = await checkStorage(log, '');
-    if (typeof given === 'string') return given;
-    expect(problems.length, given.message).toBeGreaterThan(0);
-    throw given;
-  } finally {
-    await log.close();
-  }
-}
-
-/** A copy of a log, one of whose files can be changed again and again. */
-class Damage {
-  readonly directory = quickFolder();
-  private readonly sound: string;
-
-  constructor(sound: string) {
-    this.sound = sound;
-    folders.push(this.directory);
-  }
-
-  /** What a reader is given when the file holds these bytes: its content, or the error. */
-  async outcome(file: string, bytes: Uint8Array): Promise<string | Error> {
-    rmSync(this.directory, { recursive: true, force: true });
-    cpSync(this.sound, this.directory, { recursive: true });
-    writeFileSync(join(this.directory, file), bytes);
-    return served(this.directory).catch((error: Error) => error);
-  }
-
-  read(file: string): Buffer {
-    return readFileSync(join(this.sound, file));
-  }
-}
-
-function flip(bytes: Buffer, at: number): Buffer {
-  const changed = Buffer.from(bytes);
-  changed[at] = (changed[at] ?? 0) ^ (1 << draw(8));
-  return changed;
-}
+const draw = dice(SEED);
 
 describe(`the log of a run (seed ${SEED})`, () => {
   let damage: Damage;
-  let whole: string;
   beforeAll(async () => {
     const { directory } = await makeRun(RUNS.counted);
     damage = new Damage(directory);
-    whole = await served(directory);
+    folders.push(damage.directory);
   });
-
-  /** Right bytes, or LOG_CORRUPT that names the file. */
-  async function expectNamed(file: string, bytes: Uint8Array, what: string): Promise<boolean> {
-    const given = await damage.outcome(file, bytes);
-    if (typeof given === 'string') {
-      expect(given === whole, `${what}: other bytes are served`).toBe(true);
-      return false;
-    }
-    expect(codeOf(given), `${what}: ${given.message}`).toBe('LOG_CORRUPT');
-    expect(given.message).toContain(file);
-    return true;
-  }
 
   it('is served right or not at all, whichever byte of whichever page is flipped', { timeout: LIMIT_MS }, async () => {
     const bytes = damage.read('log.db');
@@ -119,7 +42,8 @@ describe(`the log of a run (seed ${SEED})`, () => {
     for (let page = 0; page < pages; page++) {
       const places = [draw(12), 12 + draw(100), ...Array.from({ length: FLIPS_PER_PAGE - 2 }, () => draw(PAGE_BYTES))];
       for (const place of places)
-        if (await expectNamed('log.db', flip(bytes, page * PAGE_BYTES + place), `page ${page}, byte ${place}`)) named++;
+        if (await damage.expectNamed('log.db', flipped(bytes, page * PAGE_BYTES + place, 1 << draw(8)), `page ${page}, byte ${place}`))
+          named++;
     }
     expect(named).toBeGreaterThan(pages);
   });
@@ -135,20 +59,22 @@ describe(`the log of a run (seed ${SEED})`, () => {
     };
     for (let n = 0; n < pages; n++) {
       const other = (n + 1 + draw(pages - 1)) % pages;
-      await expectNamed('log.db', put([n, page(other)], [other, page(n)]), `pages ${n} and ${other} exchanged`);
-      await expectNamed('log.db', put([n, page(other)]), `page ${other} in the place of ${n}`);
-      await expectNamed('log.db', put([n, new Uint8Array(PAGE_BYTES)]), `page ${n} zero`);
-      expect(await expectNamed('log.db', bytes.subarray(0, n * PAGE_BYTES), `cut to ${n} pages`)).toBe(true);
-      expect(await expectNamed('log.db', bytes.subarray(0, n * PAGE_BYTES + 1 + draw(PAGE_BYTES - 1)), `cut in page ${n}`)).toBe(true);
+      await damage.expectNamed('log.db', put([n, page(other)], [other, page(n)]), `pages ${n} and ${other} exchanged`);
+      await damage.expectNamed('log.db', put([n, page(other)]), `page ${other} in the place of ${n}`);
+      await damage.expectNamed('log.db', put([n, new Uint8Array(PAGE_BYTES)]), `page ${n} zero`);
+      expect(await damage.expectNamed('log.db', bytes.subarray(0, n * PAGE_BYTES), `cut to ${n} pages`)).toBe(true);
+      expect(await damage.expectNamed('log.db', bytes.subarray(0, n * PAGE_BYTES + 1 + draw(PAGE_BYTES - 1)), `cut in page ${n}`)).toBe(
+        true,
+      );
     }
   });
 
   it('is refused whichever byte of store.json is changed', { timeout: LIMIT_MS }, async () => {
     const bytes = damage.read('store.json');
     for (let at = 0; at < bytes.length - 1; at++)
-      expect(await expectNamed('store.json', flip(bytes, at), `byte ${at}`), `byte ${at}`).toBe(true);
+      expect(await damage.expectNamed('store.json', flipped(bytes, at, 1 << draw(8)), `byte ${at}`), `byte ${at}`).toBe(true);
     for (let length = 0; length < bytes.length - 1; length += 7)
-      expect(await expectNamed('store.json', bytes.subarray(0, length), `cut to ${length} bytes`)).toBe(true);
+      expect(await damage.expectNamed('store.json', bytes.subarray(0, length), `cut to ${length} bytes`)).toBe(true);
   });
 });
 
@@ -231,7 +157,7 @@ describe(`the log of a killed process, whose last commits stand in the write-ahe
     rmSync(join(killed, 'open'), { recursive: true });
     await log.close();
     damage = new Damage(killed);
-    folders.push(killed);
+    folders.push(killed, damage.directory);
     expect(await served(killed)).toBe(states.at(-1));
   });
 
@@ -247,7 +173,7 @@ describe(`the log of a killed process, whose last commits stand in the write-ahe
     ];
     let named = 0;
     for (const at of places) {
-      const given = await damage.outcome('log.db-wal', flip(bytes, at));
+      const given = await damage.outcome('log.db-wal', flipped(bytes, at, 1 << draw(8)));
       if (typeof given === 'string') {
         expect(given === whole || (at >= lastCommit - FRAME_BYTES && before.includes(given)), `byte ${at} of ${bytes.length}`).toBe(true);
         continue;

@@ -21,6 +21,7 @@ import {
 import { openLog } from '#topologies';
 import { entryChecksum, rowChecksum } from '../../connectors/embedded/checksum.ts';
 import { PARTITION_LIMIT_ENTRIES } from '../../connectors/embedded/limits.ts';
+import { type Placement, SegmentReader } from '../../connectors/embedded/segments.ts';
 import { type ControlBody, decodeControl, decodeResult, encodeSigned } from '../../engine/dispatch/control-entry.ts';
 import { quickFolder } from './run-support.ts';
 
@@ -43,10 +44,12 @@ interface TopicRow {
 
 export class Tamper {
   private readonly db: DatabaseSync;
+  private readonly segments: SegmentReader;
   private readonly topics: ReadonlyMap<string, TopicRow>;
 
   constructor(directory: string) {
     this.db = new DatabaseSync(join(directory, 'log.db'));
+    this.segments = new SegmentReader(directory);
     this.db.exec('PRAGMA synchronous = OFF');
     const rows = this.db.prepare('SELECT name, partitions, slot FROM topics').all();
     const topics = rows.map((row) => ({ name: String(row['name']), partitions: Number(row['partitions']), slot: Number(row['slot']) }));
@@ -54,6 +57,7 @@ export class Tamper {
   }
 
   close(): void {
+    this.segments.close();
     this.db.close();
   }
 
@@ -67,10 +71,10 @@ export class Tamper {
 
   read(place: Place): StoredEntry[] {
     const first = this.first(place);
-    const rows = this.db.prepare('SELECT key, value, headers FROM entries WHERE id >= ? AND id < ? ORDER BY id');
+    const rows = this.db.prepare('SELECT key, value, segment, position, length, headers FROM entries WHERE id >= ? AND id < ? ORDER BY id');
     return rows.all(first, first + PARTITION_LIMIT_ENTRIES).map((row) => ({
       key: row['key'] === null ? undefined : Uint8Array.from(row['key'] as Uint8Array),
-      value: Uint8Array.from(row['value'] as Uint8Array),
+      value: row['value'] === null ? this.segments.read(placeOf(row)) : Uint8Array.from(row['value'] as Uint8Array),
       headers: row['headers'] === '' ? {} : (JSON.parse(String(row['headers'])) as Record<string, string>),
     }));
   }
@@ -122,6 +126,12 @@ export class Tamper {
     return (row.slot + partition) * PARTITION_LIMIT_ENTRIES;
   }
 }
+
+const placeOf = (row: Record<string, unknown>): Placement => ({
+  segment: Number(row['segment']),
+  position: Number(row['position']),
+  bytes: Number(row['length']),
+});
 
 export function flipped(bytes: Uint8Array, at: number, bits = 1): Uint8Array {
   const out = Uint8Array.from(bytes);

@@ -1,0 +1,66 @@
+/** Entries from their rows and segments, each checked against its sum. Values that stand together are read together. */
+import { type LogEntry, offset } from '#engine';
+import { entryChecksum } from './checksum.ts';
+import { SEGMENT_READ_BYTES } from './limits.ts';
+import type { Placement, SegmentReader } from './segments.ts';
+import { corrupt } from './sqlite-error.ts';
+import { type EntryRow, placeOf, type TopicRow } from './tables.ts';
+
+/** @throws LOG_CORRUPT, naming the entry. `file`: whose rows they are. */
+export function entriesOf(
+  rows: readonly EntryRow[],
+  topic: TopicRow,
+  partition: number,
+  segments: SegmentReader,
+  file: string,
+): LogEntry[] {
+  const values = valuesOf(rows, segments);
+  return rows.map(({ at, crc, headers, key }, n) => {
+    const value = values[n] ?? new Uint8Array();
+    if (crc !== entryChecksum(topic.name, partition, at, key, value, headers)) {
+      const stands = rows[n]?.value;
+      const place = stands instanceof Uint8Array || stands === undefined ? file : segments.pathOf(stands);
+      throw corrupt(place, `${placeOf(topic, partition, at)} does not match its check sum`);
+    }
+    return { offset: offset(at), key, value, headers: parseHeaders(headers) };
+  });
+}
+
+function valuesOf(rows: readonly EntryRow[], segments: SegmentReader): Uint8Array[] {
+  const values: Uint8Array[] = [];
+  for (let n = 0; n < rows.length; ) {
+    const value = rows[n]?.value;
+    if (value instanceof Uint8Array || value === undefined) {
+      values.push(value ?? new Uint8Array());
+      n++;
+      continue;
+    }
+    const sizes = [value.bytes];
+    let bytes = value.bytes;
+    for (n++; n < rows.length; n++) {
+      const next = rows[n]?.value;
+      if (!follows(next, value, bytes) || bytes + next.bytes > SEGMENT_READ_BYTES) break;
+      sizes.push(next.bytes);
+      bytes += next.bytes;
+    }
+    const together = segments.read({ ...value, bytes });
+    let at = 0;
+    for (const size of sizes) {
+      values.push(together.subarray(at, at + size));
+      at += size;
+    }
+  }
+  return values;
+}
+
+function follows(value: EntryRow['value'] | undefined, first: Placement, bytes: number): value is Placement {
+  if (value === undefined || value instanceof Uint8Array) return false;
+  return value.segment === first.segment && value.position === first.position + bytes;
+}
+
+const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
+
+/** The text was written by us and has passed its check sum. */
+function parseHeaders(text: string): Readonly<Record<string, string>> {
+  return text === '' ? NO_HEADERS : (JSON.parse(text) as Record<string, string>);
+}

@@ -1,0 +1,246 @@
+/**
+ * Values of large commits, in files beside SQLite: it would write each page of them twice and read them page after page. A segment is a file to which one
+ * handle appends, so processes never meet in one. The row of an entry says where its value stands, and is committed after the value is on disk: a crash
+ * leaves bytes that no row names, and never a row without its bytes. What a row names is never written again.
+ */
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { MizuError, makeFolder } from '#engine';
+import type { Database } from './database.ts';
+import { SEGMENT_BYTES } from './limits.ts';
+import { syncFolder } from './sidecar.ts';
+import { corrupt, translate } from './sqlite-error.ts';
+import { addSegment, readSegments } from './tables.ts';
+
+export const SEGMENTS_FOLDER = 'segments';
+
+/** Where values stand, one after the other without a gap. */
+export interface Placement {
+  readonly segment: number;
+  readonly position: number;
+  readonly bytes: number;
+}
+
+export function segmentFile(directory: string, segment: number): string {
+  return join(directory, SEGMENTS_FOLDER, `${String(segment).padStart(8, '0')}.seg`);
+}
+
+interface Request {
+  readonly values: readonly Uint8Array[];
+  readonly bytes: number;
+  readonly resolve: (placement: Placement) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface OpenSegment {
+  readonly number: number;
+  readonly path: string;
+  readonly handle: FileHandle;
+  /** Bytes that are on disk and belong to somebody. */
+  end: number;
+}
+
+export class SegmentWriter {
+  readonly #db: Database;
+  readonly #directory: string;
+  #segment: OpenSegment | undefined;
+  #waiting: Request[] = [];
+  #running: Promise<void> | undefined;
+
+  constructor(db: Database, directory: string) {
+    this.#db = db;
+    this.#directory = directory;
+  }
+
+  /**
+   * Resolves when the values are on disk; what several callers append meanwhile goes there together.
+   * @throws DISK_FULL, FILE_UNWRITABLE, LOG_UNAVAILABLE: then none of them takes any room.
+   */
+  append(values: readonly Uint8Array[]): Promise<Placement> {
+    const bytes = values.reduce((sum, value) => sum + value.length, 0);
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ values, bytes, resolve, reject });
+      this.#running ??= this.#drain();
+    });
+  }
+
+  /** Gives the room of values back that no row will ever name, if nothing was appended behind them. */
+  async release(placement: Placement): Promise<void> {
+    const segment = this.#segment;
+    if (segment?.number !== placement.segment || this.#running !== undefined) return;
+    if (segment.end !== placement.position + placement.bytes) return;
+    segment.end = placement.position;
+    this.#running = cutBack(segment).finally(() => {
+      this.#running = undefined;
+      if (this.#waiting.length > 0) this.#running = this.#drain();
+    });
+    await this.#running;
+  }
+
+  async close(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+    await this.#leave();
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const group = this.#waiting;
+      this.#waiting = [];
+      try {
+        await this.#appendAll(group);
+      } catch (error) {
+        for (const { reject } of group) reject(error);
+      }
+    }
+    this.#running = undefined;
+  }
+
+  async #appendAll(group: readonly Request[]): Promise<void> {
+    const segment = await this.#current();
+    const { handle, path } = segment;
+    try {
+      await writeAll(
+        handle,
+        group.flatMap(({ values }) => values),
+        segment.end,
+      );
+    } catch (error) {
+      await cutBack(segment);
+      throw translate(error, path);
+    }
+    try {
+      await handle.datasync();
+    } catch (error) {
+      // Which of its pages are lost is not known, and a second try would not tell: nothing more goes there.
+      await this.#leave();
+      throw translate(error, path);
+    }
+    for (const { bytes, resolve } of group) {
+      resolve({ segment: segment.number, position: segment.end, bytes });
+      segment.end += bytes;
+    }
+  }
+
+  async #current(): Promise<OpenSegment> {
+    if (this.#segment !== undefined && this.#segment.end >= SEGMENT_BYTES) await this.#leave();
+    this.#segment ??= await this.#make();
+    return this.#segment;
+  }
+
+  async #make(): Promise<OpenSegment> {
+    const number = await this.#db.change(() => addSegment(this.#db));
+    const path = segmentFile(this.#directory, number);
+    try {
+      const folder = join(this.#directory, SEGMENTS_FOLDER);
+      makeFolder(folder);
+      const handle = await open(path, 'wx');
+      syncFolder(folder);
+      syncFolder(this.#directory);
+      return { number, path, handle, end: 0 };
+    } catch (error) {
+      throw translate(error, path);
+    }
+  }
+
+  async #leave(): Promise<void> {
+    const segment = this.#segment;
+    this.#segment = undefined;
+    await segment?.handle.close().catch(() => undefined);
+  }
+}
+
+/** Bytes that were given up may stay where the disk refuses even this: no row names them. */
+async function cutBack({ handle, end }: OpenSegment): Promise<void> {
+  await handle.truncate(end).catch(() => undefined);
+}
+
+/** A full disk shows as a short write first, so what is left is written until the system says why it can't. */
+async function writeAll(handle: FileHandle, values: readonly Uint8Array[], position: number): Promise<void> {
+  let rest: readonly Uint8Array[] = values.filter((value) => value.length > 0);
+  let at = position;
+  while (rest.length > 0) {
+    const { bytesWritten } = await handle.writev([...rest], at);
+    at += bytesWritten;
+    rest = behind(rest, bytesWritten);
+  }
+}
+
+function behind(values: readonly Uint8Array[], bytes: number): readonly Uint8Array[] {
+  let left = bytes;
+  let n = 0;
+  for (; n < values.length; n++) {
+    const length = values[n]?.length ?? 0;
+    if (left < length) break;
+    left -= length;
+  }
+  const [first, ...others] = values.slice(n);
+  return first === undefined ? [] : [first.subarray(left), ...others];
+}
+
+/** What is wrong with the files of segments, without reading them. */
+export function segmentProblems(db: Database, directory: string): { readonly file: string; readonly what: string }[] {
+  return readSegments(db).flatMap(({ segment, bytes }) => {
+    const file = segmentFile(directory, segment);
+    const held = statSync(file, { throwIfNoEntry: false })?.size;
+    // One is counted before it is made.
+    if (held === undefined) return bytes === 0 ? [] : [{ file, what: 'it is gone' }];
+    return held < bytes ? [{ file, what: `it was cut: ${held} bytes are left of ${bytes}` }] : [];
+  });
+}
+
+export class SegmentReader {
+  readonly #directory: string;
+  readonly #files = new Map<number, number>();
+  #closed = false;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  pathOf({ segment }: Placement): string {
+    return segmentFile(this.#directory, segment);
+  }
+
+  /** A buffer of its own. @throws LOG_CORRUPT when the segment is gone or ends before. */
+  read(placement: Placement): Uint8Array {
+    const { segment, position, bytes } = placement;
+    const path = this.pathOf(placement);
+    const out = Buffer.allocUnsafeSlow(bytes);
+    let filled = 0;
+    try {
+      const file = this.#open(segment, path);
+      while (filled < bytes) {
+        const read = readSync(file, out, filled, bytes - filled, position + filled);
+        if (read === 0) break;
+        filled += read;
+      }
+    } catch (error) {
+      throw translate(error, path);
+    }
+    if (filled < bytes) throw corrupt(path, `it ends before byte ${position + bytes}, where a value that was committed ends`);
+    return out;
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const file of this.#files.values()) closeSync(file);
+    this.#files.clear();
+  }
+
+  #open(segment: number, path: string): number {
+    if (this.#closed)
+      throw new MizuError('LOG_UNAVAILABLE', `The log that ${path} belongs to was closed in this process`, { component: path });
+    let file = this.#files.get(segment);
+    if (file === undefined) {
+      try {
+        file = openSync(path, 'r');
+      } catch (error) {
+        if (error instanceof Error && 'code' in error && error.code === 'ENOENT') throw corrupt(path, 'it is gone');
+        throw error;
+      }
+      this.#files.set(segment, file);
+    }
+    return file;
+  }
+}
