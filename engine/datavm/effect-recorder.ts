@@ -14,8 +14,9 @@ import { VERDICT } from '../proof/effect.ts';
 import { sha256 } from '../proof/sha256.ts';
 import { valueCodec } from '../proof/value-codec.ts';
 import type { Block } from './block.ts';
+import { changedValues } from './changed-values.ts';
 import type { Column } from './column.ts';
-import { BytesBuilder, ColumnPatch, mergeColumn, sameAt, sliceOf, writeAvro } from './column.ts';
+import { BytesBuilder, ColumnPatch, mergeColumn, sameAt, sliceOf } from './column.ts';
 
 /** Room for a field begins with what the block before took and an eighth more, so that it seldom has to grow. */
 const SPARE_SHIFT = 3;
@@ -276,7 +277,8 @@ export class EffectRecorder implements EffectSink {
     const column = patch.finish();
     const rows = changedRows(patch.rows, gone, old, column);
     if (old !== undefined) for (const row of rows) changed[row] = 1;
-    const values = this.valuesOf(field, patch, column, rows);
+    if (patch.bytes !== undefined) this.sizes.set(field.name, patch.bytes.length + (patch.bytes.length >> SPARE_SHIFT));
+    const values = changedValues(this.writer, field.type, patch, column, rows);
     block.put(field, mergeColumn(old, patch, before));
     return { change: { field: field.name, rows, values } };
   }
@@ -287,23 +289,6 @@ export class EffectRecorder implements EffectSink {
       if (rows[next] === row) next++;
       else invariant(gone[row] === 1, `step '${this.op.id}' left the new field '${field.name}' of row ${row} unset`);
     }
-  }
-
-  /** The rows' values in Avro. Where all that was set counts, they lie there already. */
-  private valuesOf(field: Field, patch: ColumnPatch, column: Column, rows: Uint32Array): Uint8Array {
-    if (patch.bytes !== undefined) {
-      this.sizes.set(field.name, patch.bytes.length + (patch.bytes.length >> SPARE_SHIFT));
-      if (rows.length === patch.rows.length) return patch.bytes.values();
-    }
-    const { writer } = this;
-    writer.clear();
-    for (const row of rows) {
-      if ('starts' in column) writeAvro(writer, column, row);
-      else if (column.layout === 'booleans') writer.byte(column.values[row] ?? 0);
-      else if (field.type === 'long') writer.long(column.values[row] ?? 0);
-      else writer.double(column.values[row] ?? 0);
-    }
-    return writer.take();
   }
 }
 

@@ -4,6 +4,7 @@ import { dispatch } from './benches/dispatch.ts';
 import { gateway } from './benches/gateway.ts';
 import { latency } from './benches/latency.ts';
 import { memory } from './benches/memory.ts';
+import { proofs } from './benches/proofs.ts';
 import { recovery } from './benches/recovery.ts';
 import { startup } from './benches/startup.ts';
 import { w1Datavm } from './benches/w1-datavm.ts';
@@ -24,7 +25,11 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   startup,
   'w1-embedded': w1Embedded,
   'w1-datavm': w1Datavm,
+  proofs,
 };
+
+/** Whose worker threads are those of `mizu run`. */
+const ON_ONE_MACHINE = new Set(['w1-embedded', 'proofs']);
 
 const HELP = `npm run bench -- NAME [options]
   names             ${Object.keys(BENCHES).join(', ')}
@@ -32,7 +37,7 @@ const HELP = `npm run bench -- NAME [options]
   --records N       input records
   --repeat N        runs of each side, which take turns; medians are shown (default 1)
   --nodes N         Mizu's node processes (default 2)
-  --workers N       worker threads of each node (default 1; w1-embedded: 2)
+  --workers N       worker threads of each node (default 1), or of mizu run (default 2)
   --sides LIST      mizu, peer or both with a comma between (default both)
   --rate N          latency, memory: records offered per second (default 5000; memory: as many as Mizu takes)
   --minutes N       memory: measured time, after a minute of warm-up (default 10)
@@ -79,7 +84,7 @@ function toOptions(values: Values, bench: string, cleanup: Cleanup): BenchOption
     records: optional('records'),
     repeat: wholeNumber('repeat', values.repeat),
     nodes: wholeNumber('nodes', values.nodes),
-    workers: optional('workers') ?? (bench === 'w1-embedded' ? 2 : 1),
+    workers: optional('workers') ?? (ON_ONE_MACHINE.has(bench) ? 2 : 1),
     broker: values.broker === undefined ? undefined : { address: values.broker, pid: optional('broker-pid') },
     sides: sides as ReadonlySet<'mizu' | 'peer'>,
     rate: optional('rate'),

@@ -40,11 +40,16 @@ export const mizuRun: EmbeddedEngine = {
     inFolder(options, async (folder) => {
       const log = join(folder, 'log');
       const played = await runOn(log, input, options);
-      const out = join(folder, 'data');
-      await execute(process.execPath, [CLI, 'export', 'w1', '--log', log, '--format', 'jsonl', '--out', out]);
-      return sideOf('mizu', input, played, await judged(input, join(out, 'w1.jsonl'), played.failed));
+      return sideOf('mizu', input, played, await judgedExport(log, input, played));
     }),
 };
+
+/** The verdict on what `mizu export` gives of the run on a log. */
+export async function judgedExport(log: string, input: W1Input, { failed }: Played): Promise<W1Verdict> {
+  const out = join(log, '../data');
+  await execute(process.execPath, [CLI, 'export', 'w1', '--log', log, '--format', 'jsonl', '--out', out]);
+  return judged(input, join(out, 'w1.jsonl'), failed);
+}
 
 export const floor: EmbeddedEngine = {
   name: 'floor (one Node thread)',
@@ -61,14 +66,21 @@ export const floor: EmbeddedEngine = {
 export interface Played {
   readonly seconds: number;
   readonly failed: number;
+  /** Only `mizu run` says. */
+  readonly accepted: number | undefined;
   readonly cpuSeconds: number;
   readonly peakBytes: number;
 }
 
-/** `mizu run` with W1's workflow, whose log stays. @throws when the run was not whole. */
-export function runOn(log: string, { file }: Pick<W1Input, 'file'>, options: BenchOptions): Promise<Played> {
+/** `mizu run` with W1's workflow, whose log stays. `preload`: options for Node, also of its worker threads. @throws when the run was not whole. */
+export function runOn(
+  log: string,
+  { file }: Pick<W1Input, 'file'>,
+  options: BenchOptions,
+  preload: readonly string[] = [],
+): Promise<Played> {
   const set = ['--set', `generate[0].read.path=${file}`, '--workers', String(options.workers)];
-  return playProcess([CLI, 'run', WORKFLOW_FILE, '--log', log, '--json', ...set], join(log, '..'), options);
+  return playProcess([...preload, CLI, 'run', WORKFLOW_FILE, '--log', log, '--json', ...set], join(log, '..'), options);
 }
 
 /** Gives `use` a folder that is gone afterwards, and also after Ctrl-C. */
@@ -89,11 +101,11 @@ async function playProcess(args: readonly string[], folder: string, options: Ben
   const said = lastObject(child.log());
   if (said.ok === false || said.seconds === undefined || said.failed === undefined)
     throw new Error(`${args.join(' ')} was not whole:\n${child.log()}`);
-  return { seconds: said.seconds, failed: said.failed, cpuSeconds, peakBytes: meter.peakBytes };
+  return { seconds: said.seconds, failed: said.failed, accepted: said.accepted, cpuSeconds, peakBytes: meter.peakBytes };
 }
 
 /** The object in the last line of a command's output. */
-export function lastObject(output: string): { readonly ok?: boolean; readonly seconds?: number; readonly failed?: number } {
+function lastObject(output: string): Partial<Pick<Played, 'seconds' | 'failed' | 'accepted'>> & { readonly ok?: boolean } {
   return JSON.parse(output.trim().split('\n').at(-1) ?? '');
 }
 
@@ -104,7 +116,12 @@ async function judged({ reference }: W1Input, file: string, failed: number): Pro
   return check.verdict();
 }
 
-function sideOf(name: string, { records }: W1Input, { seconds, cpuSeconds, peakBytes }: Played, exact: W1Verdict): Side {
+export function sideOf(
+  name: string,
+  { records }: Pick<W1Input, 'records'>,
+  { seconds, cpuSeconds, peakBytes }: Played,
+  exact: W1Verdict | undefined,
+): Side {
   return {
     name,
     recordsPerSecond: records / seconds,

@@ -1,6 +1,6 @@
 /** W1's input on disk, made once and kept in the cache folder, and its reference. */
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, mkdirSync, openSync, closeSync, writeSync, renameSync, rmSync } from 'node:fs';
+import { createReadStream, existsSync, mkdirSync, openSync, closeSync, readFileSync, writeSync, renameSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -42,6 +42,18 @@ export function writeLines(path: string, records: number, generator: W1Generator
   }
   closeSync(file);
   return hash.digest('hex');
+}
+
+/** The lines of a file in memory, without their ends. */
+export function linesOf(file: string): Uint8Array[] {
+  const bytes = readFileSync(file);
+  const lines: Uint8Array[] = [];
+  for (let start = 0; start < bytes.length; ) {
+    const end = bytes.indexOf(0x0a, start);
+    lines.push(bytes.subarray(start, end));
+    start = end + 1;
+  }
+  return lines;
 }
 
 export async function w1Reference(file: string): Promise<W1Reference> {
