@@ -1,5 +1,6 @@
 /** `npm run bench -- NAME [options]`: runs one benchmark; a table for people, with --json an object as the last line of standard output. */
 import { parseArgs } from 'node:util';
+import { dedup } from './benches/dedup.ts';
 import { dispatch } from './benches/dispatch.ts';
 import { gateway } from './benches/gateway.ts';
 import { latency } from './benches/latency.ts';
@@ -26,6 +27,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   'w1-embedded': w1Embedded,
   'w1-datavm': w1Datavm,
   proofs,
+  dedup,
 };
 
 /** Whose worker threads are those of `mizu run`. */
@@ -34,7 +36,7 @@ const ON_ONE_MACHINE = new Set(['w1-embedded', 'proofs']);
 const HELP = `npm run bench -- NAME [options]
   names             ${Object.keys(BENCHES).join(', ')}
   --json            the result as one JSON object in the last line
-  --records N       input records
+  --records N       input records; dedup: different keys
   --repeat N        runs of each side, which take turns; medians are shown (default 1)
   --nodes N         Mizu's node processes (default 2)
   --workers N       worker threads of each node (default 1), or of mizu run (default 2)

@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 /** sysconf(_SC_CLK_TCK) is 100 on every Linux that Node runs on. */
 const TICKS_PER_SECOND = 100;
 const PAGE_BYTES = 4096;
+const KILOBYTE = 1024;
 
 interface Stat {
   readonly parent: number;
@@ -49,6 +50,15 @@ export function cpuSecondsOf(pid: number): number {
 /** Resident memory of one process alone, bytes. */
 export function memoryOf(pid: number): number {
   return statOf(pid)?.bytes ?? 0;
+}
+
+/** The most resident memory that one process alone ever had, bytes. */
+export function peakMemoryOf(pid: number): number {
+  try {
+    return Number(/^VmHWM:\s*(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0) * KILOBYTE;
+  } catch {
+    return 0;
+  }
 }
 
 /** Follows process trees; processes that ended keep what they used at the last look. */
