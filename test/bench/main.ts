@@ -8,6 +8,7 @@ import { memory } from './benches/memory.ts';
 import { proofs } from './benches/proofs.ts';
 import { recovery } from './benches/recovery.ts';
 import { startup } from './benches/startup.ts';
+import { verify } from './benches/verify.ts';
 import { w1Datavm } from './benches/w1-datavm.ts';
 import { w1Embedded } from './benches/w1-embedded.ts';
 import { w1Kafka } from './benches/w1-kafka.ts';
@@ -27,11 +28,12 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   'w1-embedded': w1Embedded,
   'w1-datavm': w1Datavm,
   proofs,
+  verify,
   dedup,
 };
 
 /** Whose worker threads are those of `mizu run`. */
-const ON_ONE_MACHINE = new Set(['w1-embedded', 'proofs']);
+const ON_ONE_MACHINE = new Set(['w1-embedded', 'proofs', 'verify']);
 
 const HELP = `npm run bench -- NAME [options]
   names             ${Object.keys(BENCHES).join(', ')}
