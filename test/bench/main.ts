@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { dedup } from './benches/dedup.ts';
 import { dispatch } from './benches/dispatch.ts';
 import { gateway } from './benches/gateway.ts';
+import { growth } from './benches/growth.ts';
 import { latency } from './benches/latency.ts';
 import { memory } from './benches/memory.ts';
 import { proofs } from './benches/proofs.ts';
@@ -30,15 +31,16 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   proofs,
   verify,
   dedup,
+  growth,
 };
 
 /** Whose worker threads are those of `mizu run`. */
-const ON_ONE_MACHINE = new Set(['w1-embedded', 'proofs', 'verify']);
+const ON_ONE_MACHINE = new Set(['w1-embedded', 'proofs', 'verify', 'growth']);
 
 const HELP = `npm run bench -- NAME [options]
   names             ${Object.keys(BENCHES).join(', ')}
   --json            the result as one JSON object in the last line
-  --records N       input records; dedup: different keys
+  --records N       input records; dedup: different keys; growth: of the smaller run
   --repeat N        runs of each side, which take turns; medians are shown (default 1)
   --nodes N         Mizu's node processes (default 2)
   --workers N       worker threads of each node (default 1), or of mizu run (default 2)
