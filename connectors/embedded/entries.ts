@@ -1,21 +1,22 @@
 /** Entries from their rows and segments, each checked against its sum. Values that stand together are read together. */
-import { type LogEntry, offset } from '#engine';
+import { freeBytes, type LogEntry, offset } from '#engine';
 import { entryChecksum } from './checksum.ts';
 import { SEGMENT_READ_BYTES } from './limits.ts';
 import type { Placement, SegmentReader } from './segments.ts';
 import { corrupt } from './sqlite-error.ts';
 import { type EntryRow, placeOf, type TopicRow } from './tables.ts';
 
-/** @throws LOG_CORRUPT, naming the entry. `file`: whose rows they are. */
+/** `file`: whose rows they are. `free`: gives back what values of segments took. @throws LOG_CORRUPT, naming the entry. */
 export function entriesOf(
   rows: readonly EntryRow[],
   topic: TopicRow,
   partition: number,
   segments: SegmentReader,
   file: string,
-): LogEntry[] {
-  const values = valuesOf(rows, segments);
-  return rows.map(({ at, crc, headers, key }, n) => {
+): { readonly entries: LogEntry[]; readonly free: (() => void) | undefined } {
+  const read: Uint8Array[] = [];
+  const values = valuesOf(rows, segments, read);
+  const entries = rows.map(({ at, crc, headers, key }, n) => {
     const value = values[n] ?? new Uint8Array();
     if (crc !== entryChecksum(topic.name, partition, at, key, value, headers)) {
       const stands = rows[n]?.value;
@@ -24,9 +25,14 @@ export function entriesOf(
     }
     return { offset: offset(at), key, value, headers: parseHeaders(headers) };
   });
+  const free = (): void => {
+    for (const bytes of read) freeBytes(bytes);
+  };
+  return { entries, free: read.length === 0 ? undefined : free };
 }
 
-function valuesOf(rows: readonly EntryRow[], segments: SegmentReader): Uint8Array[] {
+/** What is read from segments is added to `read`. */
+function valuesOf(rows: readonly EntryRow[], segments: SegmentReader, read: Uint8Array[]): Uint8Array[] {
   const values: Uint8Array[] = [];
   for (let n = 0; n < rows.length; ) {
     const value = rows[n]?.value;
@@ -44,6 +50,7 @@ function valuesOf(rows: readonly EntryRow[], segments: SegmentReader): Uint8Arra
       bytes += next.bytes;
     }
     const together = segments.read({ ...value, bytes });
+    read.push(together);
     let at = 0;
     for (const size of sizes) {
       values.push(together.subarray(at, at + size));

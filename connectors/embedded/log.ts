@@ -151,9 +151,9 @@ class EmbeddedLog implements Log {
       const head = readHead(db, row.slot + partition);
       return from >= head ? [] : take(rowsFrom(db, row, partition, from, head), options);
     });
-    const entries = entriesOf(rows, row, partition, this.#segments, db.file);
+    const { entries, free } = entriesOf(rows, row, partition, this.#segments, db.file);
     const last = entries.at(-1);
-    const result = { entries, next: last === undefined ? from : offset(last.offset + 1) };
+    const result = { entries, next: last === undefined ? from : offset(last.offset + 1), ...(free === undefined ? {} : { free }) };
     // SQLite answers without waiting for anything: without this, a loop of reads would keep the event loop to itself.
     if (result.entries.length > 0) await othersTurn();
     return result;

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { parse } from 'csv-parse/sync';
-import { digestHex, MizuError, messageOf, packSource } from '#kernel';
+import { digestHex, freeBytes, MizuError, messageOf, packSource } from '#kernel';
 import type { Json, SourceInfo, SourceRequest, SourceSpec } from '#kernel';
 import { delimitedRecords } from './delimited-reader.ts';
 import { unreadable } from './file-errors.ts';
@@ -200,7 +200,9 @@ async function survey(batches: AsyncIterable<readonly Uint8Array[]>) {
   let sampled = 0;
   let sampling = true;
   for await (const batch of batches) {
-    hash.update(packSource(batch));
+    const packed = packSource(batch);
+    hash.update(packed);
+    freeBytes(packed);
     records += batch.length;
     for (const bytes of sampling ? batch : []) {
       sampled += bytes.length;

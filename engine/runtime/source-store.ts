@@ -9,6 +9,7 @@ import type { Offset } from '../contract/ids.ts';
 import { offset } from '../contract/ids.ts';
 import type { Append, Log, LogEntry } from '../contract/log.ts';
 import type { SourceSpec } from '../contract/program.ts';
+import { freeBytes } from '../proof/free-bytes.ts';
 import { PREFIX_BYTES, packSource } from '../proof/source-bytes.ts';
 import { Committer } from './committer.ts';
 import { LogCursor } from './log-cursor.ts';
@@ -184,7 +185,7 @@ class Copy {
   async commitWhenFull(): Promise<void> {
     if (this.entryBytes < COMMIT_BYTES) return;
     await this.running;
-    this.running = this.committer.commit(this.entries);
+    this.running = this.commitAll(this.entries);
     // It is awaited before the next one, or at the end; until then a failure must not count as unhandled.
     this.running.catch(() => undefined);
     this.entries = [];
@@ -194,7 +195,14 @@ class Copy {
   /** Of full entries, and of the last one once it was asked for. */
   async commit(): Promise<void> {
     await this.running;
-    if (this.entries.length > 0) await this.committer.commit(this.entries);
+    await this.commitAll(this.entries);
+    this.entries = [];
+  }
+
+  private async commitAll(entries: readonly Append[]): Promise<void> {
+    if (entries.length === 0) return;
+    await this.committer.commit(entries);
+    for (const { value } of entries) freeBytes(value);
   }
 
   private close(): Uint8Array {
