@@ -9,7 +9,7 @@ import type { LogEntry } from '../contract/log.ts';
 import type { Json } from '../contract/program.ts';
 import type { Signer } from '../contract/signer.ts';
 import { toJson } from '../compile/to-json.ts';
-import { verifyStrict } from '../proof/ed25519.ts';
+import { verifyStrict, verifyStrictAside } from '../proof/ed25519.ts';
 import { canonicalBytes, canonicalJson, isPlainObject } from '../proof/jcs.ts';
 import { parseStrictJson } from '../proof/json-parser.ts';
 import { fromBase64, toBase64 } from '../proof/sha256.ts';
@@ -384,4 +384,14 @@ export function verifySigned(
   publicKey: Uint8Array,
 ): boolean {
   return verifyStrict(publicKey, signedBytes(context, run, toJson(entry.body)), entry.signature);
+}
+
+/** The same on a thread of Node's pool. */
+export function verifySignedAside(
+  context: SigningContext,
+  run: string,
+  entry: SignedEntry<ControlBody | ResultBody | QuestionBody>,
+  publicKey: Uint8Array,
+): Promise<boolean> {
+  return verifyStrictAside(publicKey, signedBytes(context, run, toJson(entry.body)), entry.signature);
 }

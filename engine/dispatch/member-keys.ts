@@ -3,7 +3,7 @@
  * the run's own key and those of the members that were appointed gateway. Algebra: a fold over control that only grows, by admissions.
  */
 import type { ControlBody, QuestionBody, ResultBody, SignedEntry } from './control-entry.ts';
-import { verifySigned } from './control-entry.ts';
+import { verifySigned, verifySignedAside } from './control-entry.ts';
 import { fromHex } from '../proof/sha256.ts';
 
 /** As it stands in a snapshot (P14): [number, its keys], and the keys whose attestations count. */
@@ -52,5 +52,11 @@ export class MemberKeys {
   /** Whether the member that an entry names signed it. `run`: NAME/GENERATION. */
   signed(context: 'mizu-result-v1' | 'mizu-question-v1', run: string, entry: SignedEntry<ResultBody | QuestionBody>): boolean {
     return this.of(entry.body.node).some((key) => verifySigned(context, run, entry, fromHex(key)));
+  }
+
+  /** The same on threads of Node's pool. */
+  async signedAside(context: 'mizu-result-v1', run: string, entry: SignedEntry<ResultBody>): Promise<boolean> {
+    for (const key of this.of(entry.body.node)) if (await verifySignedAside(context, run, entry, fromHex(key))) return true;
+    return false;
   }
 }

@@ -59,12 +59,23 @@ export function checkPublicKey(publicKey: Uint8Array): string | undefined {
 
 /** The strict predicate. Never throws: a bad key is a bad signature. */
 export function verifyStrict(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
-  if (signature.length !== SIGNATURE_BYTES) return false;
-  const { key } = check(publicKey);
-  if (key === undefined) return false;
-  if (equalBytes(signature.subarray(0, 32), IDENTITY_BYTES)) return false;
-  if (littleEndian(signature.subarray(32)) >= L) return false;
-  return verify(null, message, key, signature);
+  const key = keyUnlessMalformed(publicKey, signature);
+  return key !== undefined && verify(null, message, key, signature);
+}
+
+/** The same on a thread of Node's pool, which `message` and `signature` must not change under. Never rejects. */
+export function verifyStrictAside(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): Promise<boolean> {
+  const key = keyUnlessMalformed(publicKey, signature);
+  if (key === undefined) return Promise.resolve(false);
+  return new Promise((resolve) => verify(null, message, key, signature, (error, holds) => resolve(error === null && holds)));
+}
+
+/** The key, if the verdict is left to the equation. */
+function keyUnlessMalformed(publicKey: Uint8Array, signature: Uint8Array): KeyObject | undefined {
+  if (signature.length !== SIGNATURE_BYTES) return undefined;
+  if (equalBytes(signature.subarray(0, 32), IDENTITY_BYTES)) return undefined;
+  if (littleEndian(signature.subarray(32)) >= L) return undefined;
+  return check(publicKey).key;
 }
 
 function signerOf(privateKey: KeyObject): Signer {

@@ -5,7 +5,7 @@
  */
 import { MizuError, messageOf } from '../contract/errors.ts';
 import { offset } from '../contract/ids.ts';
-import type { Log } from '../contract/log.ts';
+import type { Log, LogEntry } from '../contract/log.ts';
 import type { ControlBody, RequestBody, ResultBody, SignedEntry } from '../dispatch/control-entry.ts';
 import { decodeControl, decodeRequest, decodeResult, verifySigned } from '../dispatch/control-entry.ts';
 import { MemberKeys } from '../dispatch/member-keys.ts';
@@ -18,9 +18,13 @@ import { betaOf, VRF_MODEL } from '../proof/vrf-attestation.ts';
 import { readAll } from '../runtime/log-cursor.ts';
 import type { RunTopics } from '../runtime/topics.ts';
 import { NODE_LIMIT } from '../runtime/topics.ts';
+import { begunAhead } from './begun-ahead.ts';
 import type { UsageCheck } from './check-usage.ts';
 import type { Moment } from './moment.ts';
 import type { Report } from './report.ts';
+
+/** Signatures of results that are checked at once, on threads of Node's pool: one takes some 0.1 ms. */
+const SIGNATURES_AHEAD = 64;
 
 export interface SignatureFacts {
   /** Signatures checked. */
@@ -66,6 +70,8 @@ export async function checkSignatures(options: SignatureOptions): Promise<Signat
   const count = control.count + results.count + attestations + requests;
   return { count, firstKey, leaves: results.leaves, missing: results.missing, betas, gateways: control.own.gateways };
 }
+
+const asError = (thrown: unknown): Error => (thrown instanceof Error ? thrown : new MizuError('INTERNAL', messageOf(thrown)));
 
 /** One entry has one form: what is signed and what is stored are the same bytes. */
 function isCanonical(signed: SignedEntry<ControlBody | ResultBody | RequestBody>, bytes: Uint8Array): boolean {
@@ -130,14 +136,19 @@ async function checkResults(
 ): Promise<{ readonly count: number; readonly leaves: Map<number, string>; readonly missing: Map<number, string> }> {
   let count = 0;
   const leaves = new Map<number, string>();
+  const look = async ({ value }: LogEntry): Promise<{ readonly body: ResultBody; readonly holds: boolean }> => {
+    const signed = decodeResult(value);
+    return { body: signed.body, holds: isCanonical(signed, value) && (await members.signedAside('mizu-result-v1', title, signed)) };
+  };
   for (let node = 0; node < NODE_LIMIT; node++) {
-    for await (const entry of readAll(log, topics.results, node, offset(0), moment.results[node])) {
+    const entries = readAll(log, topics.results, node, offset(0), moment.results[node]);
+    const checks = begunAhead(entries, SIGNATURES_AHEAD, async (entry) => ({ entry, found: await look(entry).catch(asError) }));
+    for await (const { entry, found } of checks) {
       const where = `${topics.results}, partition ${node}, offset ${entry.offset}`;
       count++;
       try {
-        const signed = decodeResult(entry.value);
-        const { body } = signed;
-        const holds = isCanonical(signed, entry.value) && members.signed('mizu-result-v1', title, signed);
+        if (found instanceof Error) throw found;
+        const { body, holds } = found;
         if (!holds) report(where, 'the signature of the result does not hold');
         if (body.node !== node) report(where, `a result of node ${body.node} stands among those of node ${node}`);
         if (body.type !== 'task') continue;
