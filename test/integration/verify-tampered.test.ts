@@ -91,7 +91,7 @@ describe('one changed entry is found and named', () => {
     [
       'a frame of a task',
       'counted',
-      flip(at('frames-1', 1), 2),
+      (log) => flip(at('frames-1', 1), log.firstOf(at('frames-1', 1), 2))(log),
       'task 2, frame from 0 to partition 1, candidate 1: the record does not have the digest that its frame gives',
     ],
     ['a frame of a keyed stage', 'counted', (log) => flip(at('frames-2'), log.firstOf(at('frames-2'), 3))(log), 'task 3'],
