@@ -20,8 +20,8 @@ export function entriesOf(
     const value = values[n] ?? new Uint8Array();
     if (crc !== entryChecksum(topic.name, partition, at, key, value, headers)) {
       const stands = rows[n]?.value;
-      const place = stands instanceof Uint8Array || stands === undefined ? file : segments.pathOf(stands);
-      throw corrupt(place, `${placeOf(topic, partition, at)} does not match its check sum`);
+      const beside = stands instanceof Uint8Array || stands === undefined ? '' : `, whose value stands in ${segments.pathOf(stands)},`;
+      throw corrupt(file, `${placeOf(topic, partition, at)}${beside} does not match its check sum`);
     }
     return { offset: offset(at), key, value, headers: parseHeaders(headers) };
   });

@@ -218,7 +218,7 @@ export class SegmentReader {
     } catch (error) {
       throw translate(error, path);
     }
-    if (filled < bytes) throw corrupt(path, `it ends before byte ${position + bytes}, where a value that was committed ends`);
+    if (filled < bytes) throw corrupt(path, `it ends before byte ${position + bytes}, where a value ends that a row of the database names`);
     return out;
   }
 
@@ -236,7 +236,8 @@ export class SegmentReader {
       try {
         file = openSync(path, 'r');
       } catch (error) {
-        if (error instanceof Error && 'code' in error && error.code === 'ENOENT') throw corrupt(path, 'it is gone');
+        if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
+          throw corrupt(path, 'it is gone, although a row of the database names it');
         throw error;
       }
       this.#files.set(segment, file);

@@ -57,6 +57,8 @@ export function translate(error: unknown, file: string): MizuError {
   const detail = messageOf(error);
   if (code === undefined) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') return diskFull(file, detail, error);
+    // A number in a column that is too large to be one of ours.
+    if (error instanceof Error && 'code' in error && error.code === 'ERR_OUT_OF_RANGE') return corrupt(file, detail, error);
     return new MizuError('INTERNAL', `The embedded log ${file} failed: ${detail}`, { cause: error, component: file });
   }
   if (code === SQLITE_IOERR_SHORT_READ) return corrupt(file, 'it is shorter than it should be', error);

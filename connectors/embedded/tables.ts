@@ -186,6 +186,9 @@ export function* rowsFrom(db: Database, topic: TopicRow, partition: number, from
 
 export const placeOf = (topic: TopicRow, partition: number, at: number): string => `entry ${at} of ${topic.name}/${partition}`;
 
+/** No segment is near so long; beyond it lie numbers that the system does not take for a place in a file. */
+const PLACE_LIMIT = 2 ** 48;
+
 function placementIn(db: Database, row: Row): Placement {
   const placement = {
     segment: numberIn(row, 'segment', db.file),
@@ -194,7 +197,7 @@ function placementIn(db: Database, row: Row): Placement {
   };
   const { position, bytes } = placement;
   // Nothing is set apart for a value that can't be one.
-  if (position < 0 || bytes < 0 || bytes > ENTRY_LIMIT_BYTES)
+  if (position < 0 || position > PLACE_LIMIT || bytes < 0 || bytes > ENTRY_LIMIT_BYTES)
     throw corrupt(db.file, `a row names a value of ${bytes} bytes at ${position}`);
   return placement;
 }
