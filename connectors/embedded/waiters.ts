@@ -2,7 +2,7 @@
  * Readers that wait for a partition to grow. Commits of this process ring a bell; commits of others show in SQLite's
  * data version, which one timer per handle looks at, quickly at first and slower while nothing happens.
  */
-import { MizuError } from '#engine';
+import { MizuError, SignalWaiters } from '#engine';
 import type { Database } from './database.ts';
 import { POLL_FIRST_MS, POLL_SLOWDOWN, POLL_SLOWEST_MS } from './limits.ts';
 import { isBusy, translate } from './sqlite-error.ts';
@@ -16,7 +16,7 @@ interface Waiter {
 export class Waiters {
   readonly #db: Database;
   readonly #waiting = new Set<Waiter>();
-  readonly #signals = new Map<AbortSignal, { readonly waiters: Set<Waiter>; readonly onAbort: () => void }>();
+  readonly #signals = new SignalWaiters();
   readonly #unsubscribe: () => void;
   #timer: NodeJS.Timeout | undefined;
   #pauseMs = POLL_FIRST_MS;
@@ -50,30 +50,15 @@ export class Waiters {
     });
   }
 
-  /** One listener for each signal: a reader of many partitions waits with one, and Node warns of more than ten. */
   #add(waiter: Waiter, signal: AbortSignal): void {
     this.#waiting.add(waiter);
-    const group = this.#signals.get(signal);
-    if (group !== undefined) {
-      group.waiters.add(waiter);
-      return;
-    }
-    const waiters = new Set([waiter]);
-    const onAbort = (): void => {
-      for (const one of [...waiters]) one.resolve(false);
-    };
-    signal.addEventListener('abort', onAbort);
-    this.#signals.set(signal, { waiters, onAbort });
+    this.#signals.add(waiter, signal);
   }
 
   #remove(waiter: Waiter, signal: AbortSignal): void {
     this.#waiting.delete(waiter);
     if (this.#waiting.size === 0) this.#stopTimer();
-    const group = this.#signals.get(signal);
-    group?.waiters.delete(waiter);
-    if (group === undefined || group.waiters.size > 0) return;
-    signal.removeEventListener('abort', group.onAbort);
-    this.#signals.delete(signal);
+    this.#signals.delete(waiter, signal);
   }
 
   close(): void {

@@ -1,5 +1,5 @@
 /** Requests about the cluster itself: brokers, topics, their settings and sizes. */
-import { type Api, byTopic, type PartitionAddress } from './api.ts';
+import { type Api, type PartitionAddress, writePartitions } from './api.ts';
 
 export interface BrokerAddress {
   readonly host: string;
@@ -185,13 +185,7 @@ export const describeLogDirs: Api<readonly PartitionAddress[], { readonly error:
   key: 35,
   version: 3,
   flexible: true,
-  encode(out, places) {
-    out.compactArray(byTopic(places), ([topic, group]) => {
-      out.compactString(topic).compactArray(group, ({ partition }) => out.int32(partition));
-      out.tags();
-    });
-    out.tags();
-  },
+  encode: writePartitions,
   decode(answer) {
     answer.int32();
     let firstError = answer.int16();

@@ -1,5 +1,5 @@
 /** Requests of transactions: their coordinator, producer ids, partitions, ends, and who still has one open. */
-import { type Api, byTopic, type PartitionAddress } from './api.ts';
+import { type Api, byTopic, type PartitionAddress, writePartitions } from './api.ts';
 
 export interface Coordinator {
   readonly error: number;
@@ -133,13 +133,7 @@ export const describeProducers: Api<readonly PartitionAddress[], readonly Partit
   key: 61,
   version: 0,
   flexible: true,
-  encode(out, places) {
-    out.compactArray(byTopic(places), ([topic, group]) => {
-      out.compactString(topic).compactArray(group, ({ partition }) => out.int32(partition));
-      out.tags();
-    });
-    out.tags();
-  },
+  encode: writePartitions,
   decode(answer) {
     answer.int32();
     const topics = answer.compactArray(() => {

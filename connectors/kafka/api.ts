@@ -26,3 +26,12 @@ export function byTopic<T extends PartitionAddress>(places: readonly T[]): reado
   }
   return [...topics];
 }
+
+/** Partitions as flexible requests name them, whatever they ask of them: the end of the request. */
+export function writePartitions(out: WireWriter, places: readonly PartitionAddress[]): void {
+  out.compactArray(byTopic(places), ([topic, group]) => {
+    out.compactString(topic).compactArray(group, ({ partition }) => out.int32(partition));
+    out.tags();
+  });
+  out.tags();
+}

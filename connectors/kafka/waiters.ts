@@ -3,7 +3,7 @@
  * nothing until then; one connection carries such a fetch for any number of partitions. It can't be told of another partition once
  * it was sent, so a few connections take turns: partitions that wait and are in no fetch are put together into the next one.
  */
-import { MizuError } from '#engine';
+import { MizuError, SignalWaiters } from '#engine';
 import type { PartitionAddress } from './api.ts';
 import { type Fetched, fetch } from './api-data.ts';
 import type { Cluster, Links } from './cluster.ts';
@@ -61,7 +61,7 @@ export class Waiters {
   readonly #context: WaitersContext;
   readonly #places = new Map<string, Place>();
   readonly #channels = new Map<number, Channel[]>();
-  readonly #signals = new Map<AbortSignal, { readonly waiters: Set<Waiter>; readonly onAbort: () => void }>();
+  readonly #signals = new SignalWaiters();
   #kicked = false;
   #retryTimer: NodeJS.Timeout | undefined;
   #closed = false;
@@ -87,7 +87,7 @@ export class Waiters {
       const place = this.#place(topic, partition);
       const over = (): void => {
         place.waiters.delete(waiter);
-        this.#forgetSignal(waiter, signal);
+        if (signal !== undefined) this.#signals.delete(waiter, signal);
         this.#forgetPlace(place);
       };
       const waiter: Waiter = {
@@ -104,7 +104,7 @@ export class Waiters {
         },
       };
       place.waiters.add(waiter);
-      this.#heed(waiter, signal);
+      if (signal !== undefined) this.#signals.add(waiter, signal);
       this.#kick();
     });
   }
@@ -135,31 +135,6 @@ export class Waiters {
 
   #forgetPlace(place: Place): void {
     if (place.waiters.size === 0 && place.polls.size === 0) this.#places.delete(`${place.topic}/${place.partition}`);
-  }
-
-  /** One listener for each signal: a reader of many partitions waits with one, and Node warns of more than ten. */
-  #heed(waiter: Waiter, signal: AbortSignal | undefined): void {
-    if (signal === undefined) return;
-    const group = this.#signals.get(signal);
-    if (group !== undefined) {
-      group.waiters.add(waiter);
-      return;
-    }
-    const waiters = new Set([waiter]);
-    const onAbort = (): void => {
-      for (const one of [...waiters]) one.resolve(false);
-    };
-    signal.addEventListener('abort', onAbort);
-    this.#signals.set(signal, { waiters, onAbort });
-  }
-
-  #forgetSignal(waiter: Waiter, signal: AbortSignal | undefined): void {
-    const group = signal && this.#signals.get(signal);
-    if (signal === undefined || group === undefined) return;
-    group.waiters.delete(waiter);
-    if (group.waiters.size > 0) return;
-    signal.removeEventListener('abort', group.onAbort);
-    this.#signals.delete(signal);
   }
 
   /** All waits that begin in one turn of the event loop are put together. */

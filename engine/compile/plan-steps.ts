@@ -5,21 +5,20 @@
 import type { DataEngine } from '../contract/data-engine.ts';
 import type { Problem } from '../contract/errors.ts';
 import { invariant, MizuError, messageOf } from '../contract/errors.ts';
-import type { Operator, OpPlan, PlannedRule, SourceInfo, SourceRequest, TopicInfo, TopicRequest } from '../contract/operator.ts';
-import { valueSubject } from '../contract/schema-registry.ts';
+import type { Operator, OpPlan, PlannedRule, SourceInfo, SourceRequest, TopicRequest } from '../contract/operator.ts';
 import type { Json, OnFail, OpSpec } from '../contract/program.ts';
 import type { Field, Schema } from '../contract/types.ts';
 import { sameType } from '../contract/types.ts';
 import { childPath, joinPath } from '../workflow/document-path.ts';
-import { explainIssues, kindOf } from '../workflow/explain-issues.ts';
-import { nearest, nearestOrAll } from '../workflow/nearest.ts';
-import type { ProblemDetails } from '../workflow/place.ts';
+import { explainIssues } from '../workflow/explain-issues.ts';
+import { nearestOrAll } from '../workflow/nearest.ts';
 import { problemAt, shorten } from '../workflow/place.ts';
 import type { StepSpec } from '../workflow/workflow-schema.ts';
-import { STEP_ID_PATTERN } from '../workflow/workflow-schema.ts';
 import type { GasRate } from './compile-host.ts';
 import { lookUpField } from './field-type.ts';
+import { type ReportProblem, takeGeneral } from './general-keys.ts';
 import { FLAGS_FIELD, KERNEL_STEPS, SOURCE_FIELD } from './kernel-fields.ts';
+import { isAuthors, openingDetails, openRequested } from './open-requested.ts';
 import { asRepair } from './repair-step.ts';
 import { readStepFiles } from './step-files.ts';
 import type { Opened, PlanInput } from './plan-context.ts';
@@ -79,6 +78,11 @@ class StepPlanner {
     this.input = input;
   }
 
+  private readonly report: ReportProblem = (path, message, details, part = 'value') => {
+    const place = this.input.locate(path, part);
+    this.problems.push(problemAt(path, place, message, part === 'key' ? { value: '', ...details } : details));
+  };
+
   finish(): PlanResult {
     for (const { name, index } of this.missing) {
       const problem = this.problems[index];
@@ -123,7 +127,7 @@ class StepPlanner {
 
   /** Whether the step made ops; otherwise something was reported, here or about the data it names. */
   private async plan(step: StepSpec, operator: Operator, first: boolean): Promise<boolean> {
-    const general = this.takeGeneral(step, operator);
+    const general = takeGeneral(step, operator, this.report);
     if (general === undefined) return false;
     const parsed = operator.params.safeParse(general.rest, { reportInput: true });
     if (!parsed.success) {
@@ -149,73 +153,26 @@ class StepPlanner {
     return plans.length > 0;
   }
 
-  /** `id`, and for rules `onFail`, belong to the kernel. */
-  private takeGeneral(step: StepSpec, operator: Operator): { rest: Json; id: string | undefined; onFail: 'drop' | 'flag' } | undefined {
-    const params = step.params;
-    if (typeof params !== 'object' || params === null || Array.isArray(params)) {
-      this.report(step.path, `The parameters of '${operator.name}' are ${kindOf(params)}`, { expected: 'a map, such as { field: body }' });
-      return undefined;
-    }
-    const { id, ...others } = params as { readonly [key: string]: Json };
-    const goodId = typeof id === 'string' && STEP_ID_PATTERN.test(id);
-    if (id !== undefined && !goodId) {
-      this.report(joinPath(step.path, 'id'), 'Not a step id', {
-        value: shorten(JSON.stringify(id)),
-        expected: 'letters, digits, _ - and ., at most 80',
-      });
-    }
-    const general = { id: goodId ? id : undefined } as const;
-    if (operator.group !== 'rule') return { ...general, rest: others, onFail: 'drop' };
-    const { onFail = 'drop', ...rest } = others;
-    if (onFail !== 'drop' && onFail !== 'flag') {
-      const hint = typeof onFail === 'string' ? nearest(onFail, ['drop', 'flag']) : undefined;
-      this.report(joinPath(step.path, 'onFail'), "'onFail' is not one of the known words", {
-        value: shorten(JSON.stringify(onFail)),
-        expected: 'drop, flag, or { repair: { model: NAME } }',
-        hint,
-      });
-    }
-    return { ...general, rest, onFail: onFail === 'flag' ? 'flag' : 'drop' };
-  }
-
   private async openSource(step: StepSpec, operator: Operator, params: unknown, first: boolean): Promise<Opened | 'failed'> {
     const request = operator.source?.(params);
     if (request === undefined) return {};
     if (!first) {
-      this.report(
-        step.path,
-        `'${operator.name}' reads a source, so it can only be the first step`,
-        { hint: 'make it the first step of `generate`' },
-        'key',
-      );
+      const message = `'${operator.name}' reads a source, so it can only be the first step`;
+      this.report(step.path, message, { hint: 'make it the first step of `generate`' }, 'key');
       return 'failed';
     }
     try {
-      const opened = 'topic' in request ? { topic: await this.openTopic(request) } : { source: await this.input.host.openSource(request) };
+      const opened = await openRequested(request, this.input);
       if ('topic' in request) this.topic = request;
       else if (opened.source !== undefined) this.source = { info: opened.source, request };
       this.schema = [SOURCE_FIELD];
       return opened;
     } catch (error) {
-      if (!(error instanceof MizuError) || !REPORTED_CODES.includes(error.code)) throw error;
+      if (!isAuthors(error)) throw error;
       if (error.problems.length > 0) this.problems.push(...error.problems);
-      else
-        this.report(step.path, error.message, {
-          value: shorten('topic' in request ? request.topic : request.path),
-          hint: error.hint ?? ('topic' in request ? 'its address stands under `sources`' : 'paths are relative to the workflow file'),
-        });
+      else this.report(step.path, error.message, openingDetails(request, error));
       return 'failed';
     }
-  }
-
-  /** The topic itself is not asked: a workflow can be checked while its broker is away, but not without the schemas of its records. */
-  private async openTopic({ topic, format }: TopicRequest): Promise<TopicInfo> {
-    if (format !== 'avro' && format !== 'json-schema') return { schemas: [] };
-    const address = this.input.spec.sources[topic];
-    const { host } = this.input;
-    if (host.readSchemas === undefined)
-      throw new MizuError('INPUT_INVALID', `The format '${format}' needs a schema registry, which is not read here`);
-    return { schemas: await host.readSchemas(address?.registry, valueSubject(address?.topic ?? topic)) };
   }
 
   /** @param path of the parameters in the document. */
@@ -356,11 +313,6 @@ class StepPlanner {
     }
     this.schema = next;
   }
-
-  private report(path: string, message: string, details: ProblemDetails, part: 'key' | 'value' = 'value'): void {
-    const place = this.input.locate(path, part);
-    this.problems.push(problemAt(path, place, message, part === 'key' ? { value: '', ...details } : details));
-  }
 }
 
 interface StepPlanning {
@@ -377,16 +329,6 @@ function keptField(onFail: OnFail, { note }: OpPlan): Field | undefined {
   if (onFail === 'flag') return FLAGS_FIELD;
   return onFail === 'note' && note !== undefined ? { name: note, type: { optional: 'string' } } : undefined;
 }
-
-const REPORTED_CODES: readonly string[] = [
-  'NOT_FOUND',
-  'FILE_UNREADABLE',
-  'INPUT_INVALID',
-  'SOURCE_UNAVAILABLE',
-  'REGISTRY_UNAVAILABLE',
-  'REGISTRY_REFUSED',
-  'USAGE',
-];
 
 function isBounded(params: Json): boolean {
   if (typeof params !== 'object' || params === null || Array.isArray(params)) return false;

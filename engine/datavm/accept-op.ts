@@ -2,8 +2,9 @@
  * Exact count (P4): keeps the first N records in canonical order, rejects the rest of the task that reaches N.
  * State: how many were accepted. Delta of a step: how many it accepted. The fold is a sum, so it suffices.
  */
-import type { KeyedBatch, KeyedExecutor, KeyedSink } from '../contract/operator.ts';
-import { ByteReader, ByteWriter } from '../proof/bytes.ts';
+import type { KeyedBatch, KeyedExecutor, KeyedSink } from '../contract/executor.ts';
+import { ByteReader } from '../proof/byte-reader.ts';
+import { ByteWriter } from '../proof/byte-writer.ts';
 
 export const OVER_COUNT = 'over count';
 

@@ -3,10 +3,10 @@
  * their fields; then they become a block, and are encoded again only when they leave.
  */
 import { invariant } from '../contract/errors.ts';
-import type { KeyedBatch } from '../contract/operator.ts';
+import type { KeyedBatch } from '../contract/executor.ts';
 import type { Row, Schema } from '../contract/types.ts';
 import { sameType } from '../contract/types.ts';
-import { ByteWriter } from '../proof/bytes.ts';
+import { ByteWriter } from '../proof/byte-writer.ts';
 import type { Frame } from '../proof/frame.ts';
 import { sha256 } from '../proof/sha256.ts';
 import type { Block } from './block.ts';

@@ -3,11 +3,11 @@
  * Owned by one execution at a time; ops see it through BlockView and change it only through their effects.
  */
 import { invariant, MizuError } from '../contract/errors.ts';
-import type { BlockView, BytesColumn } from '../contract/operator.ts';
+import type { BlockView, BytesColumn } from '../contract/executor.ts';
 import type { Field, FieldType, Row, Schema, Value } from '../contract/types.ts';
 import { layoutOf } from '../contract/types.ts';
-import { ByteReader } from '../proof/bytes.ts';
-import type { ByteWriter } from '../proof/bytes.ts';
+import { ByteReader } from '../proof/byte-reader.ts';
+import type { ByteWriter } from '../proof/byte-writer.ts';
 import { freeBytes } from '../proof/free-bytes.ts';
 import { valueCodec } from '../proof/value-codec.ts';
 import type { Column } from './column.ts';

@@ -1,6 +1,6 @@
 /** The values of a changed field, as an effect commits to them. */
 import type { FieldType } from '../contract/types.ts';
-import type { ByteWriter } from '../proof/bytes.ts';
+import type { ByteWriter } from '../proof/byte-writer.ts';
 import type { Column, ColumnPatch } from './column.ts';
 import { writeAvro } from './column.ts';
 

@@ -4,10 +4,10 @@
  * record is put together from: nothing is copied for either.
  */
 import { invariant } from '../contract/errors.ts';
-import type { BytesColumn, ValueRoom } from '../contract/operator.ts';
+import type { BytesColumn, ValueRoom } from '../contract/executor.ts';
 import type { FieldType, Layout } from '../contract/types.ts';
 import { layoutOf } from '../contract/types.ts';
-import type { ByteWriter } from '../proof/bytes.ts';
+import type { ByteWriter } from '../proof/byte-writer.ts';
 
 export interface BytesLayout extends BytesColumn {
   readonly layout: 'bytes' | 'encoded';

@@ -4,7 +4,7 @@
  */
 import { createHmac } from 'node:crypto';
 import { invariant } from '../contract/errors.ts';
-import type { BlockView, Draws } from '../contract/operator.ts';
+import type { BlockView, Draws } from '../contract/executor.ts';
 
 /** Largest range of `below`: five 48-bit words of one HMAC then fail with a chance below 2^-40. */
 export const DRAW_RANGE_LIMIT = 2 ** 40;

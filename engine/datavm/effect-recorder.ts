@@ -3,12 +3,13 @@
  * nothing vanishes (law 5): every live row ends kept, rejected, failed or flagged, once.
  */
 import { invariant, messageOf, MizuError } from '../contract/errors.ts';
-import type { EffectSink, Measured, ValueRoom } from '../contract/operator.ts';
+import type { EffectSink, Measured, ValueRoom } from '../contract/executor.ts';
 import type { OpSpec } from '../contract/program.ts';
 import type { Field, FieldType, Value } from '../contract/types.ts';
 import { LONG_LIMIT } from '../contract/types.ts';
 import { FLAGS_FIELD } from '../compile/kernel-fields.ts';
-import { ByteReader, ByteWriter } from '../proof/bytes.ts';
+import { ByteReader } from '../proof/byte-reader.ts';
+import { ByteWriter } from '../proof/byte-writer.ts';
 import type { Drop, Effect, FieldChange } from '../proof/effect.ts';
 import { VERDICT } from '../proof/effect.ts';
 import { sha256 } from '../proof/sha256.ts';

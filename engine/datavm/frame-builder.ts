@@ -1,5 +1,5 @@
 /** Sorts the live records and drops of a task or step into frames, one per partition of the next stage (P10). */
-import { ByteWriter } from '../proof/bytes.ts';
+import { ByteWriter } from '../proof/byte-writer.ts';
 import type { Drop } from '../proof/effect.ts';
 import type { Frame } from '../proof/frame.ts';
 import { DIGEST_BYTES, sha256 } from '../proof/sha256.ts';

@@ -2,14 +2,15 @@
 import { MizuError } from '../contract/errors.ts';
 import { digestHex } from '../contract/ids.ts';
 import type { Answer } from '../contract/inference.ts';
-import type { GoldenCase, Measured, Operator, OpPlan, PlanContext, Registry, SourceInfo } from '../contract/operator.ts';
+import type { GoldenCase, Operator, OpPlan, PlanContext, Registry, SourceInfo } from '../contract/operator.ts';
+import type { Measured } from '../contract/executor.ts';
 import type { OpSpec } from '../contract/program.ts';
 import type { DataSet, KeyIndex, LocalStorage, Winner } from '../contract/storage.ts';
 import type { Field, FieldType, Row, Schema, Value } from '../contract/types.ts';
 import { lookUpField } from '../compile/field-type.ts';
 import { isHidden, SOURCE_FIELD } from '../compile/kernel-fields.ts';
 import { opDigest } from '../compile/op-digest.ts';
-import { ByteWriter } from '../proof/bytes.ts';
+import { ByteWriter } from '../proof/byte-writer.ts';
 import type { Drop } from '../proof/effect.ts';
 import { canonicalBytes } from '../proof/jcs.ts';
 import { sha256 } from '../proof/sha256.ts';

@@ -1,6 +1,6 @@
 /** Collects the verdicts of one keyed op over one step; a duplicate names its winner (law 5). */
 import { invariant } from '../contract/errors.ts';
-import type { KeyedSink, Measured } from '../contract/operator.ts';
+import type { KeyedSink, Measured } from '../contract/executor.ts';
 import type { Winner } from '../contract/storage.ts';
 import type { Drop, Effect } from '../proof/effect.ts';
 import { VERDICT } from '../proof/effect.ts';

@@ -4,7 +4,8 @@
  */
 import { invariant, messageOf, MizuError } from '../contract/errors.ts';
 import type { Answer, Question, StepUsage } from '../contract/inference.ts';
-import type { Executor, Operator } from '../contract/operator.ts';
+import type { Executor } from '../contract/executor.ts';
+import type { Operator } from '../contract/operator.ts';
 import type { OpSpec } from '../contract/program.ts';
 import { modelStep } from '../compile/token-budget.ts';
 import { SOURCE_FIELD } from '../compile/kernel-fields.ts';

@@ -1,6 +1,7 @@
 /** Opens the ops of a stage on this thread: finds each in the registry, checks its version, hands it its draws and storage. */
 import { MizuError } from '../contract/errors.ts';
-import type { OpEnv, Registry } from '../contract/operator.ts';
+import type { OpEnv } from '../contract/executor.ts';
+import type { Registry } from '../contract/operator.ts';
 import type { OpSpec, Program, StageSpec } from '../contract/program.ts';
 import type { GlobalStorage, LocalStorage } from '../contract/storage.ts';
 import type { Field, Schema } from '../contract/types.ts';

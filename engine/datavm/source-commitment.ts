@@ -3,7 +3,7 @@
  * poisonous. Needs no execution, so an auditor computes it as cheaply as a node does.
  */
 import type { Program } from '../contract/program.ts';
-import { ByteWriter } from '../proof/bytes.ts';
+import { ByteWriter } from '../proof/byte-writer.ts';
 import type { Drop } from '../proof/effect.ts';
 import { hashEffect } from '../proof/effect.ts';
 import { canonicalBytes } from '../proof/jcs.ts';

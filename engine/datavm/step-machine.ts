@@ -1,23 +1,24 @@
 /**
  * Executes the steps of one partition of a keyed stage, strictly in order of k: collect the frames, the author's ops, the
- * exact count where there is one, then shuffle or publish. State is the fold of the deltas (P14), chained into the leaves.
+ * exact count where there is one, then shuffle or publish.
  */
 import { invariant, MizuError } from '../contract/errors.ts';
-import type { KeyedExecutor } from '../contract/operator.ts';
+import type { KeyedExecutor } from '../contract/executor.ts';
 import type { Json, Program, StageSpec } from '../contract/program.ts';
 import type { Schema } from '../contract/types.ts';
 import { acceptPlace } from '../compile/accept-place.ts';
 import { toJson } from '../compile/to-json.ts';
-import { ByteWriter } from '../proof/bytes.ts';
+import { ByteWriter } from '../proof/byte-writer.ts';
 import type { Drop } from '../proof/effect.ts';
 import { hashEffect } from '../proof/effect.ts';
 import type { Frame } from '../proof/frame.ts';
 import { EntryTree, encodeFrame, frameRoot, rootOfFrames } from '../proof/frame.ts';
-import { equalBytes, fromHex, sha256 } from '../proof/sha256.ts';
+import { fromHex, sha256 } from '../proof/sha256.ts';
 import { AcceptOp, OVER_COUNT } from './accept-op.ts';
 import { Batch } from './batch.ts';
 import { FrameBuilder } from './frame-builder.ts';
 import { KeyedRecorder } from './keyed-recorder.ts';
+import { KeyedState } from './keyed-state.ts';
 import { LeafChain } from './leaf-chain.ts';
 import type { LoadedOp } from './op-runner.ts';
 import { headOf, runOp } from './op-runner.ts';
@@ -57,14 +58,6 @@ export interface StepOutput {
   readonly reached: boolean;
 }
 
-/** What a snapshot of steps first … next−1 holds of one keyed op: its whole state after them, or the delta of each. */
-export interface OpSnapshot {
-  /** Chained state before `first` and after `next`−1, as the leaves commit to it. */
-  readonly before: Uint8Array;
-  readonly after: Uint8Array;
-  readonly content: { readonly whole: Uint8Array } | { readonly deltas: readonly Uint8Array[] };
-}
-
 /** One op of the stage in execution order: the author's, or the exact count. */
 type Part =
   | { readonly kind: 'row'; readonly op: LoadedOp }
@@ -78,9 +71,6 @@ type Part =
 
 const COLLECT_OP = kernelOpDigest('collect', null);
 
-/** State of a keyed op before its first step. */
-export const STATE_START = new Uint8Array(32);
-
 export class StepMachine {
   private readonly programDigest: Uint8Array;
   private readonly stage: StageSpec;
@@ -89,9 +79,7 @@ export class StepMachine {
   private readonly parts: readonly Part[];
   private readonly accept: AcceptOp | undefined;
   private readonly publishOp: Uint8Array;
-  private states: Uint8Array[];
-  /** The next k this partition takes. Owned here. */
-  next = 0;
+  readonly state: KeyedState;
 
   private constructor(
     digest: string,
@@ -108,7 +96,7 @@ export class StepMachine {
     this.parts = parts;
     this.accept = accept;
     this.publishOp = publishDigest(stage.output);
-    this.states = parts.filter((part) => part.kind === 'keyed').map(() => STATE_START);
+    this.state = new KeyedState(parts.filter((part) => part.kind === 'keyed'));
   }
 
   static async open(context: LoadContext, digest: string, stageIndex: number, partition: number): Promise<StepMachine> {
@@ -117,84 +105,6 @@ export class StepMachine {
     const ops = await openOps({ ...context, expectedRecords: Math.ceil(context.expectedRecords / stage.partitions) }, stage);
     const accept = stage.kind === 'last' && context.program.accept !== undefined ? new AcceptOp(context.program.accept) : undefined;
     return new StepMachine(digest, stage, context.program.task.size, partition, arrange(context.program, stage, ops, accept), accept);
-  }
-
-  /** Rebuilds the state from what was committed: the deltas of steps 0 … n−1. */
-  restore(k: number, deltas: readonly Uint8Array[]): void {
-    invariant(k === this.next, `deltas are applied in order: ${k} after ${this.next - 1}`);
-    let n = 0;
-    for (const part of this.parts) {
-      if (part.kind !== 'keyed') continue;
-      const delta = deltas[n];
-      if (delta === undefined) throw new MizuError('BYTES_INVALID', `State of step ${k}: the delta of '${part.id}' is missing`);
-      part.executor.apply(delta);
-      this.states[n] = chainState(this.states[n] ?? STATE_START, delta);
-      n++;
-    }
-    this.next = k + 1;
-  }
-
-  /** Chained state of each keyed op, in order. */
-  get chained(): readonly Uint8Array[] {
-    return this.states;
-  }
-
-  /** Step ids of the keyed ops, in order. */
-  get keyedIds(): readonly string[] {
-    return this.parts.flatMap((part) => (part.kind === 'keyed' ? [part.id] : []));
-  }
-
-  /** The whole state of each keyed op that can give it (P14); undefined for those that are rebuilt from deltas. */
-  wholeStates(): readonly (Uint8Array | undefined)[] {
-    return this.executors().map((executor) => executor.snapshot?.());
-  }
-
-  /** The first step whose deltas a successor still needs; `next` itself if it needs none. */
-  get horizon(): number {
-    return Math.min(this.next, ...this.growing().map((executor) => Math.max(0, executor.horizon?.(this.next) ?? 0)));
-  }
-
-  /** Whether the horizon moves on with the steps, so that old snapshots are needed no more. */
-  get forgets(): boolean {
-    return this.growing().every((executor) => executor.horizon !== undefined);
-  }
-
-  /**
-   * Takes a snapshot over, before the first step or after the snapshot that ends where this one begins. Deltas must lead from the state before
-   * to the one after; a whole state is taken from the last snapshot alone. @throws BYTES_INVALID, and then the machine is of no more use.
-   */
-  restoreSnapshot(first: number, next: number, ops: readonly OpSnapshot[], isLast: boolean): void {
-    const executors = this.executors();
-    if (ops.length !== executors.length)
-      throw new MizuError(
-        'BYTES_INVALID',
-        `Snapshot of steps ${first} to ${next - 1}: it is of ${ops.length} ops, the stage has ${executors.length}`,
-      );
-    invariant(this.next === 0 || this.next === first, `snapshots are applied in order: ${first} after ${this.next - 1}`);
-    for (const [n, { before, after, content }] of ops.entries()) {
-      const executor = executors[n] as KeyedExecutor;
-      if (this.next > 0 && !equalBytes(before, this.states[n] ?? STATE_START)) throw foreignSnapshot(first, next, n);
-      if ('deltas' in content) {
-        let state = before;
-        for (const delta of content.deltas) {
-          executor.apply(delta);
-          state = chainState(state, delta);
-        }
-        if (content.deltas.length !== next - first || !equalBytes(state, after)) throw foreignSnapshot(first, next, n);
-      } else if (executor.restore === undefined) throw foreignSnapshot(first, next, n);
-      else if (isLast) executor.restore(content.whole);
-    }
-    this.states = ops.map((op) => op.after);
-    this.next = next;
-  }
-
-  /** Those whose snapshots are deltas. */
-  private growing(): KeyedExecutor[] {
-    return this.executors().filter((executor) => executor.snapshot === undefined);
-  }
-
-  private executors(): KeyedExecutor[] {
-    return this.parts.flatMap((part) => (part.kind === 'keyed' ? [part.executor] : []));
   }
 
   get reached(): boolean {
@@ -217,7 +127,7 @@ export class StepMachine {
 
   /** Executes step k on its frames, in order of upstream partition, and moves the state on. */
   async execute(k: number, frames: readonly Frame[]): Promise<StepOutput> {
-    invariant(k === this.next, `steps run in order: ${k} after ${this.next - 1}`);
+    invariant(k === this.state.next, `steps run in order: ${k} after ${this.state.next - 1}`);
     const leaves: Uint8Array[] = [];
     const place = { program: this.programDigest, stage: this.stage.index, partition: this.partition, k };
     const roots = frames.map(frameRoot);
@@ -236,13 +146,13 @@ export class StepMachine {
     for (const part of this.parts)
       gas += part.kind === 'row' ? await this.runRow(part.op, batch, chain, drops) : this.runKeyed(part, batch, chain, drops, deltas);
     drops.sort((a, b) => a.i - b.i);
-    this.next = k + 1;
+    this.state.next = k + 1;
     const leaving = this.stage.shuffle === undefined ? this.publish(batch, chain, drops) : this.shuffle(k, batch, chain, drops);
     return {
       k,
       leaves,
       deltas,
-      states: [...this.states],
+      states: [...this.state.chained],
       ...leaving,
       counts: countDrops(leaving.published.length, drops),
       gas,
@@ -272,10 +182,7 @@ export class StepMachine {
       rule: part.op?.spec.op ?? 'accept',
     });
     const delta = part.executor.step(batch, recorder);
-    part.executor.apply(delta);
-    const n = deltas.length;
-    const state = chainState(this.states[n] ?? STATE_START, delta);
-    this.states[n] = state;
+    const state = this.state.apply(deltas.length, delta);
     deltas.push(delta);
     const effect = recorder.finish(delta);
     batch.drop(recorder.gone);
@@ -353,18 +260,6 @@ export class StepMachine {
 /** Digest of the publishing op: covers the published schema, so that a proof can't be read under other field names. */
 export function publishDigest(schema: Schema): Uint8Array {
   return kernelOpDigest('publish', { schema: toJson(schema) });
-}
-
-/** The state that a leaf commits to: H(state before ‖ H(delta)). */
-export function chainState(state: Uint8Array, delta: Uint8Array): Uint8Array {
-  return sha256(state, sha256(delta));
-}
-
-function foreignSnapshot(first: number, next: number, op: number): MizuError {
-  return new MizuError(
-    'BYTES_INVALID',
-    `Snapshot of steps ${first} to ${next - 1}: the state of keyed op ${op} does not follow from the one before`,
-  );
 }
 
 function arrange(program: Program, stage: StageSpec, ops: readonly LoadedOp[], accept: AcceptOp | undefined): Part[] {

@@ -9,7 +9,7 @@ import type { Schema } from '../contract/types.ts';
 import { SOURCE_FIELD } from '../compile/kernel-fields.ts';
 import { modelSteps, scaledUsage, sumUsage, TokenBudget, worstOfCandidate } from '../compile/token-budget.ts';
 import type { Usage } from '../contract/inference.ts';
-import { ByteWriter } from '../proof/bytes.ts';
+import { ByteWriter } from '../proof/byte-writer.ts';
 import type { Drop } from '../proof/effect.ts';
 import { encodeFrame, frameRoot, rootOfFrames } from '../proof/frame.ts';
 import { fromHex, sha256 } from '../proof/sha256.ts';

@@ -1,7 +1,8 @@
 /** Shapes of control and result bodies, checked when they are read back: what another version or a broken writer left is refused by name. */
 import { z } from 'zod';
 import type { Json } from '../contract/program.ts';
-import type { ControlBody, RequestBody, ResultBody } from './control-entry.ts';
+import type { ControlBody } from './control-entry.ts';
+import type { RequestBody, ResultBody } from './member-entry.ts';
 import { FINISH_REASONS } from './finish-reasons.ts';
 
 const whole = z.number().int().nonnegative();

@@ -2,8 +2,10 @@
  * Whose signature counts for what (law 7): a result or question for the keys that its member's number was admitted with, an attestation for
  * the run's own key and those of the members that were appointed gateway. Algebra: a fold over control that only grows, by admissions.
  */
-import type { ControlBody, QuestionBody, ResultBody, SignedEntry } from './control-entry.ts';
-import { verifySigned, verifySignedAside } from './control-entry.ts';
+import type { ControlBody } from './control-entry.ts';
+import type { QuestionBody, ResultBody } from './member-entry.ts';
+import type { SignedEntry } from './signed-entry.ts';
+import { verifySigned, verifySignedAside } from './signed-entry.ts';
 import { fromHex } from '../proof/sha256.ts';
 
 /** As it stands in a snapshot (P14): [number, its keys], and the keys whose attestations count. */

@@ -2,7 +2,8 @@
  * Who takes part (P1, P2): which of those that ask are admitted, under which number, and who is lost. Pure decisions over the control
  * fold; entries are in the order in which they are to be written.
  */
-import type { ControlBody, RequestBody } from './control-entry.ts';
+import type { ControlBody } from './control-entry.ts';
+import type { RequestBody } from './member-entry.ts';
 import type { ControlFold, MemberState } from './control-fold.ts';
 
 export interface JoinRequest {

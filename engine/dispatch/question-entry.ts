@@ -8,8 +8,9 @@ import { INFERENCE_APIS, type Question } from '../contract/inference.ts';
 import type { Json } from '../contract/program.ts';
 import { canonicalJson } from '../proof/jcs.ts';
 import { fromBase64, fromHex, toBase64, toHex } from '../proof/sha256.ts';
-import type { QuestionBody, SignedEntry } from './control-entry.ts';
-import { decodeEnvelope } from './control-entry.ts';
+import type { QuestionBody } from './member-entry.ts';
+import type { SignedEntry } from './signed-entry.ts';
+import { decodeEnvelope } from './signed-entry.ts';
 
 const whole = z.number().int().nonnegative();
 const QUESTION = z.discriminatedUnion('type', [

@@ -2,7 +2,7 @@
  * Many values that are made one after the other and live equally long, in one buffer. A buffer for each, or Node's pool of 8 KB, costs the garbage
  * collector more than the values cost to write: memory outside its heap makes it look through all of the heap.
  */
-import { ByteWriter } from './bytes.ts';
+import { ByteWriter } from './byte-writer.ts';
 
 export class ByteParts {
   private readonly writer: ByteWriter;

@@ -7,21 +7,16 @@
 import { createHash } from 'node:crypto';
 import { endianness } from 'node:os';
 import { MizuError } from '../contract/errors.ts';
-import type { Measured } from '../contract/operator.ts';
-import { ByteReader, ByteWriter } from './bytes.ts';
+import type { Measured } from '../contract/executor.ts';
+import { ByteReader } from './byte-reader.ts';
+import { ByteWriter } from './byte-writer.ts';
 
 export const VERDICT = { kept: 0, rejected: 1, failed: 2, duplicate: 3, flagged: 4 } as const;
 export type DropKind = 'rejected' | 'failed' | 'duplicate';
 const DROP_KINDS: readonly DropKind[] = ['rejected', 'failed', 'duplicate'];
 
-/** A record that left the stream, and why. Its bytes are its Avro encoding under the schema before the op (`schemaBefore`). */
-export interface Drop {
-  readonly kind: DropKind;
-  /** Candidate within the task. */
-  readonly i: number;
-  readonly stage: number;
-  /** Place of the op in its stage, kernel ops not counted; −1 where a kernel op dropped it. */
-  readonly op: number;
+/** Why a record left the stream. */
+export interface DropReason {
   /** Step id. */
   readonly step: string;
   readonly rule: string;
@@ -30,6 +25,16 @@ export interface Drop {
   /** For failures: code and message. */
   readonly code: string;
   readonly message: string;
+}
+
+/** A record that left the stream, and why. Its bytes are its Avro encoding under the schema before the op (`schemaBefore`). */
+export interface Drop extends DropReason {
+  readonly kind: DropKind;
+  /** Candidate within the task. */
+  readonly i: number;
+  readonly stage: number;
+  /** Place of the op in its stage, kernel ops not counted; −1 where a kernel op dropped it. */
+  readonly op: number;
   /** For duplicates: the candidate that won. */
   readonly winner: { readonly k: number; readonly i: number } | undefined;
   readonly record: Uint8Array;

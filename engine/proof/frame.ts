@@ -4,7 +4,8 @@
  * the publishing stage may write their topics (P3). The RFC 6962 root over a frame's entries is what proofs go through (P11).
  */
 import { MizuError } from '../contract/errors.ts';
-import { ByteReader, ByteWriter } from './bytes.ts';
+import { ByteReader } from './byte-reader.ts';
+import { ByteWriter } from './byte-writer.ts';
 import type { Drop } from './effect.ts';
 import { encodeDrop, readDrop, u32Bytes, u32FromBytes, writeDrop } from './effect.ts';
 import { leafHash, RootBuilder, rootOf } from './merkle.ts';

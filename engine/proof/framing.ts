@@ -3,7 +3,7 @@
  * and Avro's single-object encoding (C3 01 ‖ CRC-64-AVRO little-endian ‖ Avro). Neither is part of a record's digest (P11).
  */
 import { MizuError } from '../contract/errors.ts';
-import type { ByteWriter } from './bytes.ts';
+import type { ByteWriter } from './byte-writer.ts';
 import { asBuffer, concatBytes, equalBytes } from './sha256.ts';
 
 export const CONFLUENT_HEAD_BYTES = 5;

@@ -3,7 +3,8 @@
  * whoever did the work and on whichever log. Commitments chain: output = SHA-256(input ‖ op digest ‖ SHA-256(effect)).
  */
 import { MizuError } from '../contract/errors.ts';
-import { ByteReader, ByteWriter } from './bytes.ts';
+import { ByteReader } from './byte-reader.ts';
+import { ByteWriter } from './byte-writer.ts';
 import { sha256 } from './sha256.ts';
 
 export const LEAF_VERSION = 1;

@@ -5,7 +5,8 @@
  */
 import { MizuError } from '../contract/errors.ts';
 import type { ExternalRecord } from '../contract/source.ts';
-import { ByteReader, ByteWriter } from './bytes.ts';
+import { ByteReader } from './byte-reader.ts';
+import { ByteWriter } from './byte-writer.ts';
 import { sha256 } from './sha256.ts';
 
 /**

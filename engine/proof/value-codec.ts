@@ -5,7 +5,8 @@
 import { MizuError } from '../contract/errors.ts';
 import type { FieldType, Schema, Value } from '../contract/types.ts';
 import { describeType, LONG_LIMIT } from '../contract/types.ts';
-import type { ByteReader, ByteWriter } from './bytes.ts';
+import type { ByteReader } from './byte-reader.ts';
+import type { ByteWriter } from './byte-writer.ts';
 import { setOwn } from './json-parser.ts';
 
 export interface ValueCodec {

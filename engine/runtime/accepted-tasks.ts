@@ -5,7 +5,7 @@
 import type { Offset } from '../contract/ids.ts';
 import { offset } from '../contract/ids.ts';
 import type { Log } from '../contract/log.ts';
-import { decodeControl, readEntry } from '../dispatch/control-entry.ts';
+import { decodeControl, readEntry } from '../dispatch/signed-entry.ts';
 import { LogCursor } from './log-cursor.ts';
 
 export class AcceptedTasks {

@@ -13,7 +13,7 @@ import type { Append, Log, LogEntry } from '../contract/log.ts';
 import type { Json } from '../contract/program.ts';
 import { toJson } from '../compile/to-json.ts';
 import type { Mark } from '../dispatch/control-entry.ts';
-import { decodeControl, decodeEnvelope, encodeSigned, readEntry, verifySigned } from '../dispatch/control-entry.ts';
+import { decodeControl, decodeEnvelope, encodeSigned, readEntry, verifySigned } from '../dispatch/signed-entry.ts';
 import { ControlFold } from '../dispatch/control-fold.ts';
 import { isControlBody } from '../dispatch/entry-shapes.ts';
 import { foldFromJson, foldToJson } from '../dispatch/fold-snapshot.ts';

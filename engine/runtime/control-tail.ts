@@ -5,7 +5,7 @@
 import type { Log, LogEntry } from '../contract/log.ts';
 import { ControlFold } from '../dispatch/control-fold.ts';
 import type { ControlBody } from '../dispatch/control-entry.ts';
-import { decodeControl, readEntry } from '../dispatch/control-entry.ts';
+import { decodeControl, readEntry } from '../dispatch/signed-entry.ts';
 import { MemberKeys } from '../dispatch/member-keys.ts';
 import type { SnapshotPlace } from './control-snapshot.ts';
 import { newestControlState } from './control-snapshot.ts';

@@ -1,6 +1,6 @@
 /** Who may take the steps of a keyed partition, and why: its newest leases, recomputed from control by the rule that the orchestrator is bound to. */
 import type { Log } from '../contract/log.ts';
-import { decodeControl, readEntry } from '../dispatch/control-entry.ts';
+import { decodeControl, readEntry } from '../dispatch/signed-entry.ts';
 import { ControlFold } from '../dispatch/control-fold.ts';
 import type { LeaseExplanation } from '../dispatch/explain-lease.ts';
 import { explainLeaseEntry } from '../dispatch/explain-lease.ts';

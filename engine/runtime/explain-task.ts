@@ -1,6 +1,6 @@
 /** Why a member got a task: recomputed from control by the rule that the orchestrator is bound to (P17), reading control once. */
 import type { Log } from '../contract/log.ts';
-import { decodeControl, readEntry } from '../dispatch/control-entry.ts';
+import { decodeControl, readEntry } from '../dispatch/signed-entry.ts';
 import { ControlFold } from '../dispatch/control-fold.ts';
 import type { Explanation } from '../dispatch/explain.ts';
 import { explainEntry } from '../dispatch/explain.ts';

@@ -1,6 +1,6 @@
 /** Whose attestations count in a run (law 7), read from its control log by those who hold no view of it: replays, stories, later generations. */
 import type { Log } from '../contract/log.ts';
-import { decodeControl, readEntry, verifySigned } from '../dispatch/control-entry.ts';
+import { decodeControl, readEntry, verifySigned } from '../dispatch/signed-entry.ts';
 import { MemberKeys } from '../dispatch/member-keys.ts';
 import { toHex } from '../proof/sha256.ts';
 import { readAll } from './log-cursor.ts';

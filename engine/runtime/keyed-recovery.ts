@@ -48,13 +48,13 @@ export async function recoverKeyed(log: Log, topics: KeyedTopics, machine: StepM
   for await (const entry of readAll(log, state, partition, offset(newest?.snapshot.stateAt ?? 0))) {
     const where = `${state}, partition ${partition}, offset ${entry.offset}`;
     const step = corruptAt(where, () => decodeStateEntry(entry.value));
-    if (step.k > machine.next) throw unavailable(state, partition, machine.next, step.k - 1);
-    if (step.k === machine.next) {
-      corruptAt(where, () => machine.restore(step.k, step.deltas));
+    if (step.k > machine.state.next) throw unavailable(state, partition, machine.state.next, step.k - 1);
+    if (step.k === machine.state.next) {
+      corruptAt(where, () => machine.state.restore(step.k, step.deltas));
       snapshots.add(step.deltas);
       resumeAt = step.resumeAt;
     }
-    if (step.k === machine.next - 1) checkStates(where, step, machine);
+    if (step.k === machine.state.next - 1) checkStates(where, step, machine);
   }
   return { resumeAt: offset(resumeAt), snapshots };
 }
@@ -71,17 +71,18 @@ async function restoreSegments(
   let first: number | undefined;
   for await (const { snapshot, at } of readSnapshots(log, topics, from)) {
     first ??= snapshot.first;
-    if (machine.next > 0 && snapshot.first !== machine.next) throw unavailable(topic, partition, machine.next, snapshot.first - 1);
+    if (machine.state.next > 0 && snapshot.first !== machine.state.next)
+      throw unavailable(topic, partition, machine.state.next, snapshot.first - 1);
     const isLast = snapshot.next === newest.snapshot.next;
     corruptAt(`${topic}, partition ${partition}, offset ${at}`, () =>
-      machine.restoreSnapshot(snapshot.first, snapshot.next, snapshot.ops, isLast),
+      machine.state.restoreSnapshot(snapshot.first, snapshot.next, snapshot.ops, isLast),
     );
     snapshots.committed(snapshot, at);
     if (!isLast) continue;
-    if (first > machine.horizon) throw unavailable(topic, partition, machine.horizon, first - 1);
+    if (first > machine.state.horizon) throw unavailable(topic, partition, machine.state.horizon, first - 1);
     return;
   }
-  throw unavailable(topic, partition, machine.next, newest.snapshot.next - 1);
+  throw unavailable(topic, partition, machine.state.next, newest.snapshot.next - 1);
 }
 
 /** Whole snapshots from an offset on, each checked against its digest. Parts of segments whose place was used again are passed over. */
@@ -148,7 +149,7 @@ async function newestSnapshot(log: Log, topics: KeyedTopics, most = Number.POSIT
 }
 
 function checkStates(where: string, step: StateEntry, machine: StepMachine): void {
-  const { chained } = machine;
+  const { chained } = machine.state;
   if (step.states.length === chained.length && step.states.every((state, n) => equalBytes(state, chained[n] ?? new Uint8Array(0)))) return;
   throw new MizuError(
     'LOG_CORRUPT',

@@ -5,7 +5,7 @@
 import type { Log } from '../contract/log.ts';
 import { offset } from '../contract/ids.ts';
 import type { ControlBody, Mark, RunMode } from '../dispatch/control-entry.ts';
-import { decodeControl, readEntry } from '../dispatch/control-entry.ts';
+import { decodeControl, readEntry } from '../dispatch/signed-entry.ts';
 import { fromUtf8 } from '../proof/sha256.ts';
 import { orchestratorLives } from './live-run.ts';
 import { LogCursor } from './log-cursor.ts';

@@ -5,7 +5,7 @@
  */
 import { ERROR_CODES, type ErrorCode, MizuError } from '../contract/errors.ts';
 import type { Answer, Gateway, Question } from '../contract/inference.ts';
-import { decodeResult, encodeSigned, readEntry } from '../dispatch/control-entry.ts';
+import { decodeResult, encodeSigned, readEntry } from '../dispatch/signed-entry.ts';
 import { questionBody } from '../dispatch/question-entry.ts';
 import { isHeld } from '../dispatch/roles.ts';
 import { answerTo, attestationKey, openAttestation } from '../proof/attestation.ts';

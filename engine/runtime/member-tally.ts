@@ -2,7 +2,8 @@
  * What each member of a run has done, counted from control and from what members say themselves. Attempts are remembered until their tasks are complete,
  * so memory is bounded by the window (law 6).
  */
-import type { ControlBody, ResultBody } from '../dispatch/control-entry.ts';
+import type { ControlBody } from '../dispatch/control-entry.ts';
+import type { ResultBody } from '../dispatch/member-entry.ts';
 import type { ControlFold } from '../dispatch/control-fold.ts';
 import { isHeld } from '../dispatch/roles.ts';
 import type { RunTotals } from './run-totals.ts';

@@ -8,8 +8,9 @@ import { catchError, defer, exhaustMap, interval, merge, mergeMap, Observable as
 import { messageOf, MizuError } from '../contract/errors.ts';
 import type { Append } from '../contract/log.ts';
 import type { OpenExternal } from '../contract/source.ts';
-import type { ControlBody, Offer, RequestBody, ResultBody } from '../dispatch/control-entry.ts';
-import { encodeSigned } from '../dispatch/control-entry.ts';
+import type { ControlBody, Offer } from '../dispatch/control-entry.ts';
+import type { RequestBody, ResultBody } from '../dispatch/member-entry.ts';
+import { encodeSigned } from '../dispatch/signed-entry.ts';
 import { toHex } from '../proof/sha256.ts';
 import { Committer } from './committer.ts';
 import type { ControlTail } from './control-tail.ts';

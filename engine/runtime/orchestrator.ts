@@ -11,7 +11,7 @@ import { offset } from '../contract/ids.ts';
 import { toJson } from '../compile/to-json.ts';
 import { TokenBudget } from '../compile/token-budget.ts';
 import type { ControlBody } from '../dispatch/control-entry.ts';
-import { decodeControl, encodeSigned, readEntry } from '../dispatch/control-entry.ts';
+import { decodeControl, encodeSigned, readEntry } from '../dispatch/signed-entry.ts';
 import type { ControlFold } from '../dispatch/control-fold.ts';
 import { NO_REQUEST } from '../dispatch/control-fold.ts';
 import type { MemberKeys } from '../dispatch/member-keys.ts';

@@ -3,8 +3,9 @@
  * control with their offset, so a new orchestrator goes on behind them; a member that was not answered asks again.
  */
 import type { LogEntry } from '../contract/log.ts';
-import type { ControlBody, RequestBody } from '../dispatch/control-entry.ts';
-import { decodeRequest, readEntry, verifySigned } from '../dispatch/control-entry.ts';
+import type { ControlBody } from '../dispatch/control-entry.ts';
+import type { RequestBody } from '../dispatch/member-entry.ts';
+import { decodeRequest, readEntry, verifySigned } from '../dispatch/signed-entry.ts';
 import type { ControlFold } from '../dispatch/control-fold.ts';
 import type { JoinRequest } from '../dispatch/membership.ts';
 import { fromHex } from '../proof/sha256.ts';

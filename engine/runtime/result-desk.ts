@@ -5,8 +5,9 @@
 import { MizuError } from '../contract/errors.ts';
 import type { LogEntry } from '../contract/log.ts';
 import type { Json } from '../contract/program.ts';
-import type { ControlBody, FailedAttempt, Mark, ProbeResult, ResultBody, Sealed, TaskResult } from '../dispatch/control-entry.ts';
-import { decodeResult, readEntry } from '../dispatch/control-entry.ts';
+import type { ControlBody, Mark } from '../dispatch/control-entry.ts';
+import type { FailedAttempt, ProbeResult, ResultBody, Sealed, TaskResult } from '../dispatch/member-entry.ts';
+import { decodeResult, readEntry } from '../dispatch/signed-entry.ts';
 import type { ControlFold, TaskState } from '../dispatch/control-fold.ts';
 import type { MemberKeys } from '../dispatch/member-keys.ts';
 import { sha256, toHex } from '../proof/sha256.ts';

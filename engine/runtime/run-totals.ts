@@ -5,7 +5,8 @@
 import { sumUsage } from '../compile/token-budget.ts';
 import type { Usage } from '../contract/inference.ts';
 import type { Program } from '../contract/program.ts';
-import type { Cost, Mark, MemberTotals, StageTotals, StepResult, TaskResult, Totals } from '../dispatch/control-entry.ts';
+import type { Cost, Mark, MemberTotals, StageTotals, Totals } from '../dispatch/control-entry.ts';
+import type { StepResult, TaskResult } from '../dispatch/member-entry.ts';
 
 export class RunTotals {
   private readonly tasks = new Map<number, TaskResult>();

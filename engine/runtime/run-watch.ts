@@ -4,8 +4,9 @@
  */
 import { offset } from '../contract/ids.ts';
 import type { Log } from '../contract/log.ts';
-import type { ControlBody, Mark, ResultBody, TaskResult } from '../dispatch/control-entry.ts';
-import { decodeResult, readEntry } from '../dispatch/control-entry.ts';
+import type { ControlBody, Mark } from '../dispatch/control-entry.ts';
+import type { ResultBody, TaskResult } from '../dispatch/member-entry.ts';
+import { decodeResult, readEntry } from '../dispatch/signed-entry.ts';
 import { whyUnassigned } from '../dispatch/why-unassigned.ts';
 import { parseCheckpoint } from '../proof/checkpoint.ts';
 import { fromUtf8 } from '../proof/sha256.ts';

@@ -8,7 +8,7 @@ import type { Signer } from '../contract/signer.ts';
 import type { OpenExternal } from '../contract/source.ts';
 import type { LocalStorage } from '../contract/storage.ts';
 import type { Offer } from '../dispatch/control-entry.ts';
-import { decodeControl } from '../dispatch/control-entry.ts';
+import { decodeControl } from '../dispatch/signed-entry.ts';
 import type { DeployedRun } from './read-run.ts';
 import { readRun } from './read-run.ts';
 import type { OpenGateway } from './gateway-role.ts';

@@ -4,8 +4,9 @@
  */
 import { invariant } from '../contract/errors.ts';
 import type { LogLimits } from '../contract/log.ts';
-import type { OpSnapshot, StepMachine } from '../datavm/step-machine.ts';
-import { STATE_START } from '../datavm/step-machine.ts';
+import type { OpSnapshot } from '../datavm/keyed-state.ts';
+import type { StepMachine } from '../datavm/step-machine.ts';
+import { STATE_START } from '../datavm/keyed-state.ts';
 import { utf8 } from '../proof/sha256.ts';
 import type { Committer } from './committer.ts';
 import { partAppends } from './frame-parts.ts';
@@ -80,20 +81,20 @@ export class SnapshotWriter {
 
   private take(place: { readonly resumeAt: number; readonly stateAt: number }): Snapshot {
     const { machine } = this;
-    const wholes = machine.wholeStates();
-    const ops = machine.chained.map((after, n): OpSnapshot => {
+    const wholes = machine.state.wholeStates();
+    const ops = machine.state.chained.map((after, n): OpSnapshot => {
       const whole = wholes[n];
       const content = whole === undefined ? { deltas: this.steps.map((deltas) => deltas[n] ?? new Uint8Array(0)) } : { whole };
       return { before: this.before[n] ?? STATE_START, after, content };
     });
     this.forget();
-    return { first: this.first, next: machine.next, ...place, oldestAt: this.live[0]?.at, slot: this.freeSlot(), ops };
+    return { first: this.first, next: machine.state.next, ...place, oldestAt: this.live[0]?.at, slot: this.freeSlot(), ops };
   }
 
   /** A snapshot stands on the log, its first entry at `at`. Called for each segment that is read back, too. */
   committed(snapshot: Snapshot, at: number): void {
     this.count = Math.max(this.count, snapshot.slot + 1);
-    if (this.machine.forgets || this.live.length === 0) this.live.push({ slot: snapshot.slot, next: snapshot.next, at });
+    if (this.machine.state.forgets || this.live.length === 0) this.live.push({ slot: snapshot.slot, next: snapshot.next, at });
     this.first = snapshot.next;
     this.before = snapshot.ops.map((op) => op.after);
     this.steps = [];
@@ -101,7 +102,7 @@ export class SnapshotWriter {
   }
 
   private freeSlot(): number {
-    if (!this.machine.forgets) return this.count;
+    if (!this.machine.state.forgets) return this.count;
     const taken = new Set(this.live.map(({ slot }) => slot));
     let slot = 0;
     while (taken.has(slot)) slot++;
@@ -109,7 +110,7 @@ export class SnapshotWriter {
   }
 
   private forget(): void {
-    const { horizon } = this.machine;
+    const { horizon } = this.machine.state;
     this.live = this.live.filter((segment) => segment.next > horizon);
   }
 }

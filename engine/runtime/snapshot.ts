@@ -11,8 +11,9 @@
  * bytes, the whole state, or next − first times bytes, the deltas; fixed 32, the SHA-256 of all that.
  */
 import { MizuError } from '../contract/errors.ts';
-import type { OpSnapshot } from '../datavm/step-machine.ts';
-import { ByteReader, ByteWriter } from '../proof/bytes.ts';
+import type { OpSnapshot } from '../datavm/keyed-state.ts';
+import { ByteReader } from '../proof/byte-reader.ts';
+import { ByteWriter } from '../proof/byte-writer.ts';
 import { DIGEST_BYTES, equalBytes, sha256 } from '../proof/sha256.ts';
 
 const SNAPSHOT_VERSION = 1;

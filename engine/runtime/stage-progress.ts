@@ -3,7 +3,8 @@
  * far it is; what lies between two stages is what the later one lags behind. Memory is bounded by the tasks that are not complete (law 6).
  */
 import type { Program } from '../contract/program.ts';
-import type { ControlBody, StepResult } from '../dispatch/control-entry.ts';
+import type { ControlBody } from '../dispatch/control-entry.ts';
+import type { StepResult } from '../dispatch/member-entry.ts';
 import type { ControlFold } from '../dispatch/control-fold.ts';
 import { OVER_COUNT } from '../datavm/accept-op.ts';
 import type { RunTotals } from './run-totals.ts';

@@ -3,7 +3,8 @@
  * `states` says to which chained state each op came, so that a successor sees that snapshot and deltas belong together.
  */
 import { MizuError } from '../contract/errors.ts';
-import { ByteReader, ByteWriter } from '../proof/bytes.ts';
+import { ByteReader } from '../proof/byte-reader.ts';
+import { ByteWriter } from '../proof/byte-writer.ts';
 
 export interface StateEntry {
   readonly k: number;

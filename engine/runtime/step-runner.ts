@@ -8,8 +8,8 @@ import type { Append } from '../contract/log.ts';
 import type { Deployment, StageSpec } from '../contract/program.ts';
 import type { StepOutput } from '../datavm/step-machine.ts';
 import { StepMachine } from '../datavm/step-machine.ts';
-import type { StepResult } from '../dispatch/control-entry.ts';
-import { encodeSigned } from '../dispatch/control-entry.ts';
+import type { StepResult } from '../dispatch/member-entry.ts';
+import { encodeSigned } from '../dispatch/signed-entry.ts';
 import { ByteParts } from '../proof/byte-parts.ts';
 import { writeDrop } from '../proof/effect.ts';
 import type { Frame } from '../proof/frame.ts';
@@ -122,7 +122,7 @@ export class StepRunner {
     return pulled(async () => {
       const outputs = await this.executeReady();
       if (outputs.length === 0) return undefined;
-      return { stage: this.stage.index, partition: this.partition, next: this.machine.next, count: outputs.length };
+      return { stage: this.stage.index, partition: this.partition, next: this.machine.state.next, count: outputs.length };
     });
   }
 
@@ -139,7 +139,7 @@ export class StepRunner {
     const appends: Append[] = [];
     let bytes = 0;
     while (outputs.length < STEPS_PER_COMMIT && bytes < BYTES_PER_COMMIT && !this.machine.reached) {
-      const k = this.machine.next;
+      const k = this.machine.state.next;
       const more = outputs.length > 0;
       const gathers = more && this.control.fold.nextCut - k >= GATHER_TASKS;
       if (gathers) soon ??= AbortSignal.any([signal, AbortSignal.timeout(GATHER_MS)]);

@@ -8,7 +8,7 @@ import { MizuError } from '../contract/errors.ts';
 import type { Offset } from '../contract/ids.ts';
 import { offset } from '../contract/ids.ts';
 import type { LogEntry } from '../contract/log.ts';
-import { decodeEnvelope, encodeSigned, verifySigned } from '../dispatch/control-entry.ts';
+import { decodeEnvelope, encodeSigned, verifySigned } from '../dispatch/signed-entry.ts';
 import { openCheckpoint } from '../proof/checkpoint.ts';
 import { noteKey } from '../proof/note.ts';
 import { equalBytes, fromUtf8, toHex, utf8 } from '../proof/sha256.ts';

@@ -3,7 +3,7 @@
  * never was. One that lacks a part is passed over by whoever starts, and is no finding: compaction takes parts of older ones.
  */
 import type { Json } from '../contract/program.ts';
-import { decodeEnvelope, verifySigned } from '../dispatch/control-entry.ts';
+import { decodeEnvelope, verifySigned } from '../dispatch/signed-entry.ts';
 import type { ControlFold } from '../dispatch/control-fold.ts';
 import { foldToJson } from '../dispatch/fold-snapshot.ts';
 import { canonicalBytes, isPlainObject } from '../proof/jcs.ts';

@@ -4,7 +4,7 @@
  */
 import type { LogEntry } from '../contract/log.ts';
 import type { ControlBody } from '../dispatch/control-entry.ts';
-import { decodeControl, verifySigned } from '../dispatch/control-entry.ts';
+import { decodeControl, verifySigned } from '../dispatch/signed-entry.ts';
 import { ControlFold } from '../dispatch/control-fold.ts';
 import { fromHex } from '../proof/sha256.ts';
 import { WINDOW_PER_SLOT } from '../runtime/run-context.ts';

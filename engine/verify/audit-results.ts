@@ -3,8 +3,9 @@
  * of a number one after the other. Admissions may be read later than what their members wrote: what is not known yet is asked again at the end.
  */
 import type { LogEntry } from '../contract/log.ts';
-import type { ResultBody, SignedEntry } from '../dispatch/control-entry.ts';
-import { decodeResult, verifySigned } from '../dispatch/control-entry.ts';
+import type { ResultBody } from '../dispatch/member-entry.ts';
+import type { SignedEntry } from '../dispatch/signed-entry.ts';
+import { decodeResult, verifySigned } from '../dispatch/signed-entry.ts';
 import { fromHex, sha256, toHex } from '../proof/sha256.ts';
 import type { ControlAudit } from './audit-control.ts';
 import type { Place } from './audit-findings.ts';

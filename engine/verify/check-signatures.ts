@@ -6,8 +6,10 @@
 import { MizuError, messageOf } from '../contract/errors.ts';
 import { offset } from '../contract/ids.ts';
 import type { Log, LogEntry } from '../contract/log.ts';
-import type { ControlBody, RequestBody, ResultBody, SignedEntry } from '../dispatch/control-entry.ts';
-import { decodeControl, decodeRequest, decodeResult, verifySigned } from '../dispatch/control-entry.ts';
+import type { ControlBody } from '../dispatch/control-entry.ts';
+import type { RequestBody, ResultBody } from '../dispatch/member-entry.ts';
+import type { SignedEntry } from '../dispatch/signed-entry.ts';
+import { decodeControl, decodeRequest, decodeResult, verifySigned } from '../dispatch/signed-entry.ts';
 import { MemberKeys } from '../dispatch/member-keys.ts';
 import { toJson } from '../compile/to-json.ts';
 import { attestationKey, openAttestation } from '../proof/attestation.ts';

@@ -21,7 +21,7 @@ import type { RunTopics } from '../runtime/topics.ts';
 import { placeOf } from './check-leaves.ts';
 import type { Report } from './report.ts';
 import { readAt } from './report.ts';
-import type { TaskFacts } from './run-reader.ts';
+import type { TaskFacts } from './run-facts.ts';
 
 /** The cuts of a run, in order of k. */
 export class CutCheck {

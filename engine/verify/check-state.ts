@@ -4,7 +4,7 @@
  */
 import { MizuError } from '../contract/errors.ts';
 import type { Log, LogEntry } from '../contract/log.ts';
-import { chainState, STATE_START } from '../datavm/step-machine.ts';
+import { chainState, STATE_START } from '../datavm/keyed-state.ts';
 import type { Leaf } from '../proof/leaf.ts';
 import { equalBytes } from '../proof/sha256.ts';
 import { SnapshotCursor } from '../runtime/keyed-recovery.ts';

@@ -5,7 +5,7 @@ import type { Log } from '../contract/log.ts';
 import { type Program, topicSource } from '../contract/program.ts';
 import { OVER_COUNT } from '../datavm/accept-op.ts';
 import type { FinishReason } from '../dispatch/finish-reasons.ts';
-import { decodeControl } from '../dispatch/control-entry.ts';
+import { decodeControl } from '../dispatch/signed-entry.ts';
 import { canonicalJson } from '../proof/jcs.ts';
 import type { InferenceTotals } from '../runtime/inference-totals.ts';
 import { inferenceTotals } from '../runtime/inference-totals.ts';

@@ -5,7 +5,7 @@
 import { MizuError } from '../contract/errors.ts';
 import type { Offset } from '../contract/ids.ts';
 import type { Log, LogEntry } from '../contract/log.ts';
-import { decodeControl } from '../dispatch/control-entry.ts';
+import { decodeControl } from '../dispatch/signed-entry.ts';
 import { lastEntry } from '../runtime/last-entry.ts';
 import type { RunTopics } from '../runtime/topics.ts';
 import { NODE_LIMIT } from '../runtime/topics.ts';

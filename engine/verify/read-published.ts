@@ -1,12 +1,11 @@
 /** What a run published, in canonical order (task, candidate), whatever the partitions: the order of exports (law 1). */
 import type { Log } from '../contract/log.ts';
 import { formatRecordId } from '../contract/ids.ts';
-import type { Measured } from '../contract/operator.ts';
 import type { Row } from '../contract/types.ts';
 import { isHidden, SOURCE_FIELD } from '../compile/kernel-fields.ts';
 import { schemaBefore } from '../datavm/program-loader.ts';
-import { ByteReader } from '../proof/bytes.ts';
-import type { Drop, DropKind } from '../proof/effect.ts';
+import { ByteReader } from '../proof/byte-reader.ts';
+import type { Drop, DropKind, DropReason } from '../proof/effect.ts';
 import { recordCodec } from '../proof/value-codec.ts';
 import type { DeployedRun } from '../runtime/read-run.ts';
 import { RunTopics } from '../runtime/topics.ts';
@@ -25,15 +24,9 @@ export interface PublishedRow {
 }
 
 /** A dropped record as people and programs see it. */
-export interface DropView {
+export interface DropView extends DropReason {
   readonly id: string;
   readonly kind: DropKind;
-  readonly step: string;
-  readonly rule: string;
-  readonly measured: Measured | undefined;
-  readonly limit: Measured | undefined;
-  readonly code: string;
-  readonly message: string;
   /** Record id of the record that won, for a duplicate. */
   readonly winner: string | undefined;
   /** The record as it was when it was dropped; undefined if its bytes can't be read. */

@@ -7,14 +7,15 @@ import type { Answer, Question } from '../contract/inference.ts';
 import type { RecordId } from '../contract/ids.ts';
 import { formatRecordId } from '../contract/ids.ts';
 import type { Log } from '../contract/log.ts';
-import type { Measured, Registry } from '../contract/operator.ts';
+import type { Measured } from '../contract/executor.ts';
+import type { Registry } from '../contract/operator.ts';
 import type { OpenExternal } from '../contract/source.ts';
 import type { LocalStorage } from '../contract/storage.ts';
 import type { Row, Value } from '../contract/types.ts';
 import type { Block } from '../datavm/block.ts';
 import type { LoadedOp, OpResult } from '../datavm/op-runner.ts';
 import { TaskMachine } from '../datavm/task-machine.ts';
-import { ByteReader } from '../proof/bytes.ts';
+import { ByteReader } from '../proof/byte-reader.ts';
 import { recordCodec } from '../proof/value-codec.ts';
 import type { DeployedRun } from '../runtime/read-run.ts';
 import type { Evidence, RecordedGateway } from '../runtime/recorded-gateway.ts';
@@ -24,7 +25,7 @@ import { RunTopics } from '../runtime/topics.ts';
 import { findRecord } from './find-record.ts';
 import type { DropView } from './read-published.ts';
 import { viewOf } from './read-published.ts';
-import { readFacts } from './run-reader.ts';
+import { readFacts } from './run-facts.ts';
 
 export interface StoryStep {
   readonly step: string;

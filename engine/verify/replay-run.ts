@@ -5,42 +5,30 @@
  * retention what the log still has the inputs of.
  */
 import { invariant, messageOf, MizuError } from '../contract/errors.ts';
-import { formatRecordId } from '../contract/ids.ts';
 import type { Gateway } from '../contract/inference.ts';
 import type { Log } from '../contract/log.ts';
 import type { Registry } from '../contract/operator.ts';
-import type { Json, StageSpec } from '../contract/program.ts';
+import type { Json } from '../contract/program.ts';
 import type { OpenExternal } from '../contract/source.ts';
 import type { LocalStorage } from '../contract/storage.ts';
-import type { StepOutput } from '../datavm/step-machine.ts';
 import { StepMachine } from '../datavm/step-machine.ts';
 import type { TaskOutput } from '../datavm/task-machine.ts';
 import type { Frame } from '../proof/frame.ts';
 import { decodeFrame } from '../proof/frame.ts';
 import { canonicalJson } from '../proof/jcs.ts';
-import type { Leaf } from '../proof/leaf.ts';
-import { decodeLeaf } from '../proof/leaf.ts';
-import { equalBytes } from '../proof/sha256.ts';
 import type { DeployedRun } from '../runtime/read-run.ts';
-import type { LeafGroup } from '../runtime/leaf-stream.ts';
 import { loadContext } from '../runtime/run-context.ts';
 import { readSummary } from '../runtime/summary.ts';
 import type { TaskSource } from '../runtime/task-source.ts';
 import { openTaskSource, taskInput } from '../runtime/task-source.ts';
 import type { TaskExecutor } from '../runtime/worker-pool.ts';
 import { WorkerPool } from '../runtime/worker-pool.ts';
-import { entriesOf } from './check-frames.ts';
-import { placeOf } from './check-leaves.ts';
-import type { KeptTasks } from './kept-tasks.ts';
-import { OUT_KINDS } from './kept-tasks.ts';
-import type { Fates } from './replay-diff.ts';
-import { fatesInFrames, fatesPublished, firstDifference } from './replay-diff.ts';
 import type { ReplayStart } from './replay-start.ts';
 import { firstReplayable, machineAt, stateMismatch } from './replay-start.ts';
 import { UsageReplay } from './replay-usage.ts';
 import { RunReader } from './run-reader.ts';
+import { frameTo, LogComparison, type Mismatch } from './log-comparison.ts';
 import type { TaskRange } from './task-range.ts';
-import type { PublishedTask } from './topic-merge.ts';
 import { SnapshotReplay } from './replay-snapshots.ts';
 
 export interface ReplayOptions {
@@ -61,16 +49,6 @@ export interface ReplayOptions {
   readonly external?: OpenExternal | undefined;
   readonly signal: AbortSignal;
   readonly onProgress?: (done: number, total: number) => void;
-}
-
-export interface Mismatch {
-  /** stage/k, or stage/partition/k. */
-  readonly task: string;
-  readonly step: string;
-  readonly block: number | undefined;
-  /** Record id, where the bytes on the log tell which record differs. */
-  readonly record: string | undefined;
-  readonly message: string;
 }
 
 export interface ReplayReport {
@@ -165,10 +143,8 @@ class Replay {
   /** By stage and partition. */
   private readonly machines: StepMachine[][] = [];
   private usage: UsageReplay | undefined;
-  private leaves = 0;
+  private readonly comparison: LogComparison;
   private candidates = 0;
-  private records = 0;
-  private readonly unpublishedTasks = new Set<number>();
 
   constructor(options: ReplayOptions, reader: RunReader, pool: TaskExecutor) {
     this.options = options;
@@ -176,6 +152,7 @@ class Replay {
     this.pool = pool;
     this.source = openTaskSource({ ...options.run, log: options.log, topics: reader.topics }, options.external);
     this.snapshots = new SnapshotReplay(options.log, reader.topics);
+    this.comparison = new LogComparison(reader, options.run);
   }
 
   async compare(from: number, to: number): Promise<Compared> {
@@ -208,8 +185,8 @@ class Replay {
   }
 
   private figures(tasks: number): Omit<Compared, 'ok' | 'mismatch'> {
-    const { leaves, candidates, records, unpublishedTasks } = this;
-    return { tasks, leaves, candidates, records, unpublished: unpublishedTasks.size };
+    const { leaves, records, unpublished } = this.comparison;
+    return { tasks, leaves, candidates: this.candidates, records, unpublished };
   }
 
   /** Reads the task's source range, then executes it; a failure is a value, so that none goes unhandled. */
@@ -226,11 +203,13 @@ class Replay {
   private async task(k: number, output: TaskOutput): Promise<Mismatch | undefined> {
     const groups = await this.reader.leaves(k);
     let sent = output.frames.map(decodeFrame);
-    const wrong = this.compareLeaves(
-      groups.find((group) => group.stage === 0),
+    const wrong = await this.comparison.task(
+      k,
       output.leaves,
+      sent,
+      groups.find((group) => group.stage === 0),
     );
-    if (wrong !== undefined) return { ...wrong, record: await this.wrongRecord(k, () => this.fatesSent(1, 0, k), fatesInFrames(sent)) };
+    if (wrong !== undefined) return wrong;
     this.usage ??= await UsageReplay.open(this.options.log, this.reader);
     const taken = this.usage.compare(k, output.usage);
     if (taken !== undefined) return taken;
@@ -248,110 +227,12 @@ class Replay {
         passed.push(sent);
         const group = groups.find((candidate) => candidate.stage === stage.index && candidate.partition === partition);
         const mismatch =
-          (await this.compareStep(stage, step, sent, group)) ?? (await this.snapshots.compare(stage.index, partition, machine));
+          (await this.comparison.step(stage, step, sent, group)) ?? (await this.snapshots.compare(stage.index, partition, machine));
         if (mismatch !== undefined) return mismatch;
       }
       rows = passed;
     }
     return undefined;
-  }
-
-  private async compareStep(
-    stage: StageSpec,
-    step: StepOutput,
-    sent: readonly Frame[],
-    group: LeafGroup | undefined,
-  ): Promise<Mismatch | undefined> {
-    const { k } = step;
-    const wrong = this.compareLeaves(group, step.leaves);
-    const partition = group?.partition ?? 0;
-    if (stage.shuffle !== undefined) {
-      return (
-        wrong && { ...wrong, record: await this.wrongRecord(k, () => this.fatesSent(stage.index + 1, partition, k), fatesInFrames(sent)) }
-      );
-    }
-    if (wrong !== undefined) {
-      return {
-        ...wrong,
-        record: await this.wrongRecord(k, () => this.fatesLogged(partition, k), fatesPublished(step.published, step.drops)),
-      };
-    }
-    return this.comparePublished(stage, partition, step);
-  }
-
-  private compareLeaves(group: LeafGroup | undefined, leaves: readonly Uint8Array[]): Mismatch | undefined {
-    for (const [n, mine] of leaves.entries()) {
-      const theirs = group?.leaves[n];
-      this.leaves++;
-      if (theirs !== undefined && equalBytes(mine, theirs)) continue;
-      const leaf = decodeLeaf(mine);
-      const said = theirs === undefined ? 'the log has no such leaf' : 'executed again, it has another effect than the log says';
-      return { task: taskOf(leaf), step: leaf.step, block: leaf.block, record: undefined, message: `${placeOf(leaf)}: ${said}` };
-    }
-    const [extra] = group?.leaves.slice(leaves.length) ?? [];
-    const last = leaves.at(-1);
-    if (extra === undefined || last === undefined) return undefined;
-    const leaf = decodeLeaf(last);
-    return {
-      task: taskOf(leaf),
-      step: leaf.step,
-      block: leaf.block,
-      record: undefined,
-      message: `${placeOf(leaf)}: the log has leaves after this one, which is the last`,
-    };
-  }
-
-  /** What the log says that a task or step sent to the stage. */
-  private async fatesSent(stage: number, from: number, k: number): Promise<Fates> {
-    const frames: Frame[] = [];
-    const partitions = this.options.run.program.stages[stage]?.partitions ?? 0;
-    for (let to = 0; to < partitions; to++) frames.push(frameTo(await this.reader.frames(stage, to, k), from));
-    return fatesInFrames(frames);
-  }
-
-  private async fatesLogged(partition: number, k: number): Promise<Fates> {
-    const { records, drops } = await this.reader.published(partition, k);
-    return fatesPublished(records, drops);
-  }
-
-  /** The record in which a wrong leaf shows, if the log can still be read there and its bytes tell. */
-  private async wrongRecord(k: number, logged: () => Promise<Fates>, mine: Fates): Promise<string | undefined> {
-    const theirs = await logged().catch(() => undefined);
-    const i = theirs === undefined ? undefined : firstDifference(mine, theirs);
-    return i === undefined ? undefined : this.recordId(k, i);
-  }
-
-  private recordId(k: number, i: number): string {
-    return formatRecordId({ ...this.options.run.run, k, i });
-  }
-
-  private async comparePublished(stage: StageSpec, partition: number, step: StepOutput): Promise<Mismatch | undefined> {
-    const logged = await this.reader.published(partition, step.k);
-    if (await this.isForgotten(logged, step)) {
-      this.unpublishedTasks.add(step.k);
-      return undefined;
-    }
-    const { records, drops } = logged;
-    this.records += step.published.length;
-    const i = firstDifference(fatesPublished(step.published, step.drops), fatesPublished(records, drops));
-    const whole = records.length === step.published.length && drops.length === step.drops.length;
-    if (i === undefined && whole) return undefined;
-    return {
-      task: `${stage.index}/${partition}/${step.k}`,
-      step: 'publish',
-      block: 0,
-      record: i === undefined ? undefined : this.recordId(step.k, i),
-      message:
-        i === undefined ? 'a record stands on the log twice' : 'the record on the log, published or dropped, is not the one that was made',
-    };
-  }
-
-  /** Whether the log forgot records that the step published or dropped. */
-  private async isForgotten(logged: PublishedTask, step: StepOutput): Promise<boolean> {
-    const made = [{ records: step.published, drops: step.drops, entries: [] }];
-    const short = OUT_KINDS.filter((kind) => entriesOf([logged], kind) < entriesOf(made, kind));
-    const isGone = (kept: KeptTasks): boolean => short.some((kind) => kept.doubtful(step.k).includes(kind));
-    return short.length > 0 && (isGone(this.reader.retained) || isGone(await this.reader.lookAgain()));
   }
 
   /** What aggregates report at the end is what the run's summary says. */
@@ -386,14 +267,4 @@ class Replay {
     }
     return undefined;
   }
-}
-
-function frameTo(row: readonly Frame[], partition: number): Frame {
-  const frame = row[partition];
-  invariant(frame !== undefined, `a frame was sent to or from partition ${partition}`);
-  return frame;
-}
-
-function taskOf({ stage, partition, k }: Leaf): string {
-  return partition === -1 ? `${stage}/${k}` : `${stage}/${partition}/${k}`;
 }

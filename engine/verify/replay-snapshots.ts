@@ -4,7 +4,7 @@ import type { StepMachine } from '../datavm/step-machine.ts';
 import { equalBytes } from '../proof/sha256.ts';
 import { SnapshotCursor } from '../runtime/keyed-recovery.ts';
 import type { RunTopics } from '../runtime/topics.ts';
-import type { Mismatch } from './replay-run.ts';
+import type { Mismatch } from './log-comparison.ts';
 
 export class SnapshotReplay {
   private readonly log: Log;
@@ -18,10 +18,10 @@ export class SnapshotReplay {
 
   /** The machine has just executed a step; is there a snapshot after it, and is it right? @throws LOG_CORRUPT */
   async compare(stage: number, partition: number, machine: StepMachine): Promise<Mismatch | undefined> {
-    const k = machine.next - 1;
+    const k = machine.state.next - 1;
     const placed = await this.cursor(stage, partition).peek(k);
-    if (placed === undefined || placed.snapshot.next !== machine.next) return undefined;
-    const wholes = machine.wholeStates();
+    if (placed === undefined || placed.snapshot.next !== machine.state.next) return undefined;
+    const wholes = machine.state.wholeStates();
     const wrong = placed.snapshot.ops.findIndex(({ content }, n) => {
       const mine = wholes[n];
       return 'whole' in content ? mine === undefined || !equalBytes(content.whole, mine) : mine !== undefined;
@@ -29,7 +29,7 @@ export class SnapshotReplay {
     if (wrong === -1) return undefined;
     return {
       task: `${stage}/${partition}/${k}`,
-      step: machine.keyedIds[wrong] ?? '',
+      step: machine.state.ids[wrong] ?? '',
       block: undefined,
       record: undefined,
       message: `${this.topics.snapshots(stage)}, partition ${partition}, offset ${placed.at}: the snapshot holds another state than the steps lead to`,

@@ -16,7 +16,7 @@ import type { LeafGroup } from '../runtime/leaf-stream.ts';
 import { beginOf, LogCursor } from '../runtime/log-cursor.ts';
 import { decodeStateEntry } from '../runtime/state-entry.ts';
 import { asksModels } from '../runtime/topics.ts';
-import type { Mismatch } from './replay-run.ts';
+import type { Mismatch } from './log-comparison.ts';
 import { firstAnswered } from './kept-answers.ts';
 import { readAt } from './report.ts';
 import type { RunReader } from './run-reader.ts';
@@ -90,9 +90,9 @@ export async function machineAt(
   const machine = await open();
   if (from === 0) return machine;
   // Without keyed ops there is no state.
-  if (machine.chained.length === 0) machine.next = from;
+  if (machine.state.chained.length === 0) machine.state.next = from;
   try {
-    const snapshot = machine.next < from ? await restoreSnapshotBelow(log, topics, machine, from) : undefined;
+    const snapshot = machine.state.next < from ? await restoreSnapshotBelow(log, topics, machine, from) : undefined;
     await restoreDeltas(log, topics, machine, from, snapshot?.snapshot.stateAt);
     return machine;
   } catch (error) {
@@ -128,18 +128,18 @@ async function restoreDeltas(
   const cursor = new LogCursor(log, topic, partition, offset(at ?? 0));
   const where = `${topic}, partition ${partition}`;
   let behind = at !== undefined;
-  while (machine.next < until) {
+  while (machine.state.next < until) {
     const entry = await cursor.take();
-    if (entry === undefined) throw new MizuError('LOG_CORRUPT', `unavailable: ${where}, task ${machine.next}`);
+    if (entry === undefined) throw new MizuError('LOG_CORRUPT', `unavailable: ${where}, task ${machine.state.next}`);
     const place = `${where}, offset ${entry.offset}`;
     const state = readAt(place, () => decodeStateEntry(entry.value));
-    if (behind && state.k === machine.next - 1) {
+    if (behind && state.k === machine.state.next - 1) {
       behind = false;
       continue;
     }
-    if (state.k !== machine.next)
-      throw new MizuError('LOG_CORRUPT', `${place}: the deltas are of task ${state.k}, those of task ${machine.next} were expected`);
-    readAt(place, () => machine.restore(state.k, state.deltas));
+    if (state.k !== machine.state.next)
+      throw new MizuError('LOG_CORRUPT', `${place}: the deltas are of task ${state.k}, those of task ${machine.state.next} were expected`);
+    readAt(place, () => machine.state.restore(state.k, state.deltas));
   }
 }
 
@@ -151,13 +151,13 @@ export function stateMismatch(
 ): Mismatch | undefined {
   const leaves = before.find((group) => group.stage === stage && group.partition === partition)?.leaves ?? [];
   const states = leaves.flatMap((leaf) => decodeLeaf(leaf).state ?? []);
-  const wrong = machine.chained.findIndex((state, n) => !equalBytes(state, states[n] ?? new Uint8Array(0)));
+  const wrong = machine.state.chained.findIndex((state, n) => !equalBytes(state, states[n] ?? new Uint8Array(0)));
   if (wrong === -1) return undefined;
   return {
-    task: `${stage}/${partition}/${machine.next}`,
-    step: machine.keyedIds[wrong] ?? '',
+    task: `${stage}/${partition}/${machine.state.next}`,
+    step: machine.state.ids[wrong] ?? '',
     block: undefined,
     record: undefined,
-    message: `snapshots and deltas on the log lead to another state before it than the leaf of task ${machine.next - 1} commits to`,
+    message: `snapshots and deltas on the log lead to another state before it than the leaf of task ${machine.state.next - 1} commits to`,
   };
 }

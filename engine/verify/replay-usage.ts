@@ -2,11 +2,11 @@
 import type { Usage } from '../contract/inference.ts';
 import type { Log } from '../contract/log.ts';
 import { sumUsage, TokenBudget } from '../compile/token-budget.ts';
-import { decodeResult, readEntry } from '../dispatch/control-entry.ts';
+import { decodeResult, readEntry } from '../dispatch/signed-entry.ts';
 import { readAll } from '../runtime/log-cursor.ts';
 import { asksModels, NODE_LIMIT } from '../runtime/topics.ts';
 import { isSameUsage, usageText } from './check-usage.ts';
-import type { Mismatch } from './replay-run.ts';
+import type { Mismatch } from './log-comparison.ts';
 import type { RunReader } from './run-reader.ts';
 
 export class UsageReplay {

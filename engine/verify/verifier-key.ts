@@ -2,7 +2,7 @@
 import { MizuError } from '../contract/errors.ts';
 import { offset } from '../contract/ids.ts';
 import type { Log } from '../contract/log.ts';
-import { decodeControl } from '../dispatch/control-entry.ts';
+import { decodeControl } from '../dispatch/signed-entry.ts';
 import { formatVkey, noteKey } from '../proof/note.ts';
 import { fromHex } from '../proof/sha256.ts';
 import { originOf } from '../runtime/checkpointer.ts';

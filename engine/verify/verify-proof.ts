@@ -5,12 +5,11 @@
 import { messageOf, MizuError } from '../contract/errors.ts';
 import type { RecordId } from '../contract/ids.ts';
 import { formatRecordId, parseRecordId } from '../contract/ids.ts';
-import type { Measured } from '../contract/operator.ts';
 import type { Json } from '../contract/program.ts';
 import type { Row, Schema } from '../contract/types.ts';
 import { publishDigest } from '../datavm/step-machine.ts';
-import { ByteReader } from '../proof/bytes.ts';
-import type { DropKind } from '../proof/effect.ts';
+import { ByteReader } from '../proof/byte-reader.ts';
+import type { DropKind, DropReason } from '../proof/effect.ts';
 import { decodeDrop } from '../proof/effect.ts';
 import { publishedEntry } from '../proof/frame.ts';
 import { canonicalBytes } from '../proof/jcs.ts';
@@ -37,16 +36,7 @@ export interface ProofReport {
   readonly row: Row | undefined;
   readonly schema: Schema;
   /** Why it was dropped. */
-  readonly drop:
-    | {
-        readonly step: string;
-        readonly rule: string;
-        readonly measured: Measured | undefined;
-        readonly limit: Measured | undefined;
-        readonly code: string;
-        readonly message: string;
-      }
-    | undefined;
+  readonly drop: DropReason | undefined;
   /** Digest of the program. */
   readonly program: string;
   /** stage/partition/k of the publishing step. */

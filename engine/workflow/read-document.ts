@@ -12,7 +12,8 @@ import { nearestOrAll } from './nearest.ts';
 import type { Locate } from './place.ts';
 import { problemAt, shorten } from './place.ts';
 import type { DataSource, ModelSpec, SectionName, StepSpec, WorkflowSpec } from './workflow-schema.ts';
-import { byteCount, DEFAULT_DEADLINE, durationMs, SECTION_NAMES, stepShape, STEPS_LIMIT, WORKFLOW_SECTIONS } from './workflow-schema.ts';
+import { byteCount, durationMs } from './units.ts';
+import { DEFAULT_DEADLINE, SECTION_NAMES, stepShape, STEPS_LIMIT, WORKFLOW_SECTIONS } from './workflow-schema.ts';
 
 export interface DocumentReading {
   /** Undefined when the document is no map at all. */

@@ -7,6 +7,7 @@ import { NAME_LIMIT, NAME_PATTERN } from '../contract/ids.ts';
 import type { Retention } from '../contract/log.ts';
 import type { Json, ModelAddress, SourceAddress, TokenPrice } from '../contract/program.ts';
 import { BUDGET, PRICE, RECORDS_LIMIT } from './budget-schema.ts';
+import { sizeText, timeText } from './units.ts';
 
 /** Candidates per task when the author gives no `task.size`. */
 export const DEFAULT_TASK_SIZE = 64;
@@ -35,81 +36,27 @@ export const SEED_LIMIT = 256;
 export const DATA_NAME_PATTERN = /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/;
 export const STEP_ID_PATTERN = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}$/;
 
-const DURATION = /^(\d{1,9})(ms|s|m|h)$/;
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
-
-/** Milliseconds of `500ms`, `60s`, `5m`, `1h`. */
-export function durationMs(text: string): number | undefined {
-  const match = DURATION.exec(text);
-  const unit = UNIT_MS[match?.[2] ?? ''];
-  return match?.[1] === undefined || unit === undefined ? undefined : Number(match[1]) * unit;
-}
-
 const count = (limit: number, what: string) => z.int().min(1).max(limit).describe(what);
-
-const isDeadline = (text: string): boolean => {
-  const ms = durationMs(text);
-  return ms !== undefined && ms >= 1 && ms <= DEADLINE_LIMIT_MS;
-};
-
-const duration = z
-  .string('a time such as 500ms, 60s, 5m or 1h')
-  .refine(isDeadline, 'not a time such as 500ms, 60s, 5m or 1h, above 0 and at most 24h')
-  .describe('Time frame of a task: 500ms, 60s, 5m, 1h.');
-
-const isCutEvery = (text: string): boolean => {
-  const ms = durationMs(text);
-  return ms !== undefined && ms >= 1 && ms <= CUT_EVERY_LIMIT_MS;
-};
-
-const every = z
-  .string('a time such as 50ms, 1s or 5m')
-  .refine(isCutEvery, 'not a time such as 50ms, 1s or 5m, above 0 and at most 1h')
-  .describe('A record of a live source waits for a full task at most this long: 50ms, 1s; a deployment setting.');
-
-const BYTES = /^(\d{1,9})(B|KB|MB|GB|TB|KiB|MiB|GiB|TiB)$/;
-const UNIT_BYTES: Readonly<Record<string, number>> = {
-  B: 1,
-  KB: 1e3,
-  MB: 1e6,
-  GB: 1e9,
-  TB: 1e12,
-  KiB: 2 ** 10,
-  MiB: 2 ** 20,
-  GiB: 2 ** 30,
-  TiB: 2 ** 40,
-};
-
-/** Bytes of `500MB`, `1GiB`. */
-export function byteCount(text: string): number | undefined {
-  const match = BYTES.exec(text);
-  const unit = UNIT_BYTES[match?.[2] ?? ''];
-  return match?.[1] === undefined || unit === undefined ? undefined : Number(match[1]) * unit;
-}
 
 /** What a reader that is behind may miss at once: below this, retention would take what the next step still needs. */
 export const RETENTION_LEAST_BYTES = 16_000_000;
 export const RETENTION_LEAST_MS = 60_000;
 
-const retentionBytes = z
-  .string('a size such as 500MB or 1GiB')
-  .refine((text) => (byteCount(text) ?? 0) >= RETENTION_LEAST_BYTES, 'not a size such as 500MB or 1GiB, at least 16MB')
-  .describe('The log may forget the begin of a partition that holds more than this: 500MB, 1GiB.');
-
-const retentionTime = z
-  .string('a time such as 30m or 24h')
-  .refine((text) => (durationMs(text) ?? 0) >= RETENTION_LEAST_MS, 'not a time such as 30m or 24h, at least 1m')
-  .describe('The log may forget what is older than this: 30m, 24h.');
-
-const isTaskMemory = (text: string): boolean => {
-  const bytes = byteCount(text) ?? 0;
-  return bytes >= 1 && bytes <= TASK_MEMORY_LIMIT_BYTES;
-};
-
-const taskMemory = z
-  .string('a size such as 500MB or 2GiB')
-  .refine(isTaskMemory, 'not a size such as 500MB or 2GiB, above 0 and at most 16TiB')
-  .describe('A node takes tasks only if it offers so much memory for each of its slots: 500MB, 2GiB; a deployment setting.');
+const duration = timeText({ such: '500ms, 60s, 5m or 1h', least: [1, 'above 0'], most: [DEADLINE_LIMIT_MS, '24h'] }).describe(
+  'Time frame of a task: 500ms, 60s, 5m, 1h.',
+);
+const every = timeText({ such: '50ms, 1s or 5m', least: [1, 'above 0'], most: [CUT_EVERY_LIMIT_MS, '1h'] }).describe(
+  'A record of a live source waits for a full task at most this long: 50ms, 1s; a deployment setting.',
+);
+const retentionBytes = sizeText({ such: '500MB or 1GiB', least: [RETENTION_LEAST_BYTES, 'at least 16MB'] }).describe(
+  'The log may forget the begin of a partition that holds more than this: 500MB, 1GiB.',
+);
+const retentionTime = timeText({ such: '30m or 24h', least: [RETENTION_LEAST_MS, 'at least 1m'] }).describe(
+  'The log may forget what is older than this: 30m, 24h.',
+);
+const taskMemory = sizeText({ such: '500MB or 2GiB', least: [1, 'above 0'], most: [TASK_MEMORY_LIMIT_BYTES, '16TiB'] }).describe(
+  'A node takes tasks only if it offers so much memory for each of its slots: 500MB, 2GiB; a deployment setting.',
+);
 
 const path = z.string().min(1).max(1_024);
 
@@ -125,11 +72,6 @@ export const MODEL_CALLS_LIMIT = 4_096;
 /** Longest `timeout` of a model. */
 export const MODEL_TIMEOUT_LIMIT_MS = 60 * 60 * 1_000;
 
-const isCallTime = (text: string): boolean => {
-  const ms = durationMs(text);
-  return ms !== undefined && ms >= 1 && ms <= MODEL_TIMEOUT_LIMIT_MS;
-};
-
 export const modelSchema = z
   .strictObject({
     url: z
@@ -144,9 +86,7 @@ export const modelSchema = z
       .optional()
       .describe('Environment variable that holds the key.'),
     calls: count(MODEL_CALLS_LIMIT, 'Most calls to it at once; how many are good below that is found out. Default: 64.').optional(),
-    timeout: z
-      .string('a time such as 30s or 10m')
-      .refine(isCallTime, 'not a time such as 30s or 10m, above 0 and at most 1h')
+    timeout: timeText({ such: '30s or 10m', least: [1, 'above 0'], most: [MODEL_TIMEOUT_LIMIT_MS, '1h'] })
       .optional()
       .describe('One whole call may take so long: 30s, 10m. Default: 3m.'),
     price: PRICE,

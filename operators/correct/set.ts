@@ -2,7 +2,8 @@
 import type { FieldType } from '#kernel';
 import { defineOperator, describeType } from '#kernel';
 import { z } from 'zod';
-import { CelFault, celResult, compileCel, EXPRESSION_LIMIT, planCel } from '../cel.ts';
+import { CelFault } from '../cel-meter.ts';
+import { celResult, compileCel, EXPRESSION_LIMIT, planCel } from '../cel.ts';
 import { celType, fieldTypeOf } from '../cel-values.ts';
 import { fieldTypeSchema } from '../field-type.ts';
 import { newField, openParams, planWrite, toJson } from '../fields.ts';

@@ -3,7 +3,8 @@ import type { Row } from '#kernel';
 import { defineOperator } from '#kernel';
 import { z } from 'zod';
 import type { CelExpression } from '../cel.ts';
-import { CelFault, compileCel, EXPRESSION_LIMIT, planCel } from '../cel.ts';
+import { CelFault } from '../cel-meter.ts';
+import { compileCel, EXPRESSION_LIMIT, planCel } from '../cel.ts';
 import { fieldTypeSchema } from '../field-type.ts';
 import { openParams, shorten, toJson } from '../fields.ts';
 

@@ -2,13 +2,14 @@
  * Picks from a list or a map in global storage. Every pick is a seeded draw of the candidate (law 1): uniform by rejection,
  * weighted by exact integers, k of n without replacement by lowest hash, or each element once per round over all candidates.
  */
-import type { DataSet, Draws, FieldType, OpEnv, OpPlan, OpSpec, PlanContext, RowExecutor, Value } from '#kernel';
+import type { DataSet, FieldType, OpEnv, OpPlan, OpSpec, PlanContext, RowExecutor, Value } from '#kernel';
 import { defineOperator, invariant } from '#kernel';
 import { z } from 'zod';
 import { newField, openParams, planWrite, rootOf, toJson } from '../fields.ts';
 import { type Conditional, conditional, openLists, planLists } from './conditional.ts';
+import { lowestHashes, single, turns, weightedWithout } from './picks.ts';
 import { randomParam } from './random-param.ts';
-import { planWeights, prefixSums, searchSums } from './weights.ts';
+import { planWeights, prefixSums } from './weights.ts';
 
 /** Most elements that one record can be given. */
 export const PICK_LIMIT = 1000;
@@ -297,47 +298,4 @@ function elementsOf(data: DataSet): readonly Value[] {
   if (keys === undefined) return data.values;
   const isRecord = typeof data.type === 'object' && 'record' in data.type;
   return data.values.map((value, i) => (isRecord ? Object.assign({ key: keys[i] ?? '' }, value) : { key: keys[i] ?? '', value }));
-}
-
-function single(draws: Draws, field: string, n: number, sums: readonly number[] | undefined): (candidate: number) => number {
-  if (sums === undefined) return (candidate) => draws.below(n, candidate, field);
-  const total = sums[sums.length - 1] ?? 0;
-  return (candidate) => searchSums(sums, draws.below(total, candidate, field));
-}
-
-/** Round r = ⌊candidate / n⌋ is a Fisher–Yates shuffle drawn at r; one round is kept, which blocks in order rarely leave. */
-function turns(draws: Draws, field: string, n: number): (candidate: number) => number {
-  let round = -1;
-  const order = new Uint32Array(n);
-  return (candidate) => {
-    const wanted = Math.floor(candidate / n);
-    if (wanted !== round) {
-      round = wanted;
-      for (let i = 0; i < n; i++) order[i] = i;
-      for (let i = n - 1; i > 0; i--) {
-        const j = draws.below(i + 1, round, `${field}/each`, i);
-        const kept = order[i] ?? 0;
-        order[i] = order[j] ?? 0;
-        order[j] = kept;
-      }
-    }
-    return order[candidate % n] ?? 0;
-  };
-}
-
-/** k of n: the elements whose draw is lowest, in that order; equal draws (2^-256) by index. */
-function lowestHashes(draws: Draws, candidate: number, field: string, n: number, k: number): readonly number[] {
-  const ranked = Array.from({ length: n }, (_, index) => ({ index, draw: draws.bytes(candidate, field, index) }));
-  ranked.sort((a, b) => Buffer.compare(a.draw, b.draw) || a.index - b.index);
-  return ranked.slice(0, k).map((entry) => entry.index);
-}
-
-function weightedWithout(draws: Draws, candidate: number, field: string, weights: readonly number[], k: number): readonly number[] {
-  const left = [...weights];
-  return Array.from({ length: k }, (_, draw) => {
-    const sums = prefixSums(left);
-    const index = searchSums(sums, draws.below(sums[sums.length - 1] ?? 1, candidate, field, draw));
-    left[index] = 0;
-    return index;
-  });
 }

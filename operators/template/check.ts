@@ -4,7 +4,8 @@ import { describeType, lookUpField } from '#kernel';
 import { requiredType, rootOf } from '../fields.ts';
 import type { Known } from './filters.ts';
 import { FILTERS, hasTextForm } from './filters.ts';
-import type { Expression, Node } from './syntax.ts';
+import type { Expression } from './expression.ts';
+import type { Node } from './syntax.ts';
 
 /** Places of a template as people count them. */
 export function placeIn(source: string, offset: number): string {

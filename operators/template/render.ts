@@ -6,7 +6,8 @@ import type { BlockView, Value } from '#kernel';
 import { MizuError } from '#kernel';
 import { isRow, readPath, readRowPath, rootOf } from '../fields.ts';
 import { FILTERS, isTrue, textOf } from './filters.ts';
-import type { Comparison, Expression, Node } from './syntax.ts';
+import type { Comparison, Expression } from './expression.ts';
+import type { Node } from './syntax.ts';
 
 /** Longest text that a template with tags or filters may make of one record, UTF-16 units. */
 export const TEMPLATE_OUTPUT_LIMIT = 4_194_304;

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openAttestation, openKeyFile, parseStrictJson, readRun, RunTopics, verifyRun } from '#engine';
 import { openLog, openSigner } from '#topologies';
-import { decodeControl } from '../../engine/dispatch/control-entry.ts';
+import { decodeControl } from '../../engine/dispatch/signed-entry.ts';
 import { deployFile, embeddedRun, summaryAtEnd, writeAsking } from '../support/asking-workflow.ts';
 import { describeKafka } from '../support/kafka-broker.ts';
 import { readAll } from '../support/log-tools.ts';

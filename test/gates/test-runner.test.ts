@@ -1,7 +1,9 @@
 /** `npm test` cannot be green by accident: each way a run can go wrong shows in its last line and its exit code. */
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { LONG_FILES } from '../support/long-first.ts';
 import { scratchFolder } from '../support/scratch.ts';
 
 const RUNNER = join(import.meta.dirname, '../run.ts');
@@ -20,6 +22,11 @@ function runOver(source: string, extra: NodeJS.ProcessEnv = {}): { status: numbe
 }
 
 describe('the test runner', () => {
+  it('begins with long files that there are', () => {
+    expect(LONG_FILES.filter((file) => !existsSync(join(import.meta.dirname, '../..', file)))).toEqual([]);
+    expect(new Set(LONG_FILES).size).toBe(LONG_FILES.length);
+  });
+
   it('ends with the counts, and exits 0 when all passed', () => {
     const { status, lines } = runOver("test('a', () => expect(1).toBe(1));");
     expect([status, lines.at(-1)]).toEqual([0, '1 passed, 0 failed']);

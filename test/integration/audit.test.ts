@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { openEmbeddedLog } from '#connectors/embedded';
 import { type AuditReport, auditRun, isPlainObject, type Log, readRun, RunTopics, type Signer, signerFromSeed, utf8 } from '#engine';
 import { openLog, openSigner } from '#topologies';
-import { decodeEnvelope, encodeSigned } from '../../engine/dispatch/control-entry.ts';
+import { decodeEnvelope, encodeSigned } from '../../engine/dispatch/signed-entry.ts';
 import { decodeStateEntry } from '../../engine/runtime/state-entry.ts';
 import { lastObject, mizu } from '../support/cli.ts';
 import { CrashingLog } from '../support/crashing-log.ts';

@@ -2,7 +2,7 @@
  * `mizu gateway` as a process of its own (laws 2, 7, 10): an ordinary model server for any program and for a run, killed and started again without paying twice;
  * and its document, whose walk is walked.
  */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -108,14 +108,21 @@ describe('a gateway as a process', () => {
     let gateway = await startGateway();
     const file = (address: string): string =>
       writeAsking(DIR, { url: `${address}/v1`, candidates, taskSize: 4, keyEnv: 'ALICE_TOKEN', model: 'small' });
-    const run = (address: string) => mizu(['run', file(address), '--log', `${dir}-run`, '--json', '--workers', '1'], { env: ENV });
+    let running: ChildProcess | undefined;
+    const onStart = (child: ChildProcess): void => {
+      running = child;
+    };
+    const run = (address: string) => mizu(['run', file(address), '--log', `${dir}-run`, '--json', '--workers', '1'], { env: ENV, onStart });
     peer.always((response, call, number) => {
       if (number === 10) gateway.process.kill('SIGKILL');
       else good(response, call, call.body.seed);
     });
-    const broken = await run(gateway.address);
-    expect(broken.code, broken.stderr).toBe(1);
+    const breaking = run(gateway.address);
     await gateway.ended;
+    // Left alone, it would try for half a minute more and end with 1.
+    running?.kill('SIGINT');
+    const broken = await breaking;
+    expect(broken.code, broken.stderr).toBe(130);
     peer.always((response, call) => good(response, call, call.body.seed));
     gateway = await startGateway();
     const done = await run(gateway.address);

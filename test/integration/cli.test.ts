@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { decodeControl } from '../../engine/dispatch/control-entry.ts';
+import { decodeControl } from '../../engine/dispatch/signed-entry.ts';
 import { lastObject, mizu } from '../support/cli.ts';
 import { scratchFolder } from '../support/scratch.ts';
 import { Tamper } from '../support/tamper.ts';

@@ -22,7 +22,7 @@ import {
   verifyRun,
 } from '#engine';
 import { type CompiledFile, compileFile, deployWorkflow, openExternal, openSigner, serveNetwork } from '#topologies';
-import { decodeControl } from '../../engine/dispatch/control-entry.ts';
+import { decodeControl } from '../../engine/dispatch/signed-entry.ts';
 import { readSummary } from '../../engine/runtime/summary.ts';
 import { describeKafka } from '../support/kafka-broker.ts';
 import { aclsOf, allow, outsideRightsTable, rightsTable } from '../support/kafka-rights.ts';

@@ -77,8 +77,8 @@ class Owner {
 
   /** Executes the steps from its own next one on. */
   async run(log: Log, steps: readonly (readonly number[])[], until = steps.length): Promise<void> {
-    while (this.machine.next < until) {
-      const k = this.machine.next;
+    while (this.machine.state.next < until) {
+      const k = this.machine.state.next;
       const output = await this.machine.execute(k, [frameOf(k, steps[k] ?? [])]);
       const entry = { k, resumeAt: k, deltas: output.deltas, states: output.states };
       const [stateAt = offset(0)] = await this.committer.commit([{ topic: TOPICS.state, partition: 0, value: encodeStateEntry(entry) }]);
@@ -169,8 +169,8 @@ describe.each([
         expect(log.parts).toBeGreaterThan(5);
         log.reads.clear();
         const next = await Owner.open(log, compiled);
-        expect(next.machine.next).toBe(steps.length);
-        expect(next.machine.chained).toEqual(owner.machine.chained);
+        expect(next.machine.state.next).toBe(steps.length);
+        expect(next.machine.state.chained).toEqual(owner.machine.state.chained);
         expect(log.reads.get(TOPICS.state)).toBeLessThanOrEqual(STEPS + 1);
         await next.close();
       }),
@@ -186,7 +186,7 @@ describe.each([
         const end = await log.end(TOPICS.state, 0);
         log.forget(TOPICS.state, 0, end - (steps.length % STEPS) - 1);
         const next = await Owner.open(log, compiled);
-        expect(next.machine.chained).toEqual(owner.machine.chained);
+        expect(next.machine.state.chained).toEqual(owner.machine.state.chained);
         await next.close();
         log.forget(TOPICS.state, 0, end - 1);
         const error: unknown = await Owner.open(log, compiled).catch((thrown: unknown) => thrown);
@@ -218,7 +218,7 @@ describe.each([
             if (next instanceof Owner) {
               // Only a segment that is not needed any more may be wrong and unseen.
               expect(dedup).toBe(FORGETTING);
-              expect(next.machine.chained).toEqual(owner.machine.chained);
+              expect(next.machine.state.chained).toEqual(owner.machine.state.chained);
               await next.close();
             } else {
               expect(next).toBeInstanceOf(MizuError);

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deploy, type Log, type RunName, type RunSummary, RunTopics } from '#engine';
 import { compileFile, runWorkflow } from '#topologies';
-import { decodeControl } from '../../engine/dispatch/control-entry.ts';
+import { decodeControl } from '../../engine/dispatch/signed-entry.ts';
 import { readSummary } from '../../engine/runtime/summary.ts';
 import { readAll } from './log-tools.ts';
 

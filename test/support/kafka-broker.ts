@@ -5,6 +5,7 @@
  */
 import { afterAll, beforeAll } from 'vitest';
 import type { Security } from './parts/broker-security.ts';
+import './quiet-client.ts';
 import { askForPart, describePart, PART_START_LIMIT_MS } from './parts/describe-part.ts';
 import { type StartedBroker, startBroker, type TestBroker } from './parts/jvm-broker.ts';
 

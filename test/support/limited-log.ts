@@ -2,27 +2,31 @@
  * A real log that takes only small entries and commits, forgets the begin of topics, compacts at once, and shows some entries changed: as stores with other limits,
  * with retention and compaction do, and as a broken one would. Counts what is read.
  */
-import type { Append, CommitOutcome, Log, LogEntry, LogLimits, LogWriter, Offset, ReadOptions, ReadResult, TopicSpec } from '#engine';
+import type { Append, CommitOutcome, Log, LogEntry, LogLimits, LogWriter, Offset, ReadOptions, ReadResult } from '#engine';
 import { offset } from '#engine';
+import { LogAround } from './log-around.ts';
 import { admit } from '../../engine/contract/log-admission.ts';
 
-export class LimitedLog implements Log {
-  readonly limits: LogLimits;
+export class LimitedLog extends LogAround {
+  private readonly own: LogLimits;
   /** Entries that were committed with the header `part`. */
   parts = 0;
   /** Entries read, by topic. */
   readonly reads = new Map<string, number>();
   /** What a reader sees in place of an entry. */
   shown: (topic: string, entry: LogEntry) => LogEntry = (_, entry) => entry;
-  private readonly log: Log;
   private readonly compacted = new Set<string>();
   /** Topic, partition and key → offset of the newest entry. */
   private readonly newest = new Map<string, number>();
   private readonly begins = new Map<string, Offset>();
 
   constructor(log: Log, limits: Partial<LogLimits> = {}) {
-    this.log = log;
-    this.limits = { ...log.limits, ...limits };
+    super(log);
+    this.own = { ...log.limits, ...limits };
+  }
+
+  override get limits(): LogLimits {
+    return this.own;
   }
 
   /** From now on, entries before the offset are gone. */
@@ -35,33 +39,7 @@ export class LimitedLog implements Log {
     this.compacted.add(topic);
   }
 
-  get address(): string {
-    return this.log.address;
-  }
-
-  get network(): string {
-    return this.log.network;
-  }
-
-  createTopic(spec: TopicSpec): Promise<void> {
-    return this.log.createTopic(spec);
-  }
-
-  topics(prefix?: string): Promise<readonly TopicSpec[]> {
-    return this.log.topics(prefix);
-  }
-
-  async openWriter(owner: string): Promise<LogWriter> {
-    const writer = await this.log.openWriter(owner);
-    return {
-      owner,
-      commit: (appends) => this.commit(writer, appends),
-      waitVisible: () => writer.waitVisible(),
-      close: () => writer.close(),
-    };
-  }
-
-  async read(topic: string, partition: number, from: Offset, options?: ReadOptions): Promise<ReadResult> {
+  override async read(topic: string, partition: number, from: Offset, options?: ReadOptions): Promise<ReadResult> {
     const begin = await this.begin(topic, partition);
     for (let at = from < begin ? begin : from; ; ) {
       const { entries, next } = await this.log.read(topic, partition, at, options);
@@ -78,22 +56,7 @@ export class LimitedLog implements Log {
     return this.begins.get(`${topic}/${partition}`) ?? offset(0);
   }
 
-  end(topic: string, partition: number): Promise<Offset> {
-    return this.log.end(topic, partition);
-  }
-
-  waitBeyond(topic: string, partition: number, position: Offset, signal: AbortSignal): Promise<boolean> {
-    return this.log.waitBeyond(topic, partition, position, signal);
-  }
-
-  size(): ReturnType<Log['size']> {
-    return this.log.size();
-  }
-
-  /** The log beneath stays open. */
-  async close(): Promise<void> {}
-
-  private async commit(writer: LogWriter, appends: readonly Append[]): Promise<CommitOutcome> {
+  protected override async commit(writer: LogWriter, appends: readonly Append[]): Promise<CommitOutcome> {
     try {
       admit(appends, this.limits);
     } catch (error) {

@@ -1,6 +1,8 @@
 /** Bad writes, each as a change of a run's log and as the finding that an audit must make of it. The run: `STREAMED`, under the name `w`. */
 import { type FindingKind, RunTopics, type Signer, sha256, signerFromSeed, toHex, utf8 } from '#engine';
-import { type ControlBody, decodeControl, decodeResult, encodeSigned, type ResultBody } from '../../engine/dispatch/control-entry.ts';
+import type { ControlBody } from '../../engine/dispatch/control-entry.ts';
+import { decodeControl, decodeResult, encodeSigned } from '../../engine/dispatch/signed-entry.ts';
+import type { ResultBody } from '../../engine/dispatch/member-entry.ts';
 import { decodeStateEntry, encodeStateEntry } from '../../engine/runtime/state-entry.ts';
 import { text } from './log-tools.ts';
 import type { Place, StoredEntry, Tamper } from './tamper.ts';
@@ -13,16 +15,9 @@ export const at = (topic: string, partition = 0): Place => ({ topic, partition }
 /** The first partition of a topic that holds something. */
 export const filled = (tamper: Tamper, topic: string): Place => tamper.places().find((place) => place.topic === topic) ?? at(topic);
 export const again = (entries: StoredEntry[]): StoredEntry[] => [...entries, ...entries.slice(-1)];
-const controlEntry = (body: ControlBody, signer: Signer): StoredEntry => ({
-  key: undefined,
-  value: encodeSigned('mizu-control-v1', 'w/1', body, signer),
-  headers: {},
-});
-const resultEntry = (body: ResultBody, signer: Signer): StoredEntry => ({
-  key: undefined,
-  value: encodeSigned('mizu-result-v1', 'w/1', body, signer),
-  headers: {},
-});
+const stored = (value: Uint8Array): StoredEntry => ({ key: undefined, value, headers: {} });
+const controlEntry = (body: ControlBody, signer: Signer): StoredEntry => stored(encodeSigned('mizu-control-v1', 'w/1', body, signer));
+const resultEntry = (body: ResultBody, signer: Signer): StoredEntry => stored(encodeSigned('mizu-result-v1', 'w/1', body, signer));
 const bodies = (tamper: Tamper): ControlBody[] => tamper.read(at(topics.control)).map(({ value }) => decodeControl(value).body);
 /** Puts an entry before the last one of control, which closes the run. */
 const beforeClose = (tamper: Tamper, entry: StoredEntry): void =>

@@ -2,7 +2,7 @@
 import type { DeployedRun, Log, LogEntry } from '#engine';
 import { RunTopics } from '#engine';
 import { decodeStateEntry } from '../../engine/runtime/state-entry.ts';
-import { readFacts } from '../../engine/verify/run-reader.ts';
+import { readFacts } from '../../engine/verify/run-facts.ts';
 import { readAll } from './log-tools.ts';
 
 export interface Forgetting {

@@ -2,11 +2,10 @@
  * A process that plays roles on a log, for suites that kill it: `node role-child.ts ORDERS`. Tells what the engine tells of it in lines
  * of JSON, and ends at SIGTERM.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { writeSync } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { messageOf, type Role } from '#engine';
 import { openLog, serveNetwork } from '#topologies';
+import { startTelling, type TellingProcess } from './telling-process.ts';
 
 export interface RoleOrders {
   readonly log: string;
@@ -22,48 +21,21 @@ export interface RoleLine {
   readonly [field: string]: unknown;
 }
 
-export interface RoleProcess {
-  readonly process: ChildProcess;
+export interface RoleProcess extends Pick<TellingProcess<RoleLine>, 'process' | 'ended'> {
   readonly lines: readonly RoleLine[];
   /** Resolves with the first line for which the condition holds, told before or later; rejects when the process ends without it. */
   until(condition: (line: RoleLine) => boolean): Promise<RoleLine>;
-  readonly ended: Promise<void>;
 }
 
 export function startRoles(orders: RoleOrders): RoleProcess {
-  const child = spawn(process.execPath, [new URL(import.meta.url).pathname, JSON.stringify(orders)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const lines: RoleLine[] = [];
-  const waiting = new Set<() => void>();
-  let over = false;
-  const wake = (): void => {
-    for (const check of waiting) check();
+  const { process, told: lines, ended, ...telling } = startTelling<RoleLine>([new URL(import.meta.url).pathname, JSON.stringify(orders)]);
+  const until = async (condition: (line: RoleLine) => boolean): Promise<RoleLine> => {
+    await telling.until((told) => told.some(condition));
+    const line = lines.find(condition);
+    if (line !== undefined) return line;
+    throw new Error(`${orders.name} ended before that; it told: ${JSON.stringify(lines.slice(-5))}`);
   };
-  createInterface({ input: child.stdout }).on('line', (line) => {
-    lines.push(JSON.parse(line) as RoleLine);
-    wake();
-  });
-  const ended = new Promise<void>((resolve) => {
-    child.on('close', () => {
-      over = true;
-      wake();
-      resolve();
-    });
-  });
-  const until = (condition: (line: RoleLine) => boolean): Promise<RoleLine> =>
-    new Promise((resolve, reject) => {
-      const check = (): void => {
-        const line = lines.find(condition);
-        if (line === undefined && !over) return;
-        waiting.delete(check);
-        if (line !== undefined) resolve(line);
-        else reject(new Error(`${orders.name} ended before that; it told: ${JSON.stringify(lines.slice(-5))}`));
-      };
-      waiting.add(check);
-      check();
-    });
-  return { process: child, lines, until, ended };
+  return { process, lines, until, ended };
 }
 
 /** Written at once: a killed process loses what a stream has buffered. */

@@ -2,10 +2,9 @@
  * A process that runs a workflow as the commands do, for suites that kill it: `node run-support-child.ts ORDERS`. Tells in lines of JSON what
  * happened: deployed, each progress, the summary or the error.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { writeSync } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { compileFile, openLog, runWorkflow } from '#topologies';
+import { startTelling, type TellingProcess } from './telling-process.ts';
 
 export interface RunOrders {
   readonly file: string;
@@ -14,48 +13,20 @@ export interface RunOrders {
   readonly nodes: number;
 }
 
-export interface RunProcess {
-  readonly process: ChildProcess;
-  /** Lines told so far, oldest first. */
-  readonly told: readonly Record<string, unknown>[];
+export interface RunProcess extends Pick<TellingProcess<Record<string, unknown>>, 'process' | 'told' | 'ended'> {
   /** Resolves when that many lines were told, or the process has ended. */
   hasTold(count: number): Promise<void>;
-  /** Resolves when it has ended and all it told was read. */
-  readonly ended: Promise<void>;
 }
 
 export function startRunProcess(orders: RunOrders): RunProcess {
-  const child = spawn(process.execPath, [new URL(import.meta.url).pathname, JSON.stringify(orders)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const told: Record<string, unknown>[] = [];
-  const waiting = new Set<() => void>();
-  let over = false;
-  const wake = (): void => {
-    for (const check of waiting) check();
+  const { process, told, until, ended } = startTelling<Record<string, unknown>>([
+    new URL(import.meta.url).pathname,
+    JSON.stringify(orders),
+  ]);
+  const hasTold = async (count: number): Promise<void> => {
+    await until(({ length }) => length >= count);
   };
-  createInterface({ input: child.stdout }).on('line', (line) => {
-    told.push(JSON.parse(line) as Record<string, unknown>);
-    wake();
-  });
-  const ended = new Promise<void>((resolve) => {
-    child.on('close', () => {
-      over = true;
-      wake();
-      resolve();
-    });
-  });
-  const hasTold = (count: number): Promise<void> =>
-    new Promise((resolve) => {
-      const check = (): void => {
-        if (told.length < count && !over) return;
-        waiting.delete(check);
-        resolve();
-      };
-      waiting.add(check);
-      check();
-    });
-  return { process: child, told, hasTold, ended };
+  return { process, told, hasTold, ended };
 }
 
 /** Written at once: a killed process loses what a stream has buffered. */

@@ -1,7 +1,8 @@
 /** What a run left on its log, read entry by entry without the engine's own readers, as a consumer of the topics would. */
 import type { DeployedRun, Drop, Log, LogEntry, Row, Schema } from '#engine';
 import { ByteReader, readConfluentFrame, readRun, RunTopics, schemaBefore, valueCodec } from '#engine';
-import { type ControlBody, decodeControl } from '../../engine/dispatch/control-entry.ts';
+import type { ControlBody } from '../../engine/dispatch/control-entry.ts';
+import { decodeControl } from '../../engine/dispatch/signed-entry.ts';
 import { decodeDrop } from '../../engine/proof/effect.ts';
 import { decodeLeaf, type Leaf } from '../../engine/proof/leaf.ts';
 import { decodeLeaves } from '../../engine/runtime/leaf-batch.ts';

@@ -4,7 +4,8 @@ import { openLocalStorage } from '#connectors/embedded';
 import type { LocalStorage, Log, ModeAnswer, OperatedRun, Role, RunName, RunStatus, RunSummary, ServeEvent } from '#engine';
 import { askMode, readRun, readSummary, RunTopics, RunWatch, serve, untilClosed } from '#engine';
 import { type CompiledFile, deployWorkflow, openExternal, openSigner, registry, WORKER_URL } from '#topologies';
-import { type ControlBody, decodeControl } from '../../engine/dispatch/control-entry.ts';
+import type { ControlBody } from '../../engine/dispatch/control-entry.ts';
+import { decodeControl } from '../../engine/dispatch/signed-entry.ts';
 import { readAll } from './log-tools.ts';
 import { quickFolder } from './run-support.ts';
 

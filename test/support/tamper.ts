@@ -22,7 +22,8 @@ import { openLog } from '#topologies';
 import { entryChecksum, rowChecksum } from '../../connectors/embedded/checksum.ts';
 import { PARTITION_LIMIT_ENTRIES } from '../../connectors/embedded/limits.ts';
 import { type Placement, SegmentReader } from '../../connectors/embedded/segments.ts';
-import { type ControlBody, decodeControl, decodeResult, encodeSigned } from '../../engine/dispatch/control-entry.ts';
+import type { ControlBody } from '../../engine/dispatch/control-entry.ts';
+import { decodeControl, decodeResult, encodeSigned } from '../../engine/dispatch/signed-entry.ts';
 import { quickFolder } from './run-support.ts';
 
 export interface StoredEntry {

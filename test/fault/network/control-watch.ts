@@ -1,7 +1,7 @@
 /** What control says, read as it grows: how far the run is, what it came to, and whose word a writer carries. */
 import type { RunSummary } from '#engine';
 import { offset, readSummary } from '#engine';
-import { decodeControl } from '../../../engine/dispatch/control-entry.ts';
+import { decodeControl } from '../../../engine/dispatch/signed-entry.ts';
 import { sleep } from './readers.ts';
 import type { Stage } from './stage.ts';
 

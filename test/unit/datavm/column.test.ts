@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { BytesBuilder, ColumnPatch, mergeColumn, sliceOf, writeAvro } from '../../../engine/datavm/column.ts';
-import { ByteWriter } from '../../../engine/proof/bytes.ts';
+import { ByteWriter } from '../../../engine/proof/byte-writer.ts';
 
 const ROWS = 12;
 const value = fc.uint8Array({ maxLength: 150 });

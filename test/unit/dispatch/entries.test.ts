@@ -1,8 +1,9 @@
 /** Entries of control and results are signed, bound to their run, and refused by topic and offset when they are not what they should be. */
 import { describe, expect, it } from 'vitest';
 import { offset } from '#engine';
-import { decodeControl, decodeResult, encodeSigned, readEntry, verifySigned } from '../../../engine/dispatch/control-entry.ts';
-import type { ControlBody, ResultBody } from '../../../engine/dispatch/control-entry.ts';
+import { decodeControl, decodeResult, encodeSigned, readEntry, verifySigned } from '../../../engine/dispatch/signed-entry.ts';
+import type { ControlBody } from '../../../engine/dispatch/control-entry.ts';
+import type { ResultBody } from '../../../engine/dispatch/member-entry.ts';
 import { offer } from './control-tools.ts';
 import { signerFromSeed } from '../../../engine/proof/ed25519.ts';
 import { canonicalBytes } from '../../../engine/proof/jcs.ts';

@@ -1,6 +1,7 @@
 import type { Schema } from '#engine';
 import { describe, expect, it } from 'vitest';
-import { CelFault, compileCel, LOOK_LIMIT, SIZE_LIMIT, STEP_LIMIT } from '../../../operators/cel.ts';
+import { CelFault, LOOK_LIMIT, SIZE_LIMIT, STEP_LIMIT } from '../../../operators/cel-meter.ts';
+import { compileCel } from '../../../operators/cel.ts';
 import { operators } from '#operators';
 import { planOver } from './plan-context.ts';
 import { runRows } from './run-rows.ts';

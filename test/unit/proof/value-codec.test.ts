@@ -5,7 +5,8 @@ import type { FieldType, Schema, Value } from '../../../engine/contract/types.ts
 import { LONG_LIMIT } from '../../../engine/contract/types.ts';
 import { avroType } from '../../../engine/proof/avro.ts';
 import { toAvroSchema } from '../../../engine/proof/avro-mapping.ts';
-import { ByteReader, ByteWriter } from '../../../engine/proof/bytes.ts';
+import { ByteReader } from '../../../engine/proof/byte-reader.ts';
+import { ByteWriter } from '../../../engine/proof/byte-writer.ts';
 import { toHex, utf8 } from '../../../engine/proof/sha256.ts';
 import { compareUtf8, recordCodec, valueCodec } from '../../../engine/proof/value-codec.ts';
 

@@ -9,7 +9,7 @@ import { offset, RunTopics } from '#engine';
 import { openLocalStorage } from '#connectors/embedded';
 import { openSigner, registry } from '#topologies';
 import type { ControlBody } from '../../../engine/dispatch/control-entry.ts';
-import { encodeSigned } from '../../../engine/dispatch/control-entry.ts';
+import { encodeSigned } from '../../../engine/dispatch/signed-entry.ts';
 import { toHex, utf8 } from '../../../engine/proof/sha256.ts';
 import { Checkpointer, type CheckpointLimits } from '../../../engine/runtime/checkpointer.ts';
 import { Committer } from '../../../engine/runtime/committer.ts';

@@ -8,7 +8,7 @@ import type { Json, Log, Offset, Signer } from '#engine';
 import { offset, RunTopics } from '#engine';
 import { openSigner } from '#topologies';
 import type { ControlBody } from '../../../engine/dispatch/control-entry.ts';
-import { encodeSigned } from '../../../engine/dispatch/control-entry.ts';
+import { encodeSigned } from '../../../engine/dispatch/signed-entry.ts';
 import { ControlFold, NO_REQUEST } from '../../../engine/dispatch/control-fold.ts';
 import { foldToJson } from '../../../engine/dispatch/fold-snapshot.ts';
 import { MemberKeys } from '../../../engine/dispatch/member-keys.ts';

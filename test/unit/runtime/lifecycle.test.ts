@@ -5,7 +5,7 @@ import type { DeployRequest } from '../../../engine/runtime/deploy.ts';
 import type { Log, Offset, ReadOptions, RunName, RunStatus, TopicSpec } from '#engine';
 import { askMode, deploy, listStates, planDeploy, readRun, readStatus, RunTopics, settingsRequest, undrained } from '#engine';
 import { type CompiledFile, openSigner } from '#topologies';
-import { decodeRequest } from '../../../engine/dispatch/control-entry.ts';
+import { decodeRequest } from '../../../engine/dispatch/signed-entry.ts';
 import { Crash, CrashingLog } from '../../support/crashing-log.ts';
 import { readAll } from '../../support/log-tools.ts';
 import { workflowFiles } from '../../support/random-workflow.ts';

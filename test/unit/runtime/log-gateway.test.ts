@@ -20,7 +20,8 @@ import {
 } from '#engine';
 import { registry } from '#topologies';
 import { rmSync } from 'node:fs';
-import { type ControlBody, encodeSigned } from '../../../engine/dispatch/control-entry.ts';
+import type { ControlBody } from '../../../engine/dispatch/control-entry.ts';
+import { encodeSigned } from '../../../engine/dispatch/signed-entry.ts';
 import { questionBody } from '../../../engine/dispatch/question-entry.ts';
 import { ControlTail } from '../../../engine/runtime/control-tail.ts';
 import { GatewayRole, QUESTIONS_IN_FLIGHT } from '../../../engine/runtime/gateway-role.ts';

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Program, StageSpec } from '#engine';
-import type { StepResult, TaskResult } from '../../../engine/dispatch/control-entry.ts';
+import type { StepResult, TaskResult } from '../../../engine/dispatch/member-entry.ts';
 import { RunTotals } from '../../../engine/runtime/run-totals.ts';
 
 const SEED = Number(process.env['MIZU_SEED'] ?? Date.now() % 1_000_000);

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { type DeployedRun, type Log, readRun, readStatus, RunTopics, type TaskExecutor, type TaskInput, type TaskOutput } from '#engine';
 import { registry } from '#topologies';
 import type { ControlBody } from '../../../engine/dispatch/control-entry.ts';
-import { decodeControl } from '../../../engine/dispatch/control-entry.ts';
+import { decodeControl } from '../../../engine/dispatch/signed-entry.ts';
 import { LogCursor } from '../../../engine/runtime/log-cursor.ts';
 import { ForgingExecutor } from '../../support/lying.ts';
 import { LocalExecutor, runCompiled, withQuickLog, withWorkflow } from '../../support/run-support.ts';

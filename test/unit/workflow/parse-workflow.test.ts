@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { applySets } from '../../../engine/workflow/apply-sets.ts';
 import { step, typedStep, workflow } from '../../../engine/workflow/builder.ts';
 import { checkDocument, parseWorkflow } from '../../../engine/workflow/parse-workflow.ts';
-import { durationMs } from '../../../engine/workflow/workflow-schema.ts';
+import { durationMs } from '../../../engine/workflow/units.ts';
 
 const MINIMAL = 'mizu: 1\nname: w\ngenerate:\n  - count: {}\n';
 

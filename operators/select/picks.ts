@@ -1,0 +1,49 @@
+/**
+ * Which of n elements a candidate is given, as places in their list (law 1): one, uniform or by weight; each in turn; or k different ones, by lowest hash or by weight.
+ */
+import type { Draws } from '#kernel';
+import { prefixSums, searchSums } from './weights.ts';
+
+/** One element. @param sums of the weights up to each element; uniform without. */
+export function single(draws: Draws, field: string, n: number, sums: readonly number[] | undefined): (candidate: number) => number {
+  if (sums === undefined) return (candidate) => draws.below(n, candidate, field);
+  const total = sums[sums.length - 1] ?? 0;
+  return (candidate) => searchSums(sums, draws.below(total, candidate, field));
+}
+
+/** Round r = ⌊candidate / n⌋ is a Fisher–Yates shuffle drawn at r; one round is kept, which blocks in order rarely leave. */
+export function turns(draws: Draws, field: string, n: number): (candidate: number) => number {
+  let round = -1;
+  const order = new Uint32Array(n);
+  return (candidate) => {
+    const wanted = Math.floor(candidate / n);
+    if (wanted !== round) {
+      round = wanted;
+      for (let i = 0; i < n; i++) order[i] = i;
+      for (let i = n - 1; i > 0; i--) {
+        const j = draws.below(i + 1, round, `${field}/each`, i);
+        const kept = order[i] ?? 0;
+        order[i] = order[j] ?? 0;
+        order[j] = kept;
+      }
+    }
+    return order[candidate % n] ?? 0;
+  };
+}
+
+/** k of n: the elements whose draw is lowest, in that order; equal draws (2^-256) by index. */
+export function lowestHashes(draws: Draws, candidate: number, field: string, n: number, k: number): readonly number[] {
+  const ranked = Array.from({ length: n }, (_, index) => ({ index, draw: draws.bytes(candidate, field, index) }));
+  ranked.sort((a, b) => Buffer.compare(a.draw, b.draw) || a.index - b.index);
+  return ranked.slice(0, k).map((entry) => entry.index);
+}
+
+export function weightedWithout(draws: Draws, candidate: number, field: string, weights: readonly number[], k: number): readonly number[] {
+  const left = [...weights];
+  return Array.from({ length: k }, (_, draw) => {
+    const sums = prefixSums(left);
+    const index = searchSums(sums, draws.below(sums[sums.length - 1] ?? 1, candidate, field, draw));
+    left[index] = 0;
+    return index;
+  });
+}
