@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { bloomRates } from '../dedup/bloom.ts';
 import type { DedupPlay } from '../dedup/main.ts';
+import { inFolder } from '../engines/embedded.ts';
 import type { Bench } from '../harness/bench.ts';
 import type { Side } from '../harness/result.ts';
 import { machine } from '../harness/result.ts';
@@ -31,7 +32,7 @@ export const dedup: Bench = async (options) => {
   const { measured, expected } = bloomRates(BLOOM_KEYS);
   const verdicts = new Set<string>();
   const result = await sideBySide('dedup', { options, machine: machine(), engines: ENGINES }, async ({ name, args }) => {
-    const { stdout } = await execute(process.execPath, [...args, String(keys)]);
+    const { stdout } = await inFolder(options, (folder) => execute(process.execPath, [...args, String(keys), folder]));
     const play = JSON.parse(stdout) as DedupPlay;
     verdicts.add(play.verdicts);
     return sideOf(name, play, keys);

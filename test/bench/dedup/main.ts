@@ -1,8 +1,5 @@
-/** `node main.ts mizu|set KEYS`: judges the same records by the product's dedup, or by a plain Set of texts, and prints what it took as one object. */
+/** `node main.ts mizu|set KEYS FOLDER`: judges the same records by the product's dedup, with its local storage in a folder, or by a plain Set of texts, and prints what it took as one object. */
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type CountedKeyIndex, openLocalStorage } from '#connectors/embedded';
 import { globalStorage, type KeyedBatch, type KeyedSink } from '#engine';
 import { compileFile, registry } from '#topologies';
@@ -38,8 +35,7 @@ interface Judge {
 }
 
 /** W1's dedup as a step owner drives it. */
-async function productJudge(expectedRecords: number): Promise<Judge> {
-  const folder = mkdtempSync(join(tmpdir(), 'mizu-bench-'));
+async function productJudge(expectedRecords: number, folder: string): Promise<Judge> {
   const storage = openLocalStorage(folder);
   let index: CountedKeyIndex | undefined;
   const local = { ...storage, openKeyIndex: (name: string, keys: number) => (index = storage.openKeyIndex(name, keys)) };
@@ -57,7 +53,6 @@ async function productJudge(expectedRecords: number): Promise<Judge> {
       const bytes = index?.bytes() ?? { memory: 0, disk: 0 };
       const inVain = index === undefined ? undefined : askStrangers(index, expectedRecords);
       await storage.close();
-      rmSync(folder, { recursive: true });
       return { ...bytes, ...(inVain === undefined ? {} : { inVain }) };
     },
   };
@@ -115,9 +110,9 @@ function setJudge(): Judge {
   };
 }
 
-const [side, count = ''] = process.argv.slice(2);
+const [side, count = '', folder = ''] = process.argv.slice(2);
 const distinct = Number(count);
-const judge = side === 'set' ? setJudge() : await productJudge(distinct);
+const judge = side === 'set' ? setJudge() : await productJudge(distinct, folder);
 const startBytes = peakMemoryOf(process.pid);
 const hash = createHash('sha256');
 let [records, duplicates, milliseconds] = [0, 0, 0];
