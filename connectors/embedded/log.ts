@@ -21,6 +21,7 @@ import {
   type StorageFinding,
   type TopicSpec,
 } from '#engine';
+import { CommitQueue } from './commit-queue.ts';
 import { entriesOf } from './entries.ts';
 import { inspectStore } from './inspect.ts';
 import { COMMIT_LIMIT_BYTES, ENTRY_LIMIT_BYTES, LOCK_DEADLINE_MS, READ_DEFAULT_BYTES, READ_DEFAULT_ENTRIES, SLOT_LIMIT } from './limits.ts';
@@ -81,6 +82,7 @@ class EmbeddedLog implements Log {
   readonly #waiters: Waiters;
   readonly #segments: SegmentReader;
   readonly #values: SegmentWriter;
+  readonly #queue: CommitQueue;
   /** Topics are never changed or removed, so what was read once stays true. */
   readonly #topics = new Map<string, TopicRow>();
   #closed = false;
@@ -93,6 +95,7 @@ class EmbeddedLog implements Log {
     this.#sizeLimitBytes = sizeLimitBytes;
     this.#segments = new SegmentReader(dirname(store.db.file));
     this.#values = new SegmentWriter(store.db, dirname(store.db.file));
+    this.#queue = new CommitQueue(store.db, this.#values, this.limits);
     this.#waiters = new Waiters(store.db, (listener) => store.presence.onRing(listener));
   }
 
@@ -136,7 +139,7 @@ class EmbeddedLog implements Log {
     await this.#store.raiseSidecar();
     return new EmbeddedWriter(owner, epoch, {
       db,
-      values: this.#values,
+      queue: this.#queue,
       limits: this.limits,
       sizeLimitBytes: this.#sizeLimitBytes,
       topic: (name) => this.#topic(name),
@@ -185,6 +188,7 @@ class EmbeddedLog implements Log {
     if (this.#closed) return;
     this.#closed = true;
     this.#waiters.close();
+    await this.#queue.close();
     await this.#values.close();
     this.#segments.close();
     this.#store.close();

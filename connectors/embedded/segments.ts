@@ -26,13 +26,6 @@ export function segmentFile(directory: string, segment: number): string {
   return join(directory, SEGMENTS_FOLDER, `${String(segment).padStart(8, '0')}.seg`);
 }
 
-interface Request {
-  readonly values: readonly Uint8Array[];
-  readonly bytes: number;
-  readonly resolve: (placement: Placement) => void;
-  readonly reject: (error: unknown) => void;
-}
-
 interface OpenSegment {
   readonly number: number;
   readonly path: string;
@@ -45,66 +38,18 @@ export class SegmentWriter {
   readonly #db: Database;
   readonly #directory: string;
   #segment: OpenSegment | undefined;
-  #waiting: Request[] = [];
-  #running: Promise<void> | undefined;
 
   constructor(db: Database, directory: string) {
     this.#db = db;
     this.#directory = directory;
   }
 
-  /**
-   * Resolves when the values are on disk; what several callers append meanwhile goes there together.
-   * @throws DISK_FULL, FILE_UNWRITABLE, LOG_UNAVAILABLE: then none of them takes any room.
-   */
-  append(values: readonly Uint8Array[]): Promise<Placement> {
-    const bytes = values.reduce((sum, value) => sum + value.length, 0);
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ values, bytes, resolve, reject });
-      this.#running ??= this.#drain();
-    });
-  }
-
-  /** Gives the room of values back that no row will ever name, if nothing was appended behind them. */
-  async release(placement: Placement): Promise<void> {
-    const segment = this.#segment;
-    if (segment?.number !== placement.segment || this.#running !== undefined) return;
-    if (segment.end !== placement.position + placement.bytes) return;
-    segment.end = placement.position;
-    this.#running = cutBack(segment).finally(() => {
-      this.#running = undefined;
-      if (this.#waiting.length > 0) this.#running = this.#drain();
-    });
-    await this.#running;
-  }
-
-  async close(): Promise<void> {
-    while (this.#running !== undefined) await this.#running;
-    await this.#leave();
-  }
-
-  async #drain(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const group = this.#waiting;
-      this.#waiting = [];
-      try {
-        await this.#appendAll(group);
-      } catch (error) {
-        for (const { reject } of group) reject(error);
-      }
-    }
-    this.#running = undefined;
-  }
-
-  async #appendAll(group: readonly Request[]): Promise<void> {
+  /** Resolves when the values are on disk. One call at a time. @throws DISK_FULL, FILE_UNWRITABLE, LOG_UNAVAILABLE: then none of them takes any room. */
+  async append(values: readonly Uint8Array[]): Promise<Placement> {
     const segment = await this.#current();
-    const { handle, path } = segment;
+    const { handle, path, number, end: position } = segment;
     try {
-      await writeAll(
-        handle,
-        group.flatMap(({ values }) => values),
-        segment.end,
-      );
+      await writeAll(handle, values, position);
     } catch (error) {
       await cutBack(segment);
       throw translate(error, path);
@@ -113,17 +58,30 @@ export class SegmentWriter {
       await handle.datasync();
     } catch (error) {
       // Which of its pages are lost is not known, and a second try would not tell: nothing more goes there.
-      await this.#leave();
+      await this.close();
       throw translate(error, path);
     }
-    for (const { bytes, resolve } of group) {
-      resolve({ segment: segment.number, position: segment.end, bytes });
-      segment.end += bytes;
-    }
+    const bytes = values.reduce((sum, value) => sum + value.length, 0);
+    segment.end += bytes;
+    return { segment: number, position, bytes };
+  }
+
+  /** Gives the room of the last values back, which no row will ever name. */
+  async release({ segment, position, bytes }: Placement): Promise<void> {
+    const current = this.#segment;
+    if (current?.number !== segment || current.end !== position + bytes) return;
+    current.end = position;
+    await cutBack(current);
+  }
+
+  async close(): Promise<void> {
+    const segment = this.#segment;
+    this.#segment = undefined;
+    await segment?.handle.close().catch(() => undefined);
   }
 
   async #current(): Promise<OpenSegment> {
-    if (this.#segment !== undefined && this.#segment.end >= SEGMENT_BYTES) await this.#leave();
+    if (this.#segment !== undefined && this.#segment.end >= SEGMENT_BYTES) await this.close();
     this.#segment ??= await this.#make();
     return this.#segment;
   }
@@ -141,12 +99,6 @@ export class SegmentWriter {
     } catch (error) {
       throw translate(error, path);
     }
-  }
-
-  async #leave(): Promise<void> {
-    const segment = this.#segment;
-    this.#segment = undefined;
-    await segment?.handle.close().catch(() => undefined);
   }
 }
 

@@ -15,18 +15,16 @@ import {
   MizuError,
   messageOf,
   type Offset,
-  offset,
 } from '#engine';
+import type { CommitQueue } from './commit-queue.ts';
 import type { Database } from './database.ts';
-import { PARTITION_LIMIT_ENTRIES, SEGMENT_COMMIT_BYTES, SEGMENT_VALUE_BYTES } from './limits.ts';
-import type { Placement, SegmentWriter } from './segments.ts';
 import { diskFull } from './sqlite-error.ts';
-import { extendSegment, insertEntry, readHead, readOwnerEpoch, segmentBytes, type TopicRow, writeHead } from './tables.ts';
+import { readOwnerEpoch, segmentBytes, type TopicRow } from './tables.ts';
 
 export interface WriterContext {
   readonly db: Database;
-  /** Takes the values of large commits. */
-  readonly values: SegmentWriter;
+  /** Takes the commits of all writers of the handle. */
+  readonly queue: CommitQueue;
   readonly limits: LogLimits;
   readonly sizeLimitBytes: number | undefined;
   /** @throws NOT_FOUND */
@@ -80,33 +78,17 @@ export class EmbeddedWriter implements LogWriter {
   }
 
   async #commit(appends: readonly Append[]): Promise<readonly Offset[]> {
-    const { db, limits } = this.#context;
+    const { limits } = this.#context;
     const admitted = admit(appends, limits);
     const topics = await this.#topicsOf(appends);
-    const place = await this.#placeLarge(admitted);
-    try {
-      return await db.change(() => {
+    return this.#context.queue.commit({
+      admitted,
+      topics,
+      assertAllowed: () => {
         this.#assertNotFenced();
         this.#assertRoom(admitted);
-        if (place !== undefined) extendSegment(db, place);
-        return insertAll(db, admitted, topics, place);
-      });
-    } catch (error) {
-      if (place !== undefined && !isUnknown(error)) await this.#context.values.release(place);
-      throw error;
-    }
-  }
-
-  /** Puts large values on disk ahead of the transaction, if there are enough of them. */
-  async #placeLarge(admitted: readonly Admitted[]): Promise<Placement | undefined> {
-    const { db, values } = this.#context;
-    const large = admitted.map(({ append }) => append.value).filter(isLarge);
-    if (large.reduce((sum, value) => sum + value.length, 0) < SEGMENT_COMMIT_BYTES) return undefined;
-    await db.look(() => {
-      this.#assertNotFenced();
-      this.#assertRoom(admitted);
+      },
     });
-    return values.append(large);
   }
 
   async #topicsOf(appends: readonly Append[]): Promise<ReadonlyMap<string, TopicRow>> {
@@ -147,42 +129,4 @@ export class EmbeddedWriter implements LogWriter {
     if (cause.code === 'LOG_FENCED' || cause.code === 'LOG_CORRUPT' || !this.#context.db.isOpen) this.#dead ??= cause;
     return { status: 'aborted', writerDead: this.#dead !== undefined, error: cause };
   }
-}
-
-const isLarge = (value: Uint8Array): boolean => value.length >= SEGMENT_VALUE_BYTES;
-
-/** Whether what was being committed may be there. */
-const isUnknown = (error: unknown): boolean => error instanceof MizuError && error.code === 'LOG_UNKNOWN_OUTCOME';
-
-/** Inside the transaction: entries in the order given, each partition's head moved once. `large`: where their large values stand, if not in the rows. */
-function insertAll(
-  db: Database,
-  admitted: readonly Admitted[],
-  topics: ReadonlyMap<string, TopicRow>,
-  large: Placement | undefined,
-): Offset[] {
-  const heads = new Map<number, number>();
-  let position = large?.position ?? 0;
-  const placed = (value: Uint8Array): Placement | undefined => {
-    if (large === undefined || !isLarge(value)) return undefined;
-    const place = { segment: large.segment, position, bytes: value.length };
-    position += value.length;
-    return place;
-  };
-  const offsets = admitted.map(({ append, headers }) => {
-    const topic = topics.get(append.topic);
-    invariant(topic !== undefined, `topic ${append.topic} was not looked up`);
-    const slot = topic.slot + append.partition;
-    const at = heads.get(slot) ?? readHead(db, slot);
-    if (at >= PARTITION_LIMIT_ENTRIES) {
-      throw new MizuError('LOG_LIMIT', `${append.topic}/${append.partition} is full: it holds ${PARTITION_LIMIT_ENTRIES} entries`, {
-        hint: 'Go on in a new generation, or use more partitions.',
-      });
-    }
-    insertEntry(db, topic, append.partition, at, { key: append.key, value: append.value, headers, place: placed(append.value) });
-    heads.set(slot, at + 1);
-    return offset(at);
-  });
-  for (const [slot, head] of heads) writeHead(db, slot, head);
-  return offsets;
 }

@@ -4,6 +4,7 @@
  */
 import { readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openEmbeddedLog } from '#connectors/embedded';
 import { type Append, type Log, offset } from '#engine';
@@ -146,6 +147,36 @@ describe(`large values beside the database (seed ${SEED})`, () => {
       },
       1_000_000,
     );
+  });
+});
+
+describe('commits of several writers that go to disk together', () => {
+  it('are each its own: one that was fenced and one that meets damage keep none of the others from being committed', async () => {
+    const directory = folder();
+    await withTopic(directory, async (log) => {
+      await log.createTopic({ name: 'damaged', partitions: 1, cleanup: 'keep' });
+      const [one, fenced, unlucky, other] = await Promise.all(['one', 'fenced', 'unlucky', 'other'].map((owner) => log.openWriter(owner)));
+      await log.openWriter('fenced');
+      const tamper = new DatabaseSync(join(directory, 'log.db'));
+      tamper.exec('DELETE FROM heads WHERE slot = 2');
+      tamper.close();
+      const damaged = commitOf([SEGMENT_COMMIT_BYTES]).map((append) => ({ ...append, topic: 'damaged', partition: 0 }));
+      // The first is on its way while the others begin to wait.
+      const outcomes = await Promise.all([
+        one?.commit(commitOf([SEGMENT_COMMIT_BYTES, 10])),
+        fenced?.commit(commitOf([SEGMENT_COMMIT_BYTES, 10])),
+        unlucky?.commit(damaged),
+        other?.commit(commitOf([3 * SEGMENT_VALUE_BYTES, 10])),
+      ]);
+      expect(outcomes.map((outcome) => (outcome?.status === 'aborted' ? outcomeCode(outcome) : outcome?.status))).toEqual([
+        'committed',
+        'LOG_FENCED',
+        'LOG_CORRUPT',
+        'committed',
+      ]);
+      expect((await values(log, 0)).map((value) => value.length / 2)).toEqual([SEGMENT_COMMIT_BYTES, 3 * SEGMENT_VALUE_BYTES]);
+      expect(await values(log, 1)).toHaveLength(2);
+    });
   });
 });
 
