@@ -4,6 +4,7 @@
  */
 export * from './contract/errors.ts';
 export * from './contract/make-folder.ts';
+export * from './contract/process-lives.ts';
 export * from './contract/ids.ts';
 export * from './contract/types.ts';
 export * from './contract/program.ts';

@@ -37,7 +37,11 @@ export function scaffoldWorkflow(dir: string): Scaffold {
       writeFileSync(join(dir, file), text, { flag: 'wx' });
     }
   } catch (error) {
-    throw new MizuError('FILE_UNWRITABLE', `Cannot write into ${dir}: ${messageOf(error)}`, { cause: error, component: dir });
+    throw new MizuError('FILE_UNWRITABLE', `Cannot write into ${dir}: ${messageOf(error)}`, {
+      cause: error,
+      component: dir,
+      hint: 'Choose a folder that this user may write, on a disk with room: mizu init DIR.',
+    });
   }
   return { name, files };
 }

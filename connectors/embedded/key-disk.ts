@@ -6,7 +6,7 @@ import { rmSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { invariant, type KeyTable, messageOf, MizuError, type Winner } from '#engine';
 import { KeyBloom } from './key-bloom.ts';
-import { isWriteFailure, translate } from './sqlite-error.ts';
+import { translate } from './sqlite-error.ts';
 
 /** SQLite's page cache for each table. */
 const DISK_CACHE_BYTES = 16 * 1024 * 1024;
@@ -145,7 +145,7 @@ export class KeyDisk {
 }
 
 function failed(error: unknown, file: string): MizuError {
-  const full = translate(error, file).code === 'DISK_FULL' || isWriteFailure(error);
+  const full = translate(error, file).code === 'DISK_FULL';
   const { code, message } = full ? { code: 'DISK_FULL' as const, message: messageOf(error) } : translate(error, file);
   return new MizuError(code, `The exact index in local storage ${full ? "can't grow" : 'failed'}: ${message}`, {
     cause: error,

@@ -4,9 +4,8 @@
  */
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type LocalStorage, messageOf, MizuError, makeFolder } from '#engine';
+import { type LocalStorage, messageOf, MizuError, makeFolder, processLives } from '#engine';
 import { bufferKeysFor, type CountedKeyIndex, INDEX_MEMORY_BYTES, type IndexMemory, openKeyIndex } from './key-index.ts';
-import { isAlive } from './processes.ts';
 
 export interface EmbeddedLocalStorage extends LocalStorage {
   /** `name` tells indexes apart in errors; `expectedKeys` sizes the filter before the disk, see key-bloom.ts for what happens beyond. */
@@ -49,7 +48,7 @@ function prepareFolder(directory: string): void {
     makeFolder(directory);
     for (const name of readdirSync(directory)) {
       const pid = Number(FILE_PATTERN.exec(name)?.[1]);
-      if (Number.isSafeInteger(pid) && !isAlive(pid)) rmSync(join(directory, name), { force: true });
+      if (Number.isSafeInteger(pid) && !processLives(pid)) rmSync(join(directory, name), { force: true });
     }
   } catch (error) {
     throw new MizuError('FILE_UNWRITABLE', `Can't use ${directory} as local storage: ${messageOf(error)}`, {

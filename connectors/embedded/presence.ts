@@ -4,8 +4,8 @@
  */
 import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { isAlive, isStopped } from './processes.ts';
-import { makeFolder } from '#engine';
+import { makeFolder, processLives } from '#engine';
+import { isStopped } from './processes.ts';
 
 /** Owned by this module: one entry per log folder that this process has open. */
 const opened = new Map<string, Presence>();
@@ -20,12 +20,12 @@ export class Presence {
     this.#directory = directory;
   }
 
-  /** `mark`: leave a mark for other processes; not for handles that only read. */
+  /** `mark`: leave a mark for other processes; not for handles that only read. @throws what the file system says. */
   static enter(realDirectory: string, mark: boolean): Presence {
     const presence = opened.get(realDirectory) ?? new Presence(realDirectory);
+    if (mark) presence.#leaveMark();
     opened.set(realDirectory, presence);
     presence.#handles++;
-    if (mark) presence.#leaveMark();
     return presence;
   }
 
@@ -47,14 +47,14 @@ export class Presence {
 
   /** Whether no other handle, here or in a living process, may write. */
   get isAlone(): boolean {
-    return this.#handles === 1 && !markedProcesses(this.#directory).some((pid) => pid !== process.pid && isAlive(pid));
+    return this.#handles === 1 && !markedProcesses(this.#directory).some((pid) => pid !== process.pid && processLives(pid));
   }
 
   /** A clause such as `process 812 (stopped) or process 977`, from the marks of living processes. */
   holders(): string {
     const names: string[] = [];
     for (const pid of markedProcesses(this.#directory)) {
-      if (pid !== process.pid && isAlive(pid)) names.push(`process ${pid}${isStopped(pid) ? ' (stopped)' : ''}`);
+      if (pid !== process.pid && processLives(pid)) names.push(`process ${pid}${isStopped(pid) ? ' (stopped)' : ''}`);
     }
     if (names.length === 0) return 'another process that has it open (`lsof` on log.db names it)';
     return names.join(' or ');
@@ -66,7 +66,7 @@ export class Presence {
     writeFileSync(join(folder, String(process.pid)), '');
     this.#marked = true;
     for (const pid of markedProcesses(this.#directory)) {
-      if (!isAlive(pid)) rmSync(join(folder, String(pid)), { force: true });
+      if (!processLives(pid)) rmSync(join(folder, String(pid)), { force: true });
     }
   }
 }

@@ -1,16 +1,6 @@
 /** What can be told about another process of this machine by its id. */
 import { readFileSync } from 'node:fs';
 
-/** Signal 0 only asks; EPERM means that it lives and belongs to somebody else. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
-}
-
 /** State `T` in proc(5) `stat`; systems without /proc just don't say. */
 export function isStopped(pid: number): boolean {
   try {

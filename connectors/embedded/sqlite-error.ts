@@ -29,11 +29,6 @@ export function isBusy(error: unknown): boolean {
   return primary === SQLITE_BUSY || primary === SQLITE_LOCKED;
 }
 
-/** True if a write failed for another reason than ENOSPC: a quota, the largest size that a file may have, or the disk itself. */
-export function isWriteFailure(error: unknown): boolean {
-  return resultCode(error) === SQLITE_IOERR_WRITE;
-}
-
 export function corrupt(file: string, what: string, cause?: unknown): MizuError {
   return new MizuError('LOG_CORRUPT', `The log file ${file} is damaged: ${what}`, {
     ...(cause === undefined ? {} : { cause }),
@@ -50,17 +45,56 @@ export function diskFull(file: string, what: string, cause?: unknown): MizuError
   });
 }
 
+/** A write that the system refused for another reason than ENOSPC; it says none of them to SQLite. */
+function notWritten(file: string, what: string, cause: unknown): MizuError {
+  return new MizuError(
+    'DISK_FULL',
+    `The log ${file} can't grow: ${what}; a quota is used up, the file may not be longer, or the disk failed`,
+    {
+      cause,
+      component: file,
+      hint: 'Nothing committed was lost and nothing was half written. Raise the quota or the largest size of a file (`ulimit -f`); where there is neither, look at the system log for disk errors. Then start the same command again: it goes on where it stopped.',
+    },
+  );
+}
+
+/** Of the file system itself, where it refuses more bytes. */
+const NO_MORE_BYTES = ['ENOSPC', 'EDQUOT', 'EFBIG'];
+const NO_ACCESS = ['EACCES', 'EPERM'];
+
+/** What Node calls it, if it was not SQLite that failed. */
+const systemCode = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : '');
+
+function unwritable(file: string, what: string, cause: unknown): MizuError {
+  return new MizuError('FILE_UNWRITABLE', `The log file ${file} can't be written: ${what}`, {
+    cause,
+    component: file,
+    hint: 'Give this user write access to the folder and the files in it, or open the log for reading only.',
+  });
+}
+
+function unopened(file: string, what: string, cause: unknown): MizuError {
+  return new MizuError('FILE_UNREADABLE', `The log file ${file} can't be opened: ${what}`, {
+    cause,
+    component: file,
+    hint: 'Check that the folder exists and that this user may read and write in it.',
+  });
+}
+
 /** The MizuError for anything thrown while the file was used; MizuErrors pass through. */
 export function translate(error: unknown, file: string): MizuError {
   if (error instanceof MizuError) return error;
   const code = resultCode(error);
   const detail = messageOf(error);
   if (code === undefined) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') return diskFull(file, detail, error);
+    if (NO_MORE_BYTES.includes(systemCode(error))) return diskFull(file, detail, error);
+    if (NO_ACCESS.includes(systemCode(error))) return unopened(file, detail, error);
+    if (systemCode(error) === 'EROFS') return unwritable(file, detail, error);
     // A number in a column that is too large to be one of ours.
-    if (error instanceof Error && 'code' in error && error.code === 'ERR_OUT_OF_RANGE') return corrupt(file, detail, error);
+    if (systemCode(error) === 'ERR_OUT_OF_RANGE') return corrupt(file, detail, error);
     return new MizuError('INTERNAL', `The embedded log ${file} failed: ${detail}`, { cause: error, component: file });
   }
+  if (code === SQLITE_IOERR_WRITE) return notWritten(file, detail, error);
   if (code === SQLITE_IOERR_SHORT_READ) return corrupt(file, 'it is shorter than it should be', error);
   switch (code & 0xff) {
     case SQLITE_FULL:
@@ -72,17 +106,9 @@ export function translate(error: unknown, file: string): MizuError {
     case SQLITE_NOTADB:
       return corrupt(file, detail, error);
     case SQLITE_READONLY:
-      return new MizuError('FILE_UNWRITABLE', `The log file ${file} can't be written: ${detail}`, {
-        cause: error,
-        component: file,
-        hint: 'Give this user write access to the folder and the files in it, or open the log for reading only.',
-      });
+      return unwritable(file, detail, error);
     case SQLITE_CANTOPEN:
-      return new MizuError('FILE_UNREADABLE', `The log file ${file} can't be opened: ${detail}`, {
-        cause: error,
-        component: file,
-        hint: 'Check that the folder exists and that this user may read and write in it.',
-      });
+      return unopened(file, detail, error);
     case SQLITE_IOERR:
       return new MizuError('LOG_UNAVAILABLE', `Reading or writing ${file} failed: ${detail}`, {
         cause: error,

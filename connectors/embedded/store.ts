@@ -10,7 +10,7 @@ import { Database } from './database.ts';
 import { Presence } from './presence.ts';
 import { readSidecar, SIDECAR_NAME, type Sidecar, sidecarText, writeSidecar } from './sidecar.ts';
 import { segmentProblems } from './segments.ts';
-import { corrupt } from './sqlite-error.ts';
+import { corrupt, translate } from './sqlite-error.ts';
 import { refuseDamagedWriteAhead } from './write-ahead-check.ts';
 import { hasSchema, readStore, SCHEMA, type StoreRow, writeStore } from './tables.ts';
 
@@ -40,7 +40,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   const file = join(directory, DATABASE_NAME);
   const sidecar = readSidecar(directory);
   refuseMissingFile(file, sidecar);
-  const presence = Presence.enter(directory, !options.readOnly);
+  const presence = enter(directory, file, !options.readOnly);
   let db: Database | undefined;
   try {
     if (presence.isAlone) refuseDamagedWriteAhead(file);
@@ -59,6 +59,14 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     db?.close();
     presence.leave();
     throw error;
+  }
+}
+
+function enter(directory: string, file: string, mark: boolean): Presence {
+  try {
+    return Presence.enter(directory, mark);
+  } catch (error) {
+    throw translate(error, file);
   }
 }
 
@@ -191,8 +199,9 @@ function lostSidecar(directory: string, store: StoreRow): MizuError {
 }
 
 async function checkedNetwork(db: Database, directory: string, asked: string | undefined): Promise<string> {
-  const store = await db.look(() => readStore(db));
+  // Before the database: another process may open writers meanwhile, and its epoch must not be found newer than a database that was read earlier.
   const sidecar = readSidecar(directory);
+  const store = await db.look(() => readStore(db));
   if (sidecar === undefined) throw lostSidecar(directory, store);
   if (sidecar.store !== store.id) {
     throw corrupt(

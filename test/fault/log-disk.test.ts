@@ -1,5 +1,4 @@
 /** A full disk and a read-only folder: nothing is lost, the error says how to go on, and going on works (law 10). */
-import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -8,6 +7,7 @@ import type { CommitOutcome, LogWriter } from '#engine';
 import { codeOf, commitVisibly, note, outcomeCode, readTexts, rejection } from '../support/log-tools.ts';
 import { temporaryFolder, withLog } from '../support/log-embedded.ts';
 import { startLogProcess } from '../support/log-process.ts';
+import { mountDisk, unmountDisk } from '../support/small-disk.ts';
 
 const CHUNK = 'x'.repeat(100_000);
 const NOBODY = 65_534;
@@ -18,14 +18,6 @@ async function fill(writer: LogWriter): Promise<{ readonly committed: number; re
     const outcome = await writer.commit([note('t', 0, `${committed} ${CHUNK}`), note('t', 1, String(committed))]);
     if (outcome.status !== 'committed') return { committed, outcome };
   }
-}
-
-/** Runs a tool of the operating system. */
-function system(
-  tool: string,
-  ...words: readonly string[]
-): { readonly status: number | null; readonly stderr: Buffer; readonly error?: Error } {
-  return spawnSync(tool, words);
 }
 
 describe('a full disk', () => {
@@ -55,10 +47,10 @@ describe('a full disk', () => {
 
   it('loses nothing on a disk that is really full, and the same writer goes on when space was freed', async (context) => {
     const directory = temporaryFolder();
-    const mounted = system('mount', '-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', directory);
-    if (mounted.status !== 0) {
+    const refused = mountDisk(directory, '6m');
+    if (refused !== '') {
       rmSync(directory, { recursive: true, force: true });
-      context.skip(`a small tmpfs can't be mounted here: ${String(mounted.stderr ?? mounted.error).trim()}`);
+      context.skip(`a small disk can't be mounted here: ${refused}`);
     }
     try {
       writeFileSync(join(directory, 'ballast'), Buffer.alloc(2_000_000));
@@ -78,7 +70,7 @@ describe('a full disk', () => {
       expect(await readTexts(again, 't', 0)).toHaveLength(committed);
       await again.close();
     } finally {
-      system('umount', directory);
+      unmountDisk(directory);
       rmSync(directory, { recursive: true, force: true });
     }
   });

@@ -25,7 +25,12 @@ verify:
   - count: {}
 `;
 
-const dir = scratchFolder({ 'dice.yaml': WORKFLOW });
+const GATEWAY = `mizu: 1
+models: { small: { url: "http://127.0.0.1:9/v1", model: smollm2 } }
+callers: { alice: { tokenEnv: ALICE_TOKEN } }
+`;
+
+const dir = scratchFolder({ 'dice.yaml': WORKFLOW, 'gateway.yaml': GATEWAY });
 const key = join(dir, 'key.pem');
 const run = (log: string, workers: number, options: Parameters<typeof mizu>[1] = {}, ...more: string[]): Promise<CliResult> =>
   mizu(
@@ -164,23 +169,37 @@ describe('a run', () => {
     copyFileSync(key, wide);
     chmodSync(wide, 0o644);
     const file = join(dir, 'dice.yaml');
+    const config = join(dir, 'gateway.yaml');
     const commands = [
       ['run', file],
       ['deploy', file],
       ['pause', 'dice'],
+      ['resume', 'dice'],
       ['stop', 'dice'],
       ['export', 'dice', '--out', join(dir, 'never')],
       ['up'],
+      ['orchestrator'],
       ['node'],
+      ['checkpointer'],
+      ['gateway'],
+      ['gateway', '--config', config, '--port', '0'],
     ];
-    for (const command of commands) {
-      const refused = await mizu([...command, '--log', join(dir, 'one'), '--key', wide]);
+    const env = { ALICE_TOKEN: 'a-token-of-alice-of-forty-characters-2f8e' };
+    const refuse = async (command: readonly string[]): Promise<void> => {
+      const refused = await mizu([...command, '--log', join(dir, 'one'), '--key', wide], { env });
       expect([command[0], refused.code, refused.stderr]).toEqual([
         command[0],
         2,
         expect.stringMatching(/has mode 0644: others may read.*chmod 600/s),
       ]);
-    }
+    };
+    // Two processes at a time: each does little but start.
+    const one = commands.values();
+    await Promise.all(
+      [one, one].map(async (rest) => {
+        for (const command of rest) await refuse(command);
+      }),
+    );
     expect(existsSync(join(dir, 'never'))).toBe(false);
   });
 
