@@ -1,11 +1,12 @@
 /**
  * A file that is there whole or not at all: written beside its final name, synced, renamed at the end. Short writes are counted and
- * continued (a full disk may shorten one without an exception).
+ * continued (a full disk may shorten one without an exception). What a killed process left beside the name goes when the file is written again.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { makeFolder, MizuError } from '#kernel';
+import { makeFolder, MizuError, processLives } from '#kernel';
 import { unwritable } from './file-errors.ts';
 import { WRITE_BYTES } from './limits.ts';
 
@@ -33,10 +34,11 @@ export class AtomicFile {
     this.#dir = dir;
     this.#name = name;
     this.#path = join(dir, name);
-    // The process id keeps two exports into one folder apart; the last one to end gives its content.
-    this.#partial = join(dir, `.${name}.${process.pid}.partial`);
+    // The process keeps two exports into one folder apart; the last one to end gives its content.
+    this.#partial = join(dir, partialName(name, process.pid));
     try {
       makeFolder(dir);
+      removeAbandoned(dir, name);
       this.#descriptor = openSync(this.#partial, 'w');
     } catch (error) {
       throw unwritable(this.#path, error);
@@ -99,6 +101,19 @@ export class AtomicFile {
     const descriptor = this.#descriptor;
     this.#descriptor = undefined;
     if (descriptor !== undefined) closeSync(descriptor);
+  }
+}
+
+/** The machine is named for folders that several of them see. */
+function partialName(name: string, pid: number): string {
+  return `.${name}.${hostname()}.${pid}.partial`;
+}
+
+/** Removes what processes of this machine that are gone left of the same file. */
+function removeAbandoned(dir: string, name: string): void {
+  for (const file of readdirSync(dir)) {
+    const pid = Number(/\.(\d+)\.partial$/.exec(file)?.[1]);
+    if (file === partialName(name, pid) && !processLives(pid)) rmSync(join(dir, file), { force: true });
   }
 }
 

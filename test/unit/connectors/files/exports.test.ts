@@ -1,7 +1,7 @@
 /** Laws of exports: the same rows give the same bytes (1), what is read back is what was written, a file is whole or not there. */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { parse } from 'csv-parse/sync';
@@ -172,7 +172,7 @@ describe('every export', () => {
   it.runIf(existsSync('/dev/full'))('says that the disk is full and leaves nothing', () => {
     const folder = join(dir, 'full');
     mkdirSync(folder);
-    symlinkSync('/dev/full', join(folder, `.data.jsonl.${process.pid}.partial`));
+    symlinkSync('/dev/full', join(folder, `.data.jsonl.${hostname()}.${process.pid}.partial`));
     const onFullDisk = new AtomicFile(folder, 'data.jsonl');
     let thrown: unknown;
     try {
