@@ -7,10 +7,10 @@ export function backoffMs(failed: number, random: number): number {
   return Math.round(random * most);
 }
 
-/** Milliseconds in a Retry-After header (RFC 9110 section 10.2.3): seconds, or a date. Undefined for anything else. */
-export function readRetryAfter(header: string | null, now: number): number | undefined {
+/** Milliseconds in a Retry-After header (RFC 9110 section 10.2.3): seconds, or a date. Undefined for anything else. `date`: now, in milliseconds since 1970. */
+export function readRetryAfter(header: string | null, date: number): number | undefined {
   if (header === null) return undefined;
   if (/^\d{1,9}$/.test(header)) return Number(header) * 1_000;
-  const date = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/.test(header) ? Date.parse(header) : Number.NaN;
-  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+  const until = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/.test(header) ? Date.parse(header) : Number.NaN;
+  return Number.isNaN(until) ? undefined : Math.max(0, until - date);
 }

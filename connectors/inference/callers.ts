@@ -5,6 +5,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { type CallerConfig, MizuError, sha256, utf8 } from '#engine';
 import { CALLER_TOKEN_MIN_CHARACTERS, TOKEN_WINDOW_HOURS } from './limits.ts';
+import type { Timing } from './timing.ts';
 
 export interface Caller {
   readonly name: string;
@@ -41,11 +42,11 @@ const TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/;
 
 export class Callers {
   private readonly known: Known[] = [];
-  private readonly now: () => number;
+  private readonly clock: Pick<Timing, 'now' | 'date'>;
 
   /** @param tokens by caller's name. @throws USAGE naming callers whose token is none, never the token. */
-  constructor(callers: Readonly<Record<string, CallerConfig>>, tokens: ReadonlyMap<string, string>, now: () => number) {
-    this.now = now;
+  constructor(callers: Readonly<Record<string, CallerConfig>>, tokens: ReadonlyMap<string, string>, clock: Pick<Timing, 'now' | 'date'>) {
+    this.clock = clock;
     const problems: string[] = [];
     for (const [name, config] of Object.entries(callers)) {
       const token = tokens.get(name) ?? '';
@@ -57,7 +58,7 @@ export class Callers {
       const digest = sha256(utf8(token));
       const same = this.known.find((other) => token !== '' && timingSafeEqual(other.digest, digest));
       if (same !== undefined) problems.push(`callers '${same.name}' and '${name}' have the same token`);
-      this.known.push({ name, config, digest, running: 0, allowance: config.perMinute, filledAt: now(), tokens: new Map() });
+      this.known.push({ name, config, digest, running: 0, allowance: config.perMinute, filledAt: clock.now(), tokens: new Map() });
     }
     if (problems.length === 0) return;
     throw new MizuError('USAGE', `A token is missing: ${problems.join('; ')}`, {
@@ -99,7 +100,7 @@ export class Callers {
   use(name: string, tokens: number): number | undefined {
     const known = this.known.find((one) => one.name === name);
     if (known?.config.tokensPerDay === undefined || tokens === 0) return undefined;
-    const hour = Math.floor(this.now() / HOUR_MS);
+    const hour = Math.floor(this.clock.date() / HOUR_MS);
     this.remember(name, hour, tokens);
     return hour;
   }
@@ -107,13 +108,13 @@ export class Callers {
   /** Counts tokens of an hour; those of who is no caller any more, or that are a day old, are left out. */
   remember(name: string, hour: number, tokens: number): void {
     const known = this.known.find((one) => one.name === name);
-    if (known === undefined || hour <= Math.floor(this.now() / HOUR_MS) - TOKEN_WINDOW_HOURS) return;
+    if (known === undefined || hour <= Math.floor(this.clock.date() / HOUR_MS) - TOKEN_WINDOW_HOURS) return;
     known.tokens.set(hour, (known.tokens.get(hour) ?? 0) + tokens);
   }
 
   private refusal(known: Known): PutOff | undefined {
     const { calls, perMinute, tokensPerDay } = known.config;
-    const now = this.now();
+    const [now, date] = [this.clock.now(), this.clock.date()];
     known.allowance = Math.min(perMinute, known.allowance + ((now - known.filledAt) / MINUTE_MS) * perMinute);
     known.filledAt = now;
     if (known.running >= calls)
@@ -127,12 +128,12 @@ export class Callers {
       return { code: 'too_many_requests', message: `'${known.name}' may make ${perMinute} requests per minute`, retryAfterSeconds };
     }
     if (tokensPerDay === undefined) return undefined;
-    const hour = Math.floor(now / HOUR_MS);
+    const hour = Math.floor(date / HOUR_MS);
     for (const old of known.tokens.keys()) if (old <= hour - TOKEN_WINDOW_HOURS) known.tokens.delete(old);
     const used = [...known.tokens.values()].reduce((sum, tokens) => sum + tokens, 0);
     if (used < tokensPerDay) return undefined;
     const first = Math.min(...known.tokens.keys());
-    const retryAfterSeconds = Math.max(1, Math.ceil(((first + TOKEN_WINDOW_HOURS) * HOUR_MS - now) / 1_000));
+    const retryAfterSeconds = Math.max(1, Math.ceil(((first + TOKEN_WINDOW_HOURS) * HOUR_MS - date) / 1_000));
     return {
       code: 'too_many_tokens',
       message: `'${known.name}' used ${used} of its ${tokensPerDay} tokens of 24 hours`,

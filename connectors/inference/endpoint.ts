@@ -77,7 +77,7 @@ export function endpointNames(name: string): Readonly<Record<'title' | 'attestat
 export async function openEndpoint(options: EndpointOptions): Promise<Endpoint> {
   const { config, log, signer, local, env, onEvent } = options;
   const timing = options.timing ?? SYSTEM_TIMING;
-  const callers = new Callers(config.callers, options.tokens, () => timing.now());
+  const callers = new Callers(config.callers, options.tokens, timing);
   const { title, attestations, keys: keysTopic, usage } = endpointNames(config.name);
   const network = `${log.network}/${title}`;
   for (const name of [attestations, keysTopic, usage]) await log.createTopic({ name, partitions: 1, cleanup: 'keep' });

@@ -6,12 +6,15 @@ export interface Timing {
   sleep(ms: number, signal: AbortSignal): Promise<void>;
   /** In [0, 1). */
   random(): number;
-  /** Milliseconds since 1970. */
+  /** Milliseconds since some moment: never goes back, whatever becomes of the machine's clock. */
   now(): number;
+  /** Milliseconds since 1970, as the machine's clock says: for what others name by date. */
+  date(): number;
 }
 
 export const SYSTEM_TIMING: Timing = {
   sleep: (ms, signal) => setTimeout(ms, undefined, { signal }),
   random: () => Math.random(),
-  now: () => Date.now(),
+  now: () => performance.now(),
+  date: () => Date.now(),
 };

@@ -87,7 +87,7 @@ function call(server: ModelServer, body: Uint8Array, options: UpstreamOptions, r
 function endOf(result: CallResult, relay: StreamRelay | undefined, timing: Timing): CallEnd {
   if (result.kind === 'broken') return { kind: 'failed', reason: result.reason, strained: true, retryAfterMs: undefined };
   const { status, retryAfter, cut, isEventStream } = result;
-  const retryAfterMs = readRetryAfter(retryAfter, timing.now());
+  const retryAfterMs = readRetryAfter(retryAfter, timing.date());
   if (status === 429) return { kind: 'put-off', reason: 'HTTP 429', retryAfterMs };
   if (status >= 500 || status === 408)
     return { kind: 'failed', reason: `HTTP ${status}`, strained: STRAINED_STATUSES.includes(status), retryAfterMs };

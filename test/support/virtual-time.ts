@@ -19,6 +19,10 @@ export class VirtualTime implements Timing {
     return this.time;
   }
 
+  date(): number {
+    return this.time;
+  }
+
   /** mulberry32. */
   random(): number {
     this.state = (this.state + 0x6d2b79f5) | 0;

@@ -64,6 +64,7 @@ export async function openEndpointBench(): Promise<EndpointBench> {
           },
           random: () => 0.5,
           now: () => now,
+          date: () => now,
         },
         ...more,
       });

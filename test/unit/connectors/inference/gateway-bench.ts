@@ -43,6 +43,7 @@ export async function openBench(): Promise<Bench> {
     },
     random: () => 0.5,
     now: () => now,
+    date: () => now,
   };
   const gateways: InferenceGateway[] = [];
   return {

@@ -18,14 +18,16 @@ interface BatchSpec {
   readonly compress?: boolean;
   /** Last offset − base, where compaction took records away at the end. */
   readonly lastDelta?: number;
+  /** What the writer's clock said. */
+  readonly timestamp?: number;
 }
 
-function batch({ base, values, producer = ONE, compress = false, lastDelta = values.length - 1 }: BatchSpec): Buffer {
+function batch({ base, values, producer = ONE, compress = false, lastDelta = values.length - 1, timestamp = 1_000 }: BatchSpec): Buffer {
   const appends = values.map((value) => ({ topic: 't', partition: 0, value: bytes(value) }));
   const encoded = encodeBatch(appends, {
     producer: { id: producer, epoch: 0 },
     sequence: 0,
-    timestamp: 1_000,
+    timestamp,
     compress,
     allocate: Buffer.allocUnsafe,
   });
@@ -112,6 +114,11 @@ it('whatever is written is read, compressed or not', () => {
 
 it('a batch that begins before the wanted offset gives only what was wanted', () => {
   expect(readAll([batch({ base: 10, values: ['a', 'b', 'c', 'd'] })], 12)).toEqual({ offsets: [12, 13], values: ['c', 'd'], next: 14 });
+});
+
+it('entries stand in the order of their offsets, though the clock of their writer was set back between them', () => {
+  const chunks = [3_600_000, 7_200_000, 0, 1].map((timestamp, base) => batch({ base, values: [String(base)], timestamp }));
+  expect(readAll(chunks)).toEqual({ offsets: [0, 1, 2, 3], values: ['0', '1', '2', '3'], next: 4 });
 });
 
 it('records that compaction took away leave gaps, and the next offset lies behind them', () => {
