@@ -5,7 +5,7 @@ export { deploy, programChanged } from './runtime/deploy.ts';
 export { type DeployPlan, planDeploy } from './runtime/deploy-plan.ts';
 export { type DeployedRun, readRun } from './runtime/read-run.ts';
 export { assertWritable, lookAtSink } from './runtime/sink.ts';
-export { lostToAnother } from './runtime/live-run.ts';
+export { soleRun } from './runtime/live-run.ts';
 export { runToEnd } from './runtime/run.ts';
 export type { Progress } from './runtime/orchestrator.ts';
 export { ROLES, type Role, serve, type ServeEvent } from './runtime/serve.ts';

@@ -1,7 +1,7 @@
 /** Compile → deploy → run to the end, on one machine: the composition that commands and tests use. */
 import type { GatewayCounts } from '#connectors/inference';
 import type { Log, Progress, RunName, RunSummary } from '#engine';
-import { deploy, lostToAnother, NODE_LIMIT, readRun, runToEnd } from '#engine';
+import { deploy, NODE_LIMIT, readRun, runToEnd, soleRun } from '#engine';
 import { checkSink } from './check-sink.ts';
 import type { CompiledFile } from './compile-file.ts';
 import { openExternal } from './open-external.ts';
@@ -36,11 +36,7 @@ export interface RunWorkflowOptions {
 
 /** Goes on where an earlier run of the same program stopped. @throws what `deploy` and `runToEnd` throw. */
 export async function runWorkflow(workflow: CompiledFile, options: RunWorkflowOptions): Promise<RunSummary> {
-  try {
-    return await deployAndRun(workflow, options);
-  } catch (error) {
-    throw await lostToAnother(options.log, workflow.deployment.name, error);
-  }
+  return soleRun(options.log, workflow.deployment.name, () => deployAndRun(workflow, options));
 }
 
 async function deployAndRun(workflow: CompiledFile, options: RunWorkflowOptions): Promise<RunSummary> {

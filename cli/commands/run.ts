@@ -61,8 +61,10 @@ export async function runWithProgress(
       env: (name) => process.env[name],
       signal,
       onDeployed: (name) => {
+        // Once, though a run that was begun beside another one may begin again.
+        if (deployed === undefined)
+          progress.note(`${name.name}/${name.generation} on ${context.log}: program ${workflow.digest.slice(0, 12)}`);
         deployed = name;
-        progress.note(`${name.name}/${name.generation} on ${context.log}: program ${workflow.digest.slice(0, 12)}`);
         context.debug('deployed', { ...name, program: workflow.digest });
       },
       onAsked: ({ tokens, calls, recorded }) => {

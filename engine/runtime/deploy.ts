@@ -5,6 +5,7 @@
  */
 import { MizuError } from '../contract/errors.ts';
 import type { DigestHex } from '../contract/ids.ts';
+import { offset } from '../contract/ids.ts';
 import type { Append, Log, TopicSpec } from '../contract/log.ts';
 import type { Deployment, Program } from '../contract/program.ts';
 import { topicSource } from '../contract/program.ts';
@@ -12,7 +13,8 @@ import type { OpenExternal, SourceBounds } from '../contract/source.ts';
 import type { DataSet } from '../contract/storage.ts';
 import { encodeProgram } from '../compile/program-digest.ts';
 import { toJson } from '../compile/to-json.ts';
-import { canonicalBytes } from '../proof/jcs.ts';
+import { canonicalBytes, digestOf } from '../proof/jcs.ts';
+import { parseStrictJson } from '../proof/json-parser.ts';
 import { utf8 } from '../proof/sha256.ts';
 import { encodeDataSet } from '../workflow/data-set.ts';
 import { Committer } from './committer.ts';
@@ -83,7 +85,7 @@ export function programChanged(current: NonNullable<DeployPlan['current']>, dige
 async function publishProgram(log: Log, run: RunName, topics: RunTopics, request: DeployRequest): Promise<void> {
   const committer = await Committer.open(log, ownerOf(run));
   try {
-    if ((await log.end(topics.program, 0)) > 0) return;
+    if (await isPublished(log, run, topics, request.digest)) return;
     const bounds = await sourceBounds(request);
     const schemaId = await request.registerSchema?.(topics.verified);
     const deployment = { ...request.deployment, ...(schemaId === undefined ? {} : { schemaId }) };
@@ -103,6 +105,16 @@ async function publishProgram(log: Log, run: RunName, topics: RunTopics, request
   } finally {
     await committer.close();
   }
+}
+
+/** Another process may have put the program there since the plan was made. @throws PROGRAM_CHANGED when it put another one there. */
+async function isPublished(log: Log, run: RunName, topics: RunTopics, digest: DigestHex): Promise<boolean> {
+  const { entries } = await log.read(topics.program, 0, offset(0), { maxEntries: 1 });
+  const [first] = entries;
+  if (first === undefined) return false;
+  const there = digestOf(parseStrictJson(first.value));
+  if (there !== digest) throw programChanged({ ...run, digest: there }, digest);
+  return true;
 }
 
 async function publishSettings(log: Log, { run, deployment }: DeployPlan, request: DeployRequest): Promise<void> {

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { MizuError } from '../contract/errors.ts';
 import type { Log } from '../contract/log.ts';
+import { processLives } from '../contract/process-lives.ts';
 import { ControlTail } from './control-tail.ts';
 import type { RunContext } from './run-context.ts';
 import { TICK_MS } from './run-context.ts';
@@ -13,6 +14,9 @@ const WATCH_MS = 2.5 * TICK_MS;
 
 /** A process that took over may still be copying the source; then control names nobody yet. */
 const NAMED_WITHIN_MS = 5_000;
+
+/** How often a process that holds a run begins it anew because a loser fenced its writers, before it gives up. */
+const RETAKES = 8;
 
 /** @throws RUN_LIVE naming the owner. */
 export async function refuseLiveRun(context: RunContext, control: ControlTail): Promise<void> {
@@ -31,30 +35,46 @@ function runIsLive(title: string, owner: string, cause?: unknown): MizuError {
 }
 
 /**
- * What an error of a run means to who started it. Two that begin at once both find nobody at work; the one whose writers the other then fenced is told RUN_LIVE, as if
- * it had come later, once control names the other.
+ * Begins a run so that of several processes that begin it at once exactly one goes on. All of them find nobody at work, and each opens one writer after the other, so
+ * they may fence each other's. Who last opened the orchestrator's stays in control: it is the one that control names, and it begins again what a loser took from it. The
+ * others can write no more control, and are told RUN_LIVE, as if they had come later.
  */
-export async function lostToAnother(log: Log, name: string, error: unknown): Promise<unknown> {
-  if (!(error instanceof MizuError) || error.code !== 'LOG_FENCED') return error;
+export async function soleRun<T>(log: Log, name: string, begin: () => Promise<T>): Promise<T> {
+  for (let retakes = 0; ; retakes++) {
+    try {
+      return await begin();
+    } catch (error) {
+      if (!(error instanceof MizuError) || error.code !== 'LOG_FENCED') throw error;
+      const verdict = await afterFence(log, name, error);
+      if (verdict !== 'ours' || retakes === RETAKES) throw verdict === 'ours' ? error : verdict;
+    }
+  }
+}
+
+/**
+ * Whose the run is now that a writer of this process was fenced: this process's (or nobody's any more, as it is finished), another's (RUN_LIVE), or nobody can tell (the
+ * error itself).
+ */
+async function afterFence(log: Log, name: string, error: MizuError): Promise<MizuError | 'ours'> {
   let before = '';
   for (const deadline = performance.now() + NAMED_WITHIN_MS; performance.now() < deadline; await pause(TICK_MS)) {
     // A log that can't be read now is no reason to hide what happened.
-    const { title, owner } = await namedOwner(log, name).catch(() => ({ title: '', owner: '' }));
-    const isAnother = owner !== '' && owner !== processName() && !ownerGone(owner);
+    const { title, owner, finished } = await namedOwner(log, name).catch(() => ({ title: '', owner: '', finished: false }));
+    if (finished) return 'ours';
     // Among more than two the next one may just be losing to a third: who still stands there a tick later has it.
-    if (isAnother && owner === before) return runIsLive(title, owner, error);
+    if (owner !== '' && owner === before && !ownerGone(owner)) return owner === processName() ? 'ours' : runIsLive(title, owner, error);
     before = owner;
   }
   return error;
 }
 
 /** Whom control of the newest generation names; nobody while it is not begun. */
-async function namedOwner(log: Log, name: string): Promise<{ readonly title: string; readonly owner: string }> {
+async function namedOwner(log: Log, name: string): Promise<{ readonly title: string; readonly owner: string; readonly finished: boolean }> {
   const run = (await listRuns(log, name)).at(-1);
-  if (run === undefined) return { title: '', owner: '' };
+  if (run === undefined) return { title: '', owner: '', finished: false };
   const control = new ControlTail(log, new RunTopics(run).control);
   await control.catchUp();
-  return { title: `${run.name}/${run.generation}`, owner: control.fold.owner };
+  return { title: `${run.name}/${run.generation}`, owner: control.fold.owner, finished: control.fold.close !== undefined };
 }
 
 /** Waits up to 2.5 ticks for control to move, unless its owner is known to be gone. `owner`: HOST:PID, empty before the first. */
@@ -78,14 +98,4 @@ export function processName(): string {
 function splitOwner(owner: string): [string, string] {
   const colon = owner.lastIndexOf(':');
   return [owner.slice(0, colon), owner.slice(colon + 1)];
-}
-
-/** Whether a process of that number runs here; signal 0 only asks. */
-function processLives(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
 }

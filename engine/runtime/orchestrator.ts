@@ -44,8 +44,8 @@ export interface OrchestratorOptions {
   readonly ticks: Observable<unknown>;
   /** Says which tasks may be cut. Closed by the orchestrator. */
   readonly planner: CutPlanner;
-  /** Whether all members live in this process and end with it. Otherwise they come and go, and one that is silent is lost. */
-  readonly together: boolean;
+  /** Incarnations of the members, where all of them live in this process and end with it: nobody else is admitted. Absent: they come and go, and one that is silent is lost. */
+  readonly household?: ReadonlySet<string> | undefined;
   /** Ticks without a word after which a member is lost. */
   readonly lostTicks: number;
   /** Whether a member has to answer questions for the others. */
@@ -92,7 +92,7 @@ export class Orchestrator {
     this.keys = start.keys;
     this.snapshots = new ControlSnapshots(context, start.count);
     this.desk = new ResultDesk(context, start);
-    this.requestDesk = new RequestDesk(context, this.fold);
+    this.requestDesk = new RequestDesk(context, this.fold, options.household);
     this.requests = new LogCursor(context.log, context.topics.requests, 0);
     const { stages } = context.program;
     this.keyed = stages.filter((stage) => stage.kind !== 'source');
@@ -176,7 +176,7 @@ export class Orchestrator {
     const memory = this.fold.settings === undefined ? (this.context.deployment.memoryBytes ?? 0) : this.fold.memory;
     const needs = memory === 0 ? {} : { memory };
     this.emit({ type: 'open', owner: this.options.owner, key: toHex(this.context.signer.publicKey), ...needs });
-    if (!this.options.together) return;
+    if (this.options.household === undefined) return;
     // All of them ended with the process before.
     for (const node of [...this.fold.members.keys()]) this.emit({ type: 'lost', node, reason: 'left' });
     if (this.fold.mode !== 'running') this.emit({ type: 'mode', mode: 'running', by: this.options.owner, request: NO_REQUEST });
@@ -200,7 +200,7 @@ export class Orchestrator {
   /** A lost member's open transaction would hold every reader up: its writers are ended before control says that it is lost (P1, P2). */
   private fence(body: ControlBody): void {
     const node = body.type === 'lost' || body.type === 'admit' ? body.node : undefined;
-    if (node === undefined || this.options.together || !this.fold.members.has(node)) return;
+    if (node === undefined || this.options.household !== undefined || !this.fold.members.has(node)) return;
     const { title } = this.context;
     this.fenced.push(`${title}/node/${node}`, `${title}/node/${node}/ask`);
     for (const [name, lease] of this.fold.leases) if (lease.node === node) this.fenced.push(`${title}/step/${name}`);
@@ -268,7 +268,7 @@ export class Orchestrator {
     const { entries, waiting } = admitMembers(fold, this.requestDesk.joins(), { employed, numbers: NODE_LIMIT });
     this.requestDesk.keep(waiting);
     this.emit(...entries);
-    if (!options.together) this.emit(...silentMembers(fold, this.desk.heard, options.lostTicks));
+    if (options.household === undefined) this.emit(...silentMembers(fold, this.desk.heard, options.lostTicks));
     this.emit(...roleEntries(fold, this.keyed, { gateway: options.gateway }));
   }
 

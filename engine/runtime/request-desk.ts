@@ -18,12 +18,15 @@ const WAITING_LIMIT = 1_000;
 export class RequestDesk {
   private readonly context: RunContext;
   private readonly fold: ControlFold;
+  private readonly household: ReadonlySet<string> | undefined;
   /** Members that wait for a place, by name: the newest request of each. */
   private waiting = new Map<string, JoinRequest>();
 
-  constructor(context: RunContext, fold: ControlFold) {
+  /** @param household incarnations that may join; absent: anybody's. */
+  constructor(context: RunContext, fold: ControlFold, household?: ReadonlySet<string>) {
     this.context = context;
     this.fold = fold;
+    this.household = household;
   }
 
   /** Control entries that follow from a request at once. Requests that are not signed as they must be are passed over. */
@@ -35,6 +38,7 @@ export class RequestDesk {
     const request = entry.offset;
     switch (body.type) {
       case 'join':
+        if (this.household?.has(body.incarnation) === false) return [];
         if (this.waiting.size < WAITING_LIMIT) this.waiting.set(body.member, { request, body });
         return [];
       case 'leave': {

@@ -108,6 +108,10 @@ async function runRoles(
   ended: AbortController,
 ): Promise<RunSummary> {
   const names = Array.from({ length: options.nodes }, (_, n) => `local-${n}`);
+  const offer = localOffer(options);
+  const members = names.map(
+    (name) => new Member(context, control, { name, offer, pool: () => pool, openExternal: options.openExternal, alone: false }),
+  );
   const orchestrator = await openOrchestration(
     context,
     control,
@@ -115,7 +119,7 @@ async function runRoles(
       employed: options.nodes,
       owner: processName(),
       ticks: options.ticks ?? interval(TICK_MS),
-      together: true,
+      household: new Set(members.map(({ incarnation }) => incarnation)),
       lostTicks: LOST_TICKS,
       gateway: false,
       stuck: 'fail',
@@ -124,10 +128,6 @@ async function runRoles(
   );
   closers.push(() => orchestrator.close());
   await control.catchUp();
-  const offer = localOffer(options);
-  const members = names.map(
-    (name) => new Member(context, control, { name, offer, pool: () => pool, openExternal: options.openExternal, alone: false }),
-  );
   for (const member of members) closers.push(() => member.close());
   const over = (): boolean => control.fold.close !== undefined || control.fold.mode === 'stopped';
   const tail = pulled(async () => (!over() && (await control.turn(context.signal)) ? true : undefined));

@@ -194,7 +194,6 @@ class ServedRun {
         employed: context.deployment.nodes,
         owner: processName(),
         ticks: interval(TICK_MS),
-        together: false,
         lostTicks: options.lostTicks ?? LOST_TICKS,
         gateway: asksModels(context.program),
         stuck: 'pause',

@@ -6,7 +6,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { lostToAnother, MizuError } from '#engine';
+import { MizuError, soleRun } from '#engine';
 import type { CompiledFile } from '#topologies';
 import { rejection } from '../support/log-tools.ts';
 import { runCompiled, withQuickLog, withWorkflow } from '../support/run-support.ts';
@@ -14,7 +14,8 @@ import { startRunProcess } from '../support/run-support-child.ts';
 import { readOutcome } from '../support/run-support-read.ts';
 import { longFiles } from '../support/run-support-workflows.ts';
 
-const KILLS = Number(process.env['MIZU_KILLS'] ?? 3);
+/** `all` is for test/fault/killed-commands.test.ts. */
+const KILLS = process.env['MIZU_KILLS'] === 'all' ? 50 : Number(process.env['MIZU_KILLS'] ?? 3);
 const SEED = Number(process.env['MIZU_SEED'] ?? Date.now() % 1_000_000);
 const CANDIDATES = 2_500;
 /** More kills need a longer run to meet it alive, and more time. */
@@ -104,9 +105,10 @@ describe('a live run', () => {
         expect(error.hint).toContain(`kill ${owner.process.pid}`);
         // As for one that began at the same moment, and whose writers the owner fenced.
         const fenced = new MizuError('LOG_FENCED', 'a newer writer');
-        expect(await lostToAnother(log, 'long', fenced)).toMatchObject({ code: 'RUN_LIVE', message: error.message, cause: fenced });
+        const lost = await rejection(soleRun(log, 'long', () => Promise.reject(fenced)));
+        expect(lost).toMatchObject({ code: 'RUN_LIVE', message: error.message, cause: fenced });
         const other = new MizuError('DISK_FULL', 'no room');
-        expect(await lostToAnother(log, 'long', other)).toBe(other);
+        expect(await rejection(soleRun(log, 'long', () => Promise.reject(other)))).toBe(other);
         owner.process.kill('SIGKILL');
         await owner.ended;
         const summary = await runCompiled(compiled, { log, order: 1 });
