@@ -35,6 +35,7 @@ export class CommitQueue {
   readonly #limits: LogLimits;
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
+  #closed = false;
 
   constructor(db: Database, values: SegmentWriter, limits: LogLimits) {
     this.#db = db;
@@ -43,7 +44,9 @@ export class CommitQueue {
   }
 
   /** Resolves when it is on disk. @throws what refuses it, and what the store throws. */
-  commit(request: CommitRequest): Promise<readonly Offset[]> {
+  async commit(request: CommitRequest): Promise<readonly Offset[]> {
+    if (this.#closed)
+      throw new MizuError('LOG_UNAVAILABLE', `The log ${this.#db.file} was closed in this process`, { component: this.#db.file });
     const bytes = request.admitted.reduce((sum, one) => sum + one.bytes, 0);
     const large = request.admitted.map(({ append }) => append.value).filter(isLarge);
     return new Promise((resolve, reject) => {
@@ -52,7 +55,9 @@ export class CommitQueue {
     });
   }
 
+  /** Ends what is on its way, and takes nothing more. */
   async close(): Promise<void> {
+    this.#closed = true;
     await this.#running;
   }
 
