@@ -27,6 +27,7 @@ import {
 import { compileFile, openLog, openSigner, registry, runWorkflow, WORKER_URL } from '#topologies';
 import { decodeLeaf } from '../../engine/proof/leaf.ts';
 import { decodeLeaves } from '../../engine/runtime/leaf-batch.ts';
+import { dice } from '../support/dice.ts';
 import { readAll } from '../support/log-tools.ts';
 import { good, type ModelPeer, openModelPeer } from '../support/model-peer.ts';
 import { LocalExecutor, quickFolder } from '../support/run-support.ts';
@@ -80,12 +81,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** A linear congruential generator (Numerical Recipes, 3rd edition, section 7.1). */
-let state = SEED;
-function draw(n: number): number {
-  state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-  return (state >>> 8) % n;
-}
+const draw = dice(SEED);
 
 /** The log with one value in the place of another, as somebody with write access to the store would leave it. */
 function changed({ topic, partition }: Place, offset: number, value: Uint8Array): Log {

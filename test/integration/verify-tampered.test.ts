@@ -16,6 +16,7 @@ import {
 import type { ControlBody } from '../../engine/dispatch/control-entry.ts';
 import { decodeLeaves, encodeLeaves } from '../../engine/runtime/leaf-batch.ts';
 import { decodeLeaf, encodeLeaf } from '../../engine/proof/leaf.ts';
+import { dice } from '../support/dice.ts';
 import {
   CHECKPOINTS,
   CONTROL,
@@ -151,11 +152,7 @@ describe('one changed entry is found and named', () => {
   });
 
   test(`whichever byte of whichever entry is changed (seed ${SEED})`, { timeout: FLIPS_LIMIT_MS }, async () => {
-    let state = SEED;
-    const draw = (n: number): number => {
-      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-      return (state >>> 8) % n;
-    };
+    const draw = dice(SEED);
     const places = new Map(
       [...made]
         .filter(([name]) => ALL_COVERED.includes(name))
