@@ -22,7 +22,6 @@ export { SignalWaiters } from './runtime/signal-waiters.ts';
 export { isManned, type RollCall, rollCall } from './runtime/roll-call.ts';
 export { explanationText } from './dispatch/explain.ts';
 export { leaseText } from './dispatch/explain-lease.ts';
-export { serveWorker } from './runtime/serve-worker.ts';
 export { readSummary, type RunSummary } from './runtime/summary.ts';
 export { asksModels, listRuns, NODE_LIMIT, RunTopics, type RunName } from './runtime/topics.ts';
 export { type InferenceEstimate, inferenceEstimate, type InferenceTotals, inferenceTotals } from './runtime/inference-totals.ts';

@@ -20,7 +20,7 @@ export * from './contract/storage.ts';
 export * from './contract/source.ts';
 export * from './contract/signer.ts';
 export * from './proof/free-bytes.ts';
-export { packSource } from './proof/source-bytes.ts';
+export { packSource, SourcePacker } from './proof/source-bytes.ts';
 export * from './proof/sha256.ts';
 export * from './proof/byte-reader.ts';
 export * from './proof/byte-writer.ts';

@@ -100,7 +100,8 @@ async function firstRecords(
   const source = await workflow.source();
   const records: Uint8Array[] = [];
   for await (const batch of source?.records(0) ?? []) {
-    records.push(...batch.slice(0, count - records.length));
+    // Copies: the batch is there until the next one only.
+    records.push(...batch.slice(0, count - records.length).map((record) => Uint8Array.from(record)));
     if (records.length === count) break;
   }
   return records;

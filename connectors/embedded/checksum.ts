@@ -2,7 +2,30 @@
  * The check sum of every row that the log serves. It covers where the row belongs as well as what it holds, so a row that
  * was moved, exchanged or changed at rest is found (contract: checked). CRC-32 finds accidents; forgery is for proofs.
  */
-import { crc32 } from 'node:zlib';
+import { createRequire } from 'node:module';
+import { crc32 as plainCrc32 } from 'node:zlib';
+
+type Crc32 = (bytes: Uint8Array, before?: number) => number;
+
+/** From this size on the native one is worth its call. */
+const NATIVE_BYTES = 1024;
+
+const require = createRequire(import.meta.url);
+const native = loadNative();
+
+/** Of what Node has too, three times as fast: 4 GB/s. It is built for most systems, but not for all. */
+function loadNative(): Crc32 {
+  try {
+    return (require('@node-rs/crc32') as { crc32: Crc32 }).crc32;
+  } catch {
+    return plainCrc32;
+  }
+}
+
+function crc32(bytes: Uint8Array | string, before = 0): number {
+  if (typeof bytes === 'string' || bytes.length < NATIVE_BYTES) return plainCrc32(bytes, before);
+  return native(bytes, before);
+}
 
 /** Lengths stand in the prefix, so that no two rows share their summed bytes. An absent key counts as length −1. */
 export function entryChecksum(

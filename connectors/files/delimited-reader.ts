@@ -4,14 +4,14 @@
  * exact bytes without its LF or CRLF; the last line may lack its end; an empty line is no record; a UTF-8 byte order mark is left out.
  */
 import { open } from 'node:fs/promises';
-import { MizuError } from '#kernel';
+import { freeBytes, MizuError } from '#kernel';
 import { unreadable } from './file-errors.ts';
 import { CHUNK_BYTES, RECORD_BYTES_LIMIT } from './limits.ts';
 import { CR, type RecordSplitter } from './record-splitter.ts';
 
 /** The records that end in one chunk of the file. */
 export interface DelimitedRecords {
-  /** Nobody else looks at these bytes; several records may share a buffer. */
+  /** There until the next are asked for: they look into the one buffer that the file is read into. */
   readonly records: readonly Uint8Array[];
   /** For each, the offset in the file of the byte after its line end: where the next one starts. */
   readonly next: readonly number[];
@@ -34,8 +34,12 @@ export async function* delimitedRecords(path: string, splitter: RecordSplitter, 
       const piece = chunk.subarray(from, end < 0 ? chunk.length : end);
       length += piece.length;
       if (length > RECORD_BYTES_LIMIT) throw tooLong(path, recordStart);
+      if (end < 0) {
+        // The chunk goes, the beginning of the next record stays.
+        pieces.push(Uint8Array.from(piece));
+        break;
+      }
       pieces.push(piece);
-      if (end < 0) break;
       from = end + 1;
       const bytes = withoutCR(pieces.length === 1 ? piece : joined(pieces, length));
       pieces = [];
@@ -57,14 +61,15 @@ export async function* delimitedRecords(path: string, splitter: RecordSplitter, 
   if (length > 0) yield { records: [joined(pieces, length)], next: [recordStart + length] };
 }
 
+/** A chunk is there until the next one is asked for. */
 async function* chunksOf(path: string, start: number): AsyncGenerator<{ readonly chunk: Uint8Array; readonly offset: number }> {
   const file = await open(path).catch((error: unknown) => Promise.reject(unreadable(path, error)));
+  const buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
   try {
     let offset = start;
     for (;;) {
-      // A new buffer each time: records look into it.
-      const { bytesRead, buffer } = await file
-        .read(Buffer.allocUnsafeSlow(CHUNK_BYTES), 0, CHUNK_BYTES, offset)
+      const { bytesRead } = await file
+        .read(buffer, 0, CHUNK_BYTES, offset)
         .catch((error: unknown) => Promise.reject(unreadable(path, error)));
       if (bytesRead === 0) return;
       yield { chunk: buffer.subarray(0, bytesRead), offset };
@@ -72,6 +77,7 @@ async function* chunksOf(path: string, start: number): AsyncGenerator<{ readonly
     }
   } finally {
     await file.close();
+    freeBytes(buffer);
   }
 }
 

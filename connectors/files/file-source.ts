@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { parse } from 'csv-parse/sync';
-import { digestHex, freeBytes, MizuError, messageOf, packSource } from '#kernel';
+import { digestHex, MizuError, messageOf, SourcePacker } from '#kernel';
 import type { Json, SourceInfo, SourceRequest, SourceSpec } from '#kernel';
 import { delimitedRecords } from './delimited-reader.ts';
 import { unreadable } from './file-errors.ts';
@@ -22,8 +22,8 @@ export interface FileSource {
   /** Absolute path of the file or folder. */
   readonly path: string;
   /**
-   * Exact bytes of the records from number `from` on, as many at once as were read together. Each call reads anew. Whoever needs the very
-   * records that were digested compares their digest.
+   * Exact bytes of the records from number `from` on, as many at once as were read together, which are there until the next are asked for. Each call
+   * reads anew. Whoever needs the very records that were digested compares their digest.
    * @throws SOURCE_UNAVAILABLE when there are more records or fewer than there were.
    */
   records(from: number): AsyncIterable<readonly Uint8Array[]>;
@@ -195,14 +195,15 @@ async function* singly(records: AsyncIterable<Uint8Array>): AsyncGenerator<reado
 /** Digests all records as SourceSpec asks, counts them and keeps the first ones, each as its own copy. */
 async function survey(batches: AsyncIterable<readonly Uint8Array[]>) {
   const hash = createHash('sha256');
+  const packer = new SourcePacker();
   const sample: Uint8Array[] = [];
   let records = 0;
   let sampled = 0;
   let sampling = true;
   for await (const batch of batches) {
-    const packed = packSource(batch);
-    hash.update(packed);
-    freeBytes(packed);
+    for (const record of batch) packer.add(record);
+    hash.update(packer.view());
+    packer.clear();
     records += batch.length;
     for (const bytes of sampling ? batch : []) {
       sampled += bytes.length;

@@ -10,7 +10,7 @@ import { offset } from '../contract/ids.ts';
 import type { Append, Log, LogEntry } from '../contract/log.ts';
 import type { SourceSpec } from '../contract/program.ts';
 import { freeBytes } from '../proof/free-bytes.ts';
-import { PREFIX_BYTES, packSource } from '../proof/source-bytes.ts';
+import { SourcePacker } from '../proof/source-bytes.ts';
 import { Committer } from './committer.ts';
 import { LogCursor } from './log-cursor.ts';
 
@@ -21,7 +21,7 @@ export const ENTRY_RECORDS = 1000;
 /** Bytes of entries that one commit of a copy holds at most, unless one entry has more: a commit waits for the disk. */
 const COMMIT_BYTES = 4 * 1024 * 1024;
 
-/** What a connector gives: records in order from a number on, as many at once as it has read. */
+/** What a connector gives: records in order from a number on, as many at once as it has read. Those of a batch are there until the next is asked for. */
 export interface RecordStream {
   readonly info: SourceSpec;
   records(from: number): AsyncIterable<readonly Uint8Array[]>;
@@ -154,8 +154,7 @@ class Copy {
   private readonly committer: Committer;
   private readonly topic: string;
   private from: number;
-  private records: Uint8Array[] = [];
-  private recordBytes = 0;
+  private readonly packer = new SourcePacker();
   private entries: Append[] = [];
   private entryBytes = 0;
   private running: Promise<unknown> = Promise.resolve();
@@ -170,16 +169,15 @@ class Copy {
   entriesOf(records: readonly Uint8Array[]): Uint8Array[] {
     const values: Uint8Array[] = [];
     for (const record of records) {
-      this.records.push(record);
-      this.recordBytes += PREFIX_BYTES + record.length;
-      if (this.records.length >= ENTRY_RECORDS || this.recordBytes >= ENTRY_BYTES) values.push(this.close());
+      this.packer.add(record);
+      if (this.packer.count >= ENTRY_RECORDS || this.packer.length >= ENTRY_BYTES) values.push(this.close());
     }
     return values;
   }
 
   /** The entry that is not full, if there is one. */
   lastEntry(): Uint8Array[] {
-    return this.records.length === 0 ? [] : [this.close()];
+    return this.packer.count === 0 ? [] : [this.close()];
   }
 
   async commitWhenFull(): Promise<void> {
@@ -206,17 +204,16 @@ class Copy {
   }
 
   private close(): Uint8Array {
-    const value = packSource(this.records);
+    const { count } = this.packer;
+    const value = this.packer.take();
     this.entries.push({
       topic: this.topic,
       partition: 0,
       value,
-      headers: { from: String(this.from), count: String(this.records.length) },
+      headers: { from: String(this.from), count: String(count) },
     });
-    this.from += this.records.length;
+    this.from += count;
     this.entryBytes += value.length;
-    this.records = [];
-    this.recordBytes = 0;
     return value;
   }
 }

@@ -27,7 +27,7 @@ function fileOf(content: string | Uint8Array, suffix: string): string {
 
 async function readAll(source: FileSource, from = 0): Promise<Uint8Array[]> {
   const records: Uint8Array[] = [];
-  for await (const batch of source.records(from)) records.push(...batch);
+  for await (const batch of source.records(from)) records.push(...batch.map((record) => Uint8Array.from(record)));
   return records;
 }
 
