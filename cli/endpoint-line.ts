@@ -9,5 +9,7 @@ export function endpointLine(event: EndpointEvent): EventLine {
     return { level: 'fatal', message: 'nothing more can be recorded', fields: { role, error: loggedError(event.error) } };
   if (event.type === 'failed') return { level: 'warn', message: 'a request failed', fields: { role, error: loggedError(event.error) } };
   const { type, ...fields } = event;
-  return { level: 'debug', message: type === 'call' ? 'call ended' : 'request answered', fields: { role, ...fields } };
+  return { level: 'debug', message: MESSAGES[type], fields: { role, ...fields } };
 }
+
+const MESSAGES = { request: 'request answered', answer: 'answer recorded', call: 'call ended' } as const;

@@ -46,7 +46,7 @@ export async function startWatching(options: WatchingOptions): Promise<Watching>
       logger[at](fields, message);
     },
     onEndpoint(event) {
-      if (event.type === 'request' || event.type === 'call') metrics.onEndpoint(event);
+      if (event.type !== 'failed' && event.type !== 'broken') metrics.onEndpoint(event);
       const { level: at, message, fields } = endpointLine(event);
       logger[at](fields, message);
     },

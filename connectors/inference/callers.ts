@@ -78,11 +78,14 @@ export class Callers {
     return found;
   }
 
-  /** Takes a request in, or says why not. */
-  admit(caller: Caller): Admission | PutOff {
+  /**
+   * Takes a request in that needs an answer, or says why not. @param paid somebody asks its question already, so its answer takes no tokens more. A
+   * request whose answer is recorded is never put off, nor counted: it is not brought here.
+   */
+  admit(caller: Caller, paid = false): Admission | PutOff {
     const known = this.known.find((one) => one.name === caller.name);
     if (known === undefined) throw new MizuError('INTERNAL', `There is no caller '${caller.name}'`);
-    const refused = this.refusal(known);
+    const refused = this.refusal(known) ?? (paid ? undefined : this.spent(known));
     if (refused !== undefined) return refused;
     known.running++;
     known.allowance--;
@@ -113,8 +116,8 @@ export class Callers {
   }
 
   private refusal(known: Known): PutOff | undefined {
-    const { calls, perMinute, tokensPerDay } = known.config;
-    const [now, date] = [this.clock.now(), this.clock.date()];
+    const { calls, perMinute } = known.config;
+    const now = this.clock.now();
     known.allowance = Math.min(perMinute, known.allowance + ((now - known.filledAt) / MINUTE_MS) * perMinute);
     known.filledAt = now;
     if (known.running >= calls)
@@ -127,7 +130,13 @@ export class Callers {
       const retryAfterSeconds = Math.max(1, Math.ceil(((1 - known.allowance) / perMinute) * 60));
       return { code: 'too_many_requests', message: `'${known.name}' may make ${perMinute} requests per minute`, retryAfterSeconds };
     }
+    return undefined;
+  }
+
+  private spent(known: Known): PutOff | undefined {
+    const { tokensPerDay } = known.config;
     if (tokensPerDay === undefined) return undefined;
+    const date = this.clock.date();
     const hour = Math.floor(date / HOUR_MS);
     for (const old of known.tokens.keys()) if (old <= hour - TOKEN_WINDOW_HOURS) known.tokens.delete(old);
     const used = [...known.tokens.values()].reduce((sum, tokens) => sum + tokens, 0);

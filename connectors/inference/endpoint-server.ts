@@ -2,20 +2,20 @@
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type InferenceApi, messageOf, MizuError, openAttestation, toHex } from '#engine';
-import type { Callers } from './callers.ts';
+import type { Admission, Callers } from './callers.ts';
 import type { EndpointOptions } from './endpoint.ts';
 import { bodyOf, failureOf, type HttpFailure, RequestError } from './endpoint-errors.ts';
 import { callerOf, type EndpointKeys, type HttpQuestion, readHttpQuestion } from './endpoint-question.ts';
 import { EndpointStream } from './endpoint-stream.ts';
-import type { InferenceGateway, RecordedAnswer } from './gateway.ts';
+import type { InferenceGateway, RecordedAnswer } from './gateway-contract.ts';
 import { SERVED_AS } from './http-call.ts';
 import { ENDPOINT_CONNECTIONS, ENDPOINT_DRAIN_MS } from './limits.ts';
+import { OpenConnections } from './open-connections.ts';
 
 interface Told {
   caller: string;
   model: string;
   code: string;
-  tokens: number;
   recorded: boolean;
 }
 
@@ -37,6 +37,7 @@ export class EndpointServer {
   private readonly keys: EndpointKeys;
   private readonly app: FastifyInstance;
   private readonly network: string;
+  private readonly connections: OpenConnections;
   private readonly told = new WeakMap<FastifyRequest, Told>();
 
   constructor(options: EndpointOptions, { gateway, callers, keys, app, network }: EndpointParts) {
@@ -47,6 +48,7 @@ export class EndpointServer {
     this.app = app;
     this.network = network;
     this.app.server.maxConnections = ENDPOINT_CONNECTIONS;
+    this.connections = new OpenConnections(app.server);
     this.build();
   }
 
@@ -67,7 +69,9 @@ export class EndpointServer {
 
   async close(): Promise<void> {
     const late = setTimeout(() => this.app.server.closeAllConnections(), ENDPOINT_DRAIN_MS);
-    await this.app.close();
+    const closed = this.app.close();
+    this.connections.end();
+    await closed;
     clearTimeout(late);
     await this.gateway.close();
     this.keys.close();
@@ -90,7 +94,7 @@ export class EndpointServer {
       }),
     );
     app.addHook('onRequest', (request, _reply, done) => {
-      this.told.set(request, { caller: '', model: '', code: '', tokens: 0, recorded: false });
+      this.told.set(request, { caller: '', model: '', code: '', recorded: false });
       done();
     });
     app.addHook('onResponse', (request, reply, done) => {
@@ -152,37 +156,44 @@ export class EndpointServer {
       body: request.body,
     });
     told.model = asked.question.model;
-    const config = this.options.config.callers[told.caller];
-    if (config === undefined) throw new RequestError(NO_TOKEN);
-    const admission = this.callers.admit({ name: told.caller, config });
-    if ('code' in admission) {
-      const { code, message, retryAfterSeconds } = admission;
-      throw new RequestError({ status: 429, code, message, headers: { 'retry-after': String(retryAfterSeconds) } });
-    }
+    const held = await this.keys.take(asked, this.network);
     try {
-      await this.answerAdmitted(asked, reply, told);
+      const admission = await this.admit(told.caller, asked, held.key);
+      try {
+        await this.answerAdmitted(asked, held.key, reply, told);
+      } finally {
+        admission?.end();
+      }
     } finally {
-      admission.end();
+      held.release(this.gateway.settled(held.key));
     }
   }
 
-  private async answerAdmitted(asked: HttpQuestion, reply: FastifyReply, told: Told): Promise<void> {
-    const held = await this.keys.take(asked, this.network);
-    const stream = asked.streams ? new EndpointStream(reply, toHex(held.key), asked.question.model) : undefined;
+  /** Limits are of what is asked of models: a recorded answer is given whatever its caller used. @throws RequestError for a caller that has to wait. */
+  private async admit(name: string, { keyName }: HttpQuestion, key: Uint8Array): Promise<Admission | undefined> {
+    const config = this.options.config.callers[name];
+    if (config === undefined) throw new RequestError(NO_TOKEN);
+    const standing = keyName === undefined ? 'new' : await this.gateway.standing(key);
+    if (standing === 'recorded') return undefined;
+    const admission = this.callers.admit({ name, config }, standing === 'asked');
+    if (!('code' in admission)) return admission;
+    const { code, message, retryAfterSeconds } = admission;
+    throw new RequestError({ status: 429, code, message, headers: { 'retry-after': String(retryAfterSeconds) } });
+  }
+
+  private async answerAdmitted({ question, streams }: HttpQuestion, key: Uint8Array, reply: FastifyReply, told: Told): Promise<void> {
+    const stream = streams ? new EndpointStream(reply, toHex(key), question.model) : undefined;
     const gone = new AbortController();
     reply.raw.once('close', () => gone.abort());
     try {
-      const answer = await this.gateway.answerFor(asked.question, gone.signal, stream);
+      const answer = await this.gateway.answerFor(question, gone.signal, stream);
       told.recorded = answer.before;
-      told.tokens = answer.before ? 0 : (answer.attestation.usage?.totalTokens ?? 0);
       if (stream?.begun === true) stream.finish(answer.attestation);
-      else await this.send(reply, answer, asked.streams, told);
+      else await this.send(reply, answer, streams, told);
     } catch (error) {
       if (stream?.begun !== true) throw error;
       told.code = failureOf(error).code;
       stream.breakOff();
-    } finally {
-      held.release(this.gateway.settled(held.key));
     }
   }
 

@@ -16,7 +16,8 @@ import { rememberUsage, usageEntry } from './caller-usage.ts';
 import { Callers } from './callers.ts';
 import { callerOf, EndpointKeys } from './endpoint-question.ts';
 import { EndpointServer } from './endpoint-server.ts';
-import { type InferenceGateway, openGateway } from './gateway.ts';
+import { openGateway } from './gateway.ts';
+import type { InferenceGateway } from './gateway-contract.ts';
 import { ENDPOINT_REQUEST_MS } from './limits.ts';
 import type { CallEnd } from './model-pace.ts';
 import { SYSTEM_TIMING, type Timing } from './timing.ts';
@@ -31,11 +32,11 @@ export type EndpointEvent =
       readonly status: number;
       readonly code: string;
       readonly seconds: number;
-      /** Of a new answer. */
-      readonly tokens: number;
       /** It was answered from the log. */
       readonly recorded: boolean;
     }
+  /** A new answer was recorded, also for a caller that left; once for all who asked for it together. */
+  | { readonly type: 'answer'; readonly caller: string; readonly model: string; readonly tokens: number }
   | { readonly type: 'call'; readonly model: string; readonly end: CallEnd['kind'] }
   /** A request could not be answered for a reason that its caller is not told in full. */
   | { readonly type: 'failed'; readonly error: unknown }
@@ -96,6 +97,7 @@ export async function openEndpoint(options: EndpointOptions): Promise<Endpoint> 
       ...(keys?.entryFor(key) ?? []),
       ...usageEntry(usage, callers, callerOf(step), attestation.usage?.totalTokens ?? 0),
     ],
+    onAnswer: ({ step, model }, { usage }) => onEvent({ type: 'answer', caller: callerOf(step), model, tokens: usage?.totalTokens ?? 0 }),
     onCall: (model, end) => onEvent({ type: 'call', model, end }),
     onBroken: (error) => onEvent({ type: 'broken', error }),
   });

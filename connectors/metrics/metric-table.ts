@@ -120,7 +120,7 @@ export const METRICS = {
   endpointSeconds: seconds('mizu_endpoint_seconds', 'Time of a request to the HTTP endpoint', ANSWER_BUCKETS, 'model', 'recorded'),
   endpointTokens: counter(
     'mizu_endpoint_tokens_total',
-    'Tokens of new answers of the HTTP endpoint, as servers counted them',
+    'Tokens of new answers of the HTTP endpoint, as servers counted them: each once, however many asked for it together, and whoever left',
     'caller',
     'model',
   ),

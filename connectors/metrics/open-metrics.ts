@@ -30,7 +30,7 @@ export interface Metrics {
   /** The same log, with every commit through it counted. It is also the one that has to answer before the process is ready. */
   observe(log: Log): Log;
   /** What its HTTP endpoint tells: a request, or a call to a model server. */
-  onEndpoint(event: EndpointRequest | ModelCall): void;
+  onEndpoint(event: EndpointRequest | NewAnswer | ModelCall): void;
   /** How fast models are called, asked at each scrape. */
   watchModels(states: () => ReadonlyMap<string, ModelState>): void;
   /** As this process answers `/metrics`, `/healthz` and `/readyz`, for whoever serves them at another address. */
@@ -52,8 +52,14 @@ export interface EndpointRequest {
   readonly status: number;
   readonly code: string;
   readonly seconds: number;
-  readonly tokens: number;
   readonly recorded: boolean;
+}
+
+export interface NewAnswer {
+  readonly type: 'answer';
+  readonly caller: string;
+  readonly model: string;
+  readonly tokens: number;
 }
 
 export interface ModelCall {
@@ -110,17 +116,21 @@ class ProcessMetrics implements Metrics {
     };
   }
 
-  onEndpoint(event: EndpointRequest | ModelCall): void {
+  onEndpoint(event: EndpointRequest | NewAnswer | ModelCall): void {
     const { families } = this.metrics;
+    if (event.type === 'answer') {
+      const { caller, model, tokens } = event;
+      if (tokens > 0) families.add('endpointTokens', { caller, model }, tokens);
+      return;
+    }
     if (event.type === 'call') {
       families.add('modelCalls', { model: event.model, end: event.end });
       return;
     }
-    const { caller, model, status, code, seconds, tokens } = event;
+    const { caller, model, status, code, seconds } = event;
     const recorded = String(event.recorded);
     families.add('endpointRequests', { caller, model, status: String(status), error: code, recorded });
     if (model !== '') families.observe('endpointSeconds', { model, recorded }, seconds);
-    if (tokens > 0) families.add('endpointTokens', { caller, model }, tokens);
   }
 
   watchModels(states: () => ReadonlyMap<string, ModelState>): void {

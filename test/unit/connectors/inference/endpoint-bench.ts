@@ -1,6 +1,7 @@
 /** An endpoint on a log of its own, in front of a peer that speaks the protocol; and requests to it, as any program makes them. */
 import { openEndpoint, type Endpoint, type EndpointEvent, endpointNames, type EndpointOptions } from '#connectors/inference';
 import type { GatewayConfig } from '#engine';
+import { type Behaviour, good } from '../../../support/model-peer.ts';
 import { type Bench, KEY, openBench, SIGNER } from './gateway-bench.ts';
 
 export const TOKENS = { alice: 'canary-token-of-alice-91b7', bob: 'canary-token-of-bob-0c4e' } as const;
@@ -10,6 +11,10 @@ export interface EndpointBench extends Bench {
   readonly events: EndpointEvent[];
   config: GatewayConfig;
   endpoint(more?: Partial<EndpointOptions>): Promise<Endpoint>;
+  /** The next call is answered well, once it is finished. */
+  held(): { readonly arrived: Promise<void>; finish(): void };
+  /** The next call is answered by the test. */
+  heldResponse(): { readonly arrived: Promise<void>; response(): Parameters<Behaviour>[0] };
 }
 
 export interface Asked {
@@ -25,6 +30,7 @@ export interface AskOptions {
   readonly body?: object | string;
   readonly path?: string;
   readonly type?: string;
+  readonly signal?: AbortSignal;
 }
 
 export const chat = (content = 'Hello', more: object = {}): object => ({ model: 'small', messages: [{ role: 'user', content }], ...more });
@@ -71,6 +77,32 @@ export async function openEndpointBench(): Promise<EndpointBench> {
       endpoints.push(endpoint);
       return endpoint;
     },
+    held() {
+      let finish = (): void => {};
+      const arrived = new Promise<void>((resolve) => {
+        bench.peer.next((response, call, number) => {
+          finish = () => good(response, call, number);
+          resolve();
+        });
+      });
+      return { arrived, finish: () => finish() };
+    },
+    heldResponse() {
+      let held: Parameters<Behaviour>[0] | undefined;
+      const arrived = new Promise<void>((resolve) => {
+        bench.peer.next((response) => {
+          held = response;
+          resolve();
+        });
+      });
+      return {
+        arrived,
+        response() {
+          if (held === undefined) throw new RangeError('no call came');
+          return held;
+        },
+      };
+    },
     async close() {
       for (const endpoint of endpoints) await endpoint.close();
       await bench.close();
@@ -79,12 +111,17 @@ export async function openEndpointBench(): Promise<EndpointBench> {
   return self;
 }
 
+export function headersOf({ token = TOKENS.alice, key, type = 'application/json' }: AskOptions = {}): Record<string, string> {
+  return { authorization: `Bearer ${token}`, 'content-type': type, ...(key === undefined ? {} : { 'idempotency-key': key }) };
+}
+
 export function request(address: string, options: AskOptions = {}): Promise<Response> {
-  const { token = TOKENS.alice, key, body = chat(), path = 'chat/completions', type = 'application/json' } = options;
+  const { body = chat(), path = 'chat/completions', signal = null } = options;
   return fetch(`${address}/v1/${path}`, {
     method: 'POST',
-    headers: { authorization: `Bearer ${token}`, 'content-type': type, ...(key === undefined ? {} : { 'idempotency-key': key }) },
+    headers: headersOf(options),
     body: typeof body === 'string' ? body : JSON.stringify(body),
+    signal,
   });
 }
 

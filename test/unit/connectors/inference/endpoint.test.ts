@@ -1,9 +1,8 @@
 /** The gateway as an ordinary model server: one question one answer, streams, who may ask and how much, and what goes wrong behind it (laws 2, 7, 10). */
-import { request as httpRequest } from 'node:http';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { canonicalBytes, openAttestation, toHex, utf8 } from '#engine';
-import { commitVisibly, readAll, rejection } from '../../../support/log-tools.ts';
+import { canonicalBytes, openAttestation, toHex } from '#engine';
+import { readAll } from '../../../support/log-tools.ts';
 import { type Behaviour, chunkOf, completion, DONE, good, raw, status, streamed, streamEnd } from '../../../support/model-peer.ts';
 import { ask, chat, type EndpointBench, get, NAMES, openEndpointBench, request, TOKENS } from './endpoint-bench.ts';
 import { KEY, OTHER_SIGNER, SIGNER } from './gateway-bench.ts';
@@ -89,7 +88,7 @@ describe('one question has one answer (P8)', () => {
     const after = await bench.endpoint();
     expect((await ask(after.address, { key: 'k', body: chat('Something else') })).status).toBe(422);
     expect((await ask(after.address, { key: 'k', body: chat('Something else'), token: TOKENS.bob })).status).toBe(200);
-    const { arrived, finish } = held();
+    const { arrived, finish } = bench.held();
     const running = ask(after.address, { key: 'k2' });
     await arrived;
     expect((await ask(after.address, { key: 'k2', body: chat('Something else') })).status).toBe(422);
@@ -98,14 +97,9 @@ describe('one question has one answer (P8)', () => {
   });
 
   test('a caller that leaves ends no call: its answer is recorded, and there when it asks again', async () => {
-    const { arrived, finish } = held();
+    const { arrived, finish } = bench.held();
     const leaver = new AbortController();
-    const left = fetch(`${address}/v1/chat/completions`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${TOKENS.alice}`, 'content-type': 'application/json', 'idempotency-key': 'k' },
-      body: JSON.stringify(chat()),
-      signal: leaver.signal,
-    }).catch(() => undefined);
+    const left = request(address, { key: 'k', signal: leaver.signal }).catch(() => undefined);
     await arrived;
     leaver.abort();
     await left;
@@ -126,7 +120,7 @@ describe('one question has one answer (P8)', () => {
 
 describe('a stream', () => {
   test('passes as it comes, ends once the whole is recorded, and comes back the same', async () => {
-    const { arrived, response: server } = heldResponse();
+    const { arrived, response: server } = bench.heldResponse();
     const coming = request(address, { key: 's', body: chat('A kettle', { stream: true }) });
     await arrived;
     server().writeHead(200, { 'content-type': 'text/event-stream' });
@@ -208,81 +202,6 @@ describe('who may ask, and how much', () => {
     expect((await get(address, `attestations/${id}`)).status).toBe(200);
     expect((await get(address, `attestations/${id}`, TOKENS.bob)).status).toBe(404);
     for (const wrong of ['0'.repeat(64), 'x', '..%2f..']) expect((await get(address, `attestations/${wrong}`)).status).toBe(404);
-  });
-
-  test('requests at once, per minute, and tokens per day have limits, and say when to come back', async () => {
-    const caller = { tokenEnv: 'T', calls: 2, perMinute: 5, tokensPerDay: 40 };
-    bench.config = { ...bench.config, callers: { alice: caller } };
-    const limited = await bench.endpoint();
-    const held = [heldResponse(), heldResponse()];
-    const running = [ask(limited.address), ask(limited.address)];
-    await Promise.all(held.map(({ arrived }) => arrived));
-    expect(await ask(limited.address)).toMatchObject({
-      status: 429,
-      json: { error: { code: 'too_many_calls', type: 'rate_limit_error' } },
-    });
-    for (const { response } of held) response().end(completion('smollm2', 'Yes.'));
-    for (const answer of await Promise.all(running)) expect(answer.status).toBe(200);
-    expect((await ask(limited.address)).status).toBe(200);
-    // 54 tokens were used, 40 are allowed.
-    const spent = await ask(limited.address);
-    expect(spent).toMatchObject({ status: 429, json: { error: { code: 'too_many_tokens' } } });
-    expect(Number(spent.headers.get('retry-after'))).toBeGreaterThan(23 * 3_600);
-    bench.pass(24 * 3_600_000);
-    for (let n = 0; n < 2; n++) expect((await ask(limited.address)).status).toBe(200);
-    bench.config = { ...bench.config, callers: { alice: { tokenEnv: 'T', calls: 8, perMinute: 2 } } };
-    const slow = await bench.endpoint();
-    for (let n = 0; n < 2; n++) expect((await ask(slow.address)).status).toBe(200);
-    const late = await ask(slow.address);
-    expect([late.status, late.json, late.headers.get('retry-after')]).toMatchObject([429, { error: { code: 'too_many_requests' } }, '30']);
-    bench.pass(30_000);
-    expect((await ask(slow.address)).status).toBe(200);
-  });
-
-  test('tokens of a day outlive the process; joined requests count once, and the answer of a caller that left counts, too', async () => {
-    bench.config = { ...bench.config, callers: { alice: { tokenEnv: 'T', calls: 8, perMinute: 100, tokensPerDay: 40 } } };
-    const first = await bench.endpoint();
-    const shared = held();
-    const joined = [ask(first.address, { key: 'a' }), ask(first.address, { key: 'a' })];
-    await shared.arrived;
-    await expect.poll(() => first.gateway.counts.joined).toBe(1);
-    shared.finish();
-    for (const answer of await Promise.all(joined)) expect(answer.status).toBe(200);
-    const abandoned = held();
-    const leaving = httpRequest(`${first.address}/v1/chat/completions`, {
-      method: 'POST',
-      agent: false,
-      headers: { authorization: `Bearer ${TOKENS.alice}`, 'content-type': 'application/json', 'idempotency-key': 'b' },
-    });
-    leaving.on('error', () => undefined).end(JSON.stringify(chat()));
-    await abandoned.arrived;
-    leaving.destroy();
-    abandoned.finish();
-    await expect.poll(async () => (await recorded()).length).toBe(2);
-    // 36 tokens were used, 40 are allowed.
-    const second = await bench.endpoint();
-    expect((await ask(second.address)).status).toBe(200);
-    expect((await ask(second.address)).status).toBe(429);
-    const third = await bench.endpoint();
-    const spent = await ask(third.address);
-    expect(spent).toMatchObject({
-      status: 429,
-      json: { error: { code: 'too_many_tokens', message: expect.stringContaining('used 54 of its 40') } },
-    });
-    bench.pass(24 * 3_600_000);
-    expect((await ask((await bench.endpoint()).address)).status).toBe(200);
-  });
-
-  test('what a caller without such a limit uses is written nowhere, and an entry of the count that no gateway wrote is named', async () => {
-    expect((await ask(address)).status).toBe(200);
-    expect(await readAll(bench.log, NAMES.usage, 0)).toEqual([]);
-    const writer = await bench.log.openWriter('somebody');
-    await commitVisibly(writer, [{ topic: NAMES.usage, partition: 0, key: utf8('alice'), value: utf8('{"tokens":1}') }]);
-    await writer.close();
-    expect(await rejection(bench.endpoint())).toMatchObject({
-      code: 'LOG_CORRUPT',
-      message: `Entry 0 of topic '${NAMES.usage}' is '{"tokens":1}', expected {caller, hour, tokens}`,
-    });
   });
 
   test.each([
@@ -367,31 +286,3 @@ test('neither a key of a model nor a token of a caller is in an answer, an error
   expect(said).not.toContain('canary');
   expect(said).toContain('repeats the key');
 });
-
-function held(): { readonly arrived: Promise<void>; finish(): void } {
-  let finish = (): void => {};
-  const arrived = new Promise<void>((resolve) => {
-    bench.peer.next((response, call, number) => {
-      finish = () => good(response, call, number);
-      resolve();
-    });
-  });
-  return { arrived, finish: () => finish() };
-}
-
-function heldResponse(): { readonly arrived: Promise<void>; response(): Parameters<Behaviour>[0] } {
-  let held: Parameters<Behaviour>[0] | undefined;
-  const arrived = new Promise<void>((resolve) => {
-    bench.peer.next((response) => {
-      held = response;
-      resolve();
-    });
-  });
-  return {
-    arrived,
-    response() {
-      if (held === undefined) throw new RangeError('no call came');
-      return held;
-    },
-  };
-}
