@@ -3,6 +3,7 @@ import type { BlockView, DataSet, FieldType, PlanContext, Value } from '#kernel'
 import { describeType, sameType } from '#kernel';
 import { z } from 'zod';
 import { existingField, planField, readTextBytes, shorten } from '../fields.ts';
+import { type Elements, weightsOf } from './picks.ts';
 
 /** Most lists that one step chooses among. */
 export const LISTS_LIMIT = 1000;
@@ -28,8 +29,16 @@ export interface PlannedLists {
   readonly values?: readonly string[];
   readonly data: readonly DataSet['digest'][];
   readonly element: FieldType;
-  /** Elements of the shortest list. */
-  readonly least: number;
+  /** Of the data sets, or of the entries of the map, in their order. */
+  readonly lists: readonly PlannedList[];
+}
+
+export interface PlannedList {
+  /** Value of the field that it belongs to. */
+  readonly name: string;
+  /** Where the parameters name it. */
+  readonly at: string;
+  readonly values: readonly Value[];
 }
 
 /** Undefined after a reported problem. */
@@ -38,40 +47,39 @@ export function planLists(from: Conditional, context: PlanContext): PlannedLists
   const lists = from.map === undefined ? listsOf(from.lists ?? {}, context) : listsInMap(from.map, context);
   if (field === undefined || lists === undefined) return undefined;
   const [first] = lists.all;
-  for (const { at, type, size } of lists.all) {
-    if (size === 0) context.problem(at, 'There is nothing to pick from', { expected: 'at least one element' });
+  for (const { at, type, values } of lists.all) {
+    if (values.length === 0) context.problem(at, 'There is nothing to pick from', { expected: 'at least one element' });
     if (first === undefined || sameType(type, first.type)) continue;
     context.problem(at, `Its elements are ${describeType(type)}, and those of another list ${describeType(first.type)}`, {
       expected: 'lists of one type',
     });
   }
-  if (first === undefined || lists.all.some(({ size, type }) => size === 0 || !sameType(type, first.type))) return undefined;
-  const least = Math.min(...lists.all.map(({ size }) => size));
-  const { values, data } = lists;
-  return { by: from.by, column: field.column, ...(values === undefined ? {} : { values }), data, element: first.type, least };
+  if (first === undefined || lists.all.some(({ values, type }) => values.length === 0 || !sameType(type, first.type))) return undefined;
+  const { names, data, all } = lists;
+  return { by: from.by, column: field.column, ...(names === undefined ? {} : { values: names }), data, element: first.type, lists: all };
 }
 
 interface Lists {
-  readonly all: readonly { readonly at: string; readonly type: FieldType; readonly size: number }[];
-  readonly values?: readonly string[];
+  readonly all: readonly (PlannedList & { readonly type: FieldType })[];
+  readonly names?: readonly string[];
   readonly data: readonly DataSet['digest'][];
 }
 
-function listsOf(names: Readonly<Record<string, string>>, context: PlanContext): Lists | undefined {
+function listsOf(lists: Readonly<Record<string, string>>, context: PlanContext): Lists | undefined {
   const all: Lists['all'][number][] = [];
   const data: DataSet['digest'][] = [];
   // The order in which the author wrote them decides nothing.
-  const values = Object.keys(names).sort();
-  for (const value of values) {
-    const at = `from.lists.${value}`;
-    const set = context.data(names[value] ?? '', at);
+  const names = Object.keys(lists).sort();
+  for (const name of names) {
+    const at = `from.lists.${name}`;
+    const set = context.data(lists[name] ?? '', at);
     if (set === undefined) continue;
     if (set.kind === 'list') {
-      all.push({ at, type: set.type, size: set.values.length });
+      all.push({ name, at, type: set.type, values: set.values });
       data.push(set.digest);
-    } else context.problem(at, `'${names[value]}' is a map`, { expected: 'a list' });
+    } else context.problem(at, `'${lists[name]}' is a map`, { expected: 'a list' });
   }
-  return data.length === values.length ? { all, values, data } : undefined;
+  return data.length === names.length ? { all, names, data } : undefined;
 }
 
 function listsInMap(name: string, context: PlanContext): Lists | undefined {
@@ -82,21 +90,26 @@ function listsInMap(name: string, context: PlanContext): Lists | undefined {
     context.problem('from.map', `'${name}' is a ${set.kind} of ${describeType(type)}`, { expected: 'a map whose values are lists' });
     return undefined;
   }
-  const all = set.values.map((value) => ({ at: 'from.map', type: type.array, size: Array.isArray(value) ? value.length : 0 }));
+  const all = set.values.map((value, n) => ({ name: set.keys?.[n] ?? '', at: 'from.map', type: type.array, values: elementsOf(value) }));
   return { all, data: [set.digest] };
 }
 
-/** The elements for a row, and the name that no list has. */
+function elementsOf(value: Value | undefined): readonly Value[] {
+  return Array.isArray(value) ? value : [];
+}
+
+/** @param weights by list, in order. Gives the list for a row, or the name that no list has. */
 export function openLists(
   { by, column, values }: Pick<PlannedLists, 'by' | 'column' | 'values'>,
+  weights: readonly (readonly number[] | null)[] | undefined,
   sets: readonly DataSet[],
-): (input: BlockView, row: number) => readonly Value[] | { readonly unknown: string } {
+): (input: BlockView, row: number) => Elements | { readonly unknown: string } {
   const [map] = sets;
-  const entries: (readonly [string, readonly Value[]])[] =
+  const lists: (readonly [string, readonly Value[]])[] =
     values === undefined
-      ? (map?.keys ?? []).map((key, n) => [key, (map?.values[n] ?? []) as readonly Value[]] as const)
+      ? (map?.keys ?? []).map((key, n) => [key, elementsOf(map?.values[n])] as const)
       : values.map((value, n) => [value, sets[n]?.values ?? []] as const);
-  const table = new Map(entries);
+  const table = new Map(lists.map(([name, elements], n) => [name, { elements, weights: weightsOf(weights?.[n] ?? undefined) }]));
   const read = readTextBytes(by, column);
   return (input, row) => {
     const bytes = read(input, row);

@@ -1,14 +1,54 @@
 /**
  * Which of n elements a candidate is given, as places in their list (law 1): one, uniform or by weight; each in turn; or k different ones, by lowest hash or by weight.
  */
-import type { Draws } from '#kernel';
+import type { Draws, EffectSink, Value } from '#kernel';
 import { prefixSums, searchSums } from './weights.ts';
 
-/** One element. @param sums of the weights up to each element; uniform without. */
-export function single(draws: Draws, field: string, n: number, sums: readonly number[] | undefined): (candidate: number) => number {
-  if (sums === undefined) return (candidate) => draws.below(n, candidate, field);
-  const total = sums[sums.length - 1] ?? 0;
-  return (candidate) => searchSums(sums, draws.below(total, candidate, field));
+/** Weights as one draw and as several need them. */
+export interface Weights {
+  readonly each: readonly number[];
+  /** Of the weights up to each element. */
+  readonly sums: readonly number[];
+}
+
+export function weightsOf(each: readonly number[] | undefined): Weights | undefined {
+  return each === undefined ? undefined : { each, sums: prefixSums(each) };
+}
+
+/** What is picked from: all elements are equally likely without weights. */
+export interface Elements {
+  readonly elements: readonly Value[];
+  readonly weights: Weights | undefined;
+}
+
+/** What one record is given: an element, or `pick` different ones. */
+export interface Given {
+  readonly as: string;
+  readonly pick?: number | undefined;
+  readonly row: number;
+  readonly candidate: number;
+}
+
+export function give({ elements, weights }: Elements, { as, pick, row, candidate }: Given, draws: Draws, out: EffectSink): void {
+  const n = elements.length;
+  if (pick === undefined) {
+    out.setValue(as, row, elements[single(draws, candidate, as, n, weights)] ?? null);
+    return;
+  }
+  const chosen =
+    weights === undefined ? lowestHashes(draws, candidate, as, n, pick) : weightedWithout(draws, candidate, as, weights.each, pick);
+  out.setValue(
+    as,
+    row,
+    chosen.map((index) => elements[index] ?? null),
+  );
+  out.charge(weights === undefined ? n : pick);
+}
+
+function single(draws: Draws, candidate: number, field: string, n: number, weights: Weights | undefined): number {
+  if (weights === undefined) return draws.below(n, candidate, field);
+  const { sums } = weights;
+  return searchSums(sums, draws.below(sums[sums.length - 1] ?? 0, candidate, field));
 }
 
 /** Round r = ⌊candidate / n⌋ is a Fisher–Yates shuffle drawn at r; one round is kept, which blocks in order rarely leave. */
@@ -32,13 +72,13 @@ export function turns(draws: Draws, field: string, n: number): (candidate: numbe
 }
 
 /** k of n: the elements whose draw is lowest, in that order; equal draws (2^-256) by index. */
-export function lowestHashes(draws: Draws, candidate: number, field: string, n: number, k: number): readonly number[] {
+function lowestHashes(draws: Draws, candidate: number, field: string, n: number, k: number): readonly number[] {
   const ranked = Array.from({ length: n }, (_, index) => ({ index, draw: draws.bytes(candidate, field, index) }));
   ranked.sort((a, b) => Buffer.compare(a.draw, b.draw) || a.index - b.index);
   return ranked.slice(0, k).map((entry) => entry.index);
 }
 
-export function weightedWithout(draws: Draws, candidate: number, field: string, weights: readonly number[], k: number): readonly number[] {
+function weightedWithout(draws: Draws, candidate: number, field: string, weights: readonly number[], k: number): readonly number[] {
   const left = [...weights];
   return Array.from({ length: k }, (_, draw) => {
     const sums = prefixSums(left);

@@ -2,14 +2,16 @@
  * Picks from a list or a map in global storage. Every pick is a seeded draw of the candidate (law 1): uniform by rejection,
  * weighted by exact integers, k of n without replacement by lowest hash, or each element once per round over all candidates.
  */
-import type { DataSet, FieldType, OpEnv, OpPlan, OpSpec, PlanContext, RowExecutor, Value } from '#kernel';
+import type { DataSet, FieldType, PlanContext, Value } from '#kernel';
 import { defineOperator, invariant } from '#kernel';
 import { z } from 'zod';
-import { newField, openParams, planWrite, rootOf, toJson } from '../fields.ts';
-import { type Conditional, conditional, openLists, planLists } from './conditional.ts';
-import { lowestHashes, single, turns, weightedWithout } from './picks.ts';
+import { newField, openParams, planWrite, toJson } from '../fields.ts';
+import { conditional } from './conditional.ts';
+import type { ListWeights } from './list-weights.ts';
+import { openByField, planByField } from './pick-by-field.ts';
+import { give, turns, weightsOf } from './picks.ts';
 import { randomParam } from './random-param.ts';
-import { planWeights, prefixSums } from './weights.ts';
+import { planWeights, weight } from './weights.ts';
 
 /** Most elements that one record can be given. */
 export const PICK_LIMIT = 1000;
@@ -32,10 +34,10 @@ const params = z
       .optional()
       .describe(`Gives a list of this many different elements (1 to ${PICK_LIMIT}), lowest hash first.`),
     weight: z
-      .union([z.string().min(1), z.record(z.string(), z.number().min(0))])
+      .union([z.string().min(1), z.record(z.string(), z.union([weight, z.record(z.string(), weight)]))])
       .optional()
       .describe(
-        'Makes some elements likelier: the name of a number field of the elements, or a map from element (text) or key (of a map) to its weight. Decimals are exact.',
+        'Makes some elements likelier: the name of a number field of the elements, or a map from element (text) or key (of a map) to its weight; where a field says which list, a map from its value to such a map. Decimals are exact.',
       ),
     each: z
       .union([z.boolean(), z.literal('once')])
@@ -44,8 +46,8 @@ const params = z
         'true: every element once in a seeded order before any comes again, over all candidates of the run. once: candidates beyond the last element fail with LIST_EXHAUSTED.',
       ),
   })
-  .refine((p) => typeof p.from === 'string' || (p.weight === undefined && (p.each === undefined || p.each === false)), {
-    error: 'where a field says which list, every element is as likely as any other: neither `weight` nor `each`',
+  .refine((p) => typeof p.from === 'string' || p.each === undefined || p.each === false, {
+    error: '`each` gives the elements of one list their turns, so it does not go with a field that says which list',
   })
   .refine((p) => p.random === 'hash' || p.each === undefined || p.each === false, {
     error: '`each` orders the candidates of all tasks, and `random: vrf` belongs to one task: draw by `hash`',
@@ -61,6 +63,7 @@ const planned = z.strictObject({
   values: z.array(z.string()).optional(),
   pick: z.int().optional(),
   weights: z.array(z.int()).optional(),
+  listWeights: z.array(z.array(z.int()).nullable()).optional(),
   each: z.union([z.literal(true), z.literal('once')]).optional(),
 });
 
@@ -126,6 +129,13 @@ export const select = defineOperator({
       output: [{ row: { at: { town: 'Ulm' }, streets: ['Neue Straße'] } }],
     },
     {
+      title: 'weights by list; a list without has equal ones',
+      params: { from: { by: 'kind', lists: { tea: 'teas', tool: 'tools' } }, as: 'thing', weight: { tea: { sencha: 0, assam: 0.5 } } },
+      data: { teas: ['sencha', 'assam'], tools: ['hammer'] },
+      input: [{ kind: 'tool' }, { kind: 'tea' }],
+      output: [{ row: { kind: 'tool', thing: 'hammer' } }, { row: { kind: 'tea', thing: 'assam' } }],
+    },
+    {
       title: 'each once: what comes after the last element fails',
       params: { from: 'one', as: 'turn', each: 'once' },
       data: { one: ['a'] },
@@ -136,13 +146,12 @@ export const select = defineOperator({
   gas: { perRecord: 4, per64Bytes: 0 },
   defaultId: (p) => p.as,
   plan(p, context) {
-    if (typeof p.from !== 'string') return planConditional({ ...p, from: p.from }, context);
+    if (typeof p.from !== 'string') return planByField({ ...p, from: p.from }, context);
     const data = context.data(p.from, 'from');
     if (data === undefined) return [];
     const element = elementType(p.from, data, context);
-    const weights = p.weight === undefined ? undefined : planWeights(data, p.weight, context);
-    if (element === undefined || (p.weight !== undefined && weights === undefined) || !fits(p.pick, p.each, data, weights, context))
-      return [];
+    const weights = p.weight === undefined ? undefined : planOwnWeights(data, p.weight, context);
+    if (element === undefined || (p.weight !== undefined && weights === undefined) || !fits(p, data, weights, context)) return [];
     const type: FieldType = p.pick === undefined ? element : { array: element };
     if (!planWrite(context, p.as, type)) return [];
     return [
@@ -160,96 +169,44 @@ export const select = defineOperator({
     const { by, column } = p;
     const [digest] = op.data;
     invariant(digest !== undefined, 'a planned select names its data');
-    if (by !== undefined && column !== undefined) return openConditional({ ...p, by, column }, op, env);
+    if (by !== undefined && column !== undefined) return openByField({ ...p, by, column }, op, env);
     const data = env.storage.data(digest);
     const elements = elementsOf(data);
-    const sums = p.weights === undefined ? undefined : prefixSums(p.weights);
+    const weights = weightsOf(p.weights);
     const inTurn = p.each === undefined ? undefined : turns(env.draws, p.as, elements.length);
     return {
       execute(input, out) {
         const draws = env.drawsFor(input);
-        const one = inTurn ?? single(draws, p.as, elements.length, sums);
         for (const row of input.rows) {
           const candidate = input.candidate(row);
           if (p.each === 'once' && candidate >= elements.length) {
             out.fail(row, 'LIST_EXHAUSTED', `all ${elements.length} elements were given to earlier candidates`);
-            continue;
-          }
-          if (p.pick === undefined) {
-            out.setValue(p.as, row, elements[one(candidate)] ?? null);
-            continue;
-          }
-          const chosen =
-            p.weights === undefined
-              ? lowestHashes(draws, candidate, p.as, elements.length, p.pick)
-              : weightedWithout(draws, candidate, p.as, p.weights, p.pick);
-          out.setValue(
-            p.as,
-            row,
-            chosen.map((index) => elements[index] ?? null),
-          );
-          out.charge(p.weights === undefined ? elements.length : p.pick);
+          } else if (inTurn !== undefined) out.setValue(p.as, row, elements[inTurn(candidate)] ?? null);
+          else give({ elements, weights }, { ...p, row, candidate }, draws, out);
         }
       },
     };
   },
 });
 
-function planConditional(p: Omit<z.infer<typeof params>, 'from'> & { readonly from: Conditional }, context: PlanContext): OpPlan[] {
-  const lists = planLists(p.from, context);
-  if (lists === undefined) return [];
-  const { by, column, values, data, element, least } = lists;
-  if (p.pick !== undefined && p.pick > least) {
-    context.problem('pick', `${p.pick} different elements can't be picked from ${least}`, { expected: `1 to ${least}` });
-    return [];
+/** Of one list or map. */
+function planOwnWeights(data: DataSet, weights: ListWeights, context: PlanContext): readonly number[] | undefined {
+  const elements = { ...data, at: 'weight', of: '', example: '{ name: 3, other: 1 }' };
+  if (typeof weights === 'string') return planWeights(elements, weights, context);
+  const nested = Object.entries(weights).filter(([, own]) => typeof own !== 'number');
+  for (const [name] of nested) {
+    context.problem(`weight.${name}`, `The weight of '${name}' is a map, and 'from' names one list`, {
+      expected: 'a number',
+      hint: 'weights by list go with `from: { by: field, lists: … }`',
+    });
   }
-  const type: FieldType = p.pick === undefined ? element : { array: element };
-  if (!planWrite(context, p.as, type)) return [];
-  return [
-    {
-      params: toJson({ as: p.as, pick: p.pick, by, column, values }),
-      reads: [rootOf(by)],
-      writes: [{ name: p.as, type }],
-      data,
-      random: p.random === 'vrf' ? 'vrf' : undefined,
-    },
-  ];
-}
-
-function openConditional(
-  p: z.infer<typeof planned> & { readonly by: string; readonly column: boolean },
-  op: OpSpec,
-  env: OpEnv,
-): RowExecutor {
-  const listOf = openLists(
-    { by: p.by, column: p.column, ...(p.values === undefined ? {} : { values: p.values }) },
-    op.data.map((digest) => env.storage.data(digest)),
-  );
-  return {
-    execute(input, out) {
-      const draws = env.drawsFor(input);
-      for (const row of input.rows) {
-        const list = listOf(input, row);
-        const candidate = input.candidate(row);
-        if ('unknown' in list) out.fail(row, 'KEY_UNKNOWN', `There is no list for '${list.unknown}'`);
-        else if (p.pick === undefined) out.setValue(p.as, row, list[draws.below(list.length, candidate, p.as)] ?? null);
-        else {
-          const chosen = lowestHashes(draws, candidate, p.as, list.length, p.pick);
-          out.setValue(
-            p.as,
-            row,
-            chosen.map((index) => list[index] ?? null),
-          );
-          out.charge(list.length);
-        }
-      }
-    },
-  };
+  if (nested.length > 0) return undefined;
+  const numbers = Object.entries(weights).filter((entry): entry is [string, number] => typeof entry[1] === 'number');
+  return planWeights(elements, Object.fromEntries(numbers), context);
 }
 
 function fits(
-  pick: number | undefined,
-  each: boolean | 'once' | undefined,
+  { pick, each }: { readonly pick?: number | undefined; readonly each?: boolean | 'once' | undefined },
   data: DataSet,
   weights: readonly number[] | undefined,
   context: PlanContext,

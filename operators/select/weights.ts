@@ -1,19 +1,33 @@
 /** Weights as exact integers: decimals are scaled by one common power of ten, so 0.1 + 0.2 + 0.7 is 1 + 2 + 7. */
 import type { DataSet, PlanContext, Value } from '#kernel';
+import { z } from 'zod';
 import { isRow } from '../fields.ts';
 
 /** Largest sum of scaled weights: what one uniform draw covers. */
 export const WEIGHT_SUM_LIMIT = 2 ** 40;
 
-type WeightParam = string | Readonly<Record<string, number>>;
+/** Of one element. */
+export const weight = z.number().min(0);
+
+type Weights = Readonly<Record<string, number>>;
+
+/** What is weighted: the elements of one list or map. */
+export interface Weighted extends Pick<DataSet, 'keys' | 'values'> {
+  /** Where its weights stand in the parameters. */
+  readonly at: string;
+  /** Which list it is, in words after 'element'; empty where there is one. */
+  readonly of: string;
+  /** Weights by name, as an author would write them. */
+  readonly example: string;
+}
 
 /** One integer per element; undefined after a reported problem. */
-export function planWeights(data: DataSet, weight: WeightParam, context: PlanContext): readonly number[] | undefined {
-  const named = typeof weight === 'string' ? weightsOfField(data, weight, context) : weightsOfNames(data, weight, context);
+export function planWeights(elements: Weighted, by: string | Weights, context: PlanContext): readonly number[] | undefined {
+  const named = typeof by === 'string' ? weightsOfField(elements, by, context) : weightsOfNames(elements, by, context);
   if (named === undefined) return undefined;
   const scaled = scaleToIntegers(named);
   if (scaled === undefined) {
-    context.problem('weight', 'The weights are too far apart to be exact', {
+    context.problem(elements.at, `The weights${elements.of} are too far apart to be exact`, {
       expected: `a sum of at most 2^40 once all are whole numbers`,
       hint: 'use fewer decimal places',
     });
@@ -21,43 +35,43 @@ export function planWeights(data: DataSet, weight: WeightParam, context: PlanCon
   return scaled;
 }
 
-function weightsOfField(data: DataSet, field: string, context: PlanContext): readonly number[] | undefined {
-  const weights = data.values.map((value: Value) => (isRow(value) ? value[field] : undefined));
+function weightsOfField({ keys, values, at, of, example }: Weighted, field: string, context: PlanContext): readonly number[] | undefined {
+  const weights = values.map((value: Value) => (isRow(value) ? value[field] : undefined));
   const wrong = weights.findIndex((value) => typeof value !== 'number' || !Number.isFinite(value) || value < 0);
   if (wrong < 0) return weights.filter((value) => typeof value === 'number');
-  const element = data.values[wrong];
-  const hint = isRow(element) ? context.nearest(field, Object.keys(element)) : 'give a map of weights: { name: 3, other: 1 }';
-  context.problem('weight', `Element ${data.keys?.[wrong] ?? wrong} has no weight in a field '${field}'`, {
+  const element = values[wrong];
+  const hint = isRow(element) ? context.nearest(field, Object.keys(element)) : `give a map of weights: ${example}`;
+  context.problem(at, `Element ${keys?.[wrong] ?? wrong}${of} has no weight in a field '${field}'`, {
     expected: 'a number that is 0 or more in every element',
     ...(hint === undefined ? {} : { hint }),
   });
   return undefined;
 }
 
-function weightsOfNames(data: DataSet, weight: Readonly<Record<string, number>>, context: PlanContext): readonly number[] | undefined {
-  const names = data.keys ?? data.values.map((value) => (typeof value === 'string' ? value : undefined));
+function weightsOfNames({ keys, values, at, of }: Weighted, weights: Weights, context: PlanContext): readonly number[] | undefined {
+  const names = keys ?? values.map((value) => (typeof value === 'string' ? value : undefined));
   const known = names.filter((name) => name !== undefined);
-  if (known.length !== data.values.length) {
-    context.problem('weight', 'Only lists of texts and maps can be weighted by name', { hint: 'name a number field of the elements' });
+  if (known.length !== values.length) {
+    context.problem(at, 'Only lists of texts and maps can be weighted by name', { hint: 'name a number field of the elements' });
     return undefined;
   }
-  const unknown = Object.keys(weight).filter((name) => !known.includes(name));
-  const missing = known.filter((name) => !Object.hasOwn(weight, name));
+  const unknown = Object.keys(weights).filter((name) => !known.includes(name));
+  const missing = known.filter((name) => !Object.hasOwn(weights, name));
   for (const name of unknown) {
     const hint = context.nearest(name, known);
-    context.problem(`weight.${name}`, `There is no element '${name}'`, hint === undefined ? {} : { hint });
+    context.problem(`${at}.${name}`, `There is no element '${name}'${of}`, hint === undefined ? {} : { hint });
   }
   if (missing.length > 0) {
     context.problem(
-      'weight',
+      at,
       `No weight for ${missing
         .slice(0, 3)
         .map((name) => `'${name}'`)
-        .join(', ')}`,
+        .join(', ')}${of}`,
       { expected: 'a weight for every element; 0 is never picked' },
     );
   }
-  return unknown.length + missing.length > 0 ? undefined : known.map((name) => weight[name] ?? 0);
+  return unknown.length + missing.length > 0 ? undefined : known.map((name) => weights[name] ?? 0);
 }
 
 /** Undefined where the sum is beyond the limit. */

@@ -11,6 +11,7 @@ import { PROBLEMS_SHOWN } from '../../../engine/workflow/format-problems.ts';
 import { WHOLE_FILE_LIMIT_BYTES } from '../../../topologies/host.ts';
 import { scratchFolder } from '../../support/scratch.ts';
 import { DATA } from './bad-data-cases.ts';
+import { WEIGHTS } from './bad-weight-cases.ts';
 import { type Answer, type Case, HEAD, STEPS, TEXTS, WORKFLOWS } from './bad-workflow-cases.ts';
 
 /** Most CPU time for one file, seconds: the slowest needs a third on a machine with other work. */
@@ -67,6 +68,7 @@ function tried(cases: readonly Case[]): void {
 
 describe('of a workflow with', () => tried(WORKFLOWS));
 describe('of a file that holds', () => tried(TEXTS));
+describe('of weights', () => tried(WEIGHTS));
 describe('of data, check says where and what to do when it', () => tried(DATA));
 
 describe('of a workflow with more problems than anyone reads at once', () => {
