@@ -4,6 +4,7 @@
  */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { scratchFolder } from '../support/scratch.ts';
@@ -11,22 +12,45 @@ import { scratchFolder } from '../support/scratch.ts';
 const ROOT = join(import.meta.dirname, '../..');
 const execute = promisify(execFile);
 
-/** Prints every loaded module to standard error when the process ends. */
-const LISTING = `import { registerHooks } from 'node:module';
+/** Prints every loaded module to standard error when the process ends, and a line for each of its threads before. */
+const LISTING = `import { writeSync } from 'node:fs';
+import { getCompileCacheDir, registerHooks } from 'node:module';
+import { isMainThread } from 'node:worker_threads';
 const loaded = [];
 registerHooks({ load(url, context, next) { loaded.push(url); return next(url, context); } });
-process.on('exit', () => process.stderr.write(JSON.stringify(loaded)));
+process.on('exit', () => writeSync(2, JSON.stringify(isMainThread ? loaded : { loaded, cache: getCompileCacheDir() }) + '\\n'));
 `;
 const folder = scratchFolder({ 'listing.mjs': LISTING });
 
-/** Paths from the root of the repository, names of packages, and \`node:…\`. */
-async function loadedBy(...args: readonly string[]): Promise<string[]> {
-  const { stderr } = await execute(process.execPath, ['--import', join(folder, 'listing.mjs'), 'cli/main.ts', ...args, '--quiet'], {
+interface LoadedByThread {
+  readonly loaded: readonly string[];
+  /** Where it keeps what it compiled. */
+  readonly cache?: string;
+}
+
+/** Paths from the root of the repository, names of packages, and \`node:…\`; of the process, and of each of its threads. */
+async function loadedInAll(...args: readonly string[]): Promise<{ loaded: string[]; threads: LoadedByThread[] }> {
+  const { NODE_COMPILE_CACHE: _cache, ...env } = process.env;
+  const listing = pathToFileURL(join(folder, 'listing.mjs')).href;
+  const { stderr } = await execute(process.execPath, ['--import', listing, 'cli/main.ts', ...args, '--quiet'], {
     cwd: ROOT,
+    env,
     maxBuffer: 16 << 20,
   });
-  const urls: string[] = JSON.parse(stderr);
+  const lines = stderr.trimEnd().split('\n');
+  const threads: LoadedByThread[] = lines.slice(0, -1).map((line) => JSON.parse(line));
+  return {
+    loaded: nameAll(JSON.parse(lines.at(-1) ?? '')),
+    threads: threads.map((thread) => ({ ...thread, loaded: nameAll(thread.loaded) })),
+  };
+}
+
+function nameAll(urls: readonly string[]): string[] {
   return urls.map((url) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1] ?? url.replace(/^file:\/\//, '').replace(`${ROOT}/`, ''));
+}
+
+async function loadedBy(...args: readonly string[]): Promise<string[]> {
+  return (await loadedInAll(...args)).loaded;
 }
 
 /** Packages and rooms that no workflow without files, models, topics and simulators needs. */
@@ -53,6 +77,22 @@ describe('a command about a workflow file', () => {
     const loaded = await loadedBy('check', 'topologies/falling-stacks/workflow.yaml');
     expect(loaded).toContain('@dimforge/rapier3d-deterministic-compat');
     expect(loaded.filter((name) => name.startsWith('engine/runtime/'))).toEqual([]);
+  });
+});
+
+describe('a thread of a run', () => {
+  it('loads what executes tasks and no role, and finds it compiled as its process does', async () => {
+    const { threads } = await loadedInAll('run', 'topologies/starter/workflow.yaml', '--log', join(folder, 'log'), '--workers', '2');
+    expect(threads).toHaveLength(2);
+    for (const { loaded, cache } of threads) {
+      expect(loaded).toContain('engine/runtime/serve-worker.ts');
+      expect(
+        loaded.filter((name) =>
+          /^(rxjs|engine\/(dispatch|verify)\/|engine\/runtime\/(?!serve-worker|worker-protocol|packed-bytes|global-storage))/.test(name),
+        ),
+      ).toEqual([]);
+      expect(cache).toContain('node-compile-cache');
+    }
   });
 });
 

@@ -1,8 +1,6 @@
 /** A process that composes a command as the command does and is killed by SIGKILL at a given moment of it: `node killed-process.ts ORDERS`. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { compileFile, deployWorkflow, exportRun, findRun, openLog, openSigner, runWorkflow } from '#topologies';
 import { killingLog, type KillMoment, Moments } from './killing-log.ts';
@@ -27,8 +25,6 @@ export interface Ended {
 export async function playKilled(orders: KilledOrders): Promise<Ended> {
   const child = spawn(process.execPath, [new URL(import.meta.url).pathname, JSON.stringify(orders)], {
     stdio: ['ignore', 'pipe', 'inherit'],
-    // Where the command itself keeps what it compiled.
-    env: { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache') },
   });
   const [told, [code, signal]] = await Promise.all([text(child.stdout), once(child, 'close')]);
   if (signal === 'SIGKILL') return { killed: true, moments: 0 };
