@@ -1,7 +1,7 @@
-/** What a run came to, as people read it; and what to do about one that fell short of its count. */
-import type { Budget, Json, RunSummary } from '#engine';
+/** What a run came to, as people read it. */
+import type { Json, RunSummary } from '#engine';
 import { bytesText, columns, grouped, percent, secondsText, shortened } from './format.ts';
-import { dearestText, inferenceRows, takenText } from './inference-text.ts';
+import { inferenceRows } from './inference-text.ts';
 
 /** Groups of a report that a summary shows. */
 const GROUPS_SHOWN = 8;
@@ -53,7 +53,8 @@ function timeText(candidates: number, { seconds, before }: { readonly seconds: n
   return `${secondsText(seconds)}, ${rate}${before === 0 ? '' : `; ${grouped(before)} candidates were done before`}`;
 }
 
-function rejectedRows(rejected: Readonly<Record<string, number>>): [string, number][] {
+/** Steps that rejected records, those that rejected most first. */
+export function rejectedRows(rejected: Readonly<Record<string, number>>): [string, number][] {
   return Object.entries(rejected).sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
 }
 
@@ -103,46 +104,4 @@ function groupsText(entries: [string, number][]): string {
       .map(([group, n]) => `${group} ${grouped(n)}`)
       .join(', ') + (more > 0 ? `, and ${more} more` : '')
   );
-}
-
-/** For a run that fell short: how many candidates gave how many records, what took most, what is there, what to raise. */
-export function exhaustedText(summary: RunSummary, budget: Budget = {}): string {
-  const { candidates, accepted, wanted, inference, reason } = summary;
-  const drops: [string, number][] = [
-    ...rejectedRows(summary.rejected).map(([step, n]): [string, number] => [`step '${step}' rejected`, n]),
-    ['duplicates took', summary.duplicates],
-    ['failures took', summary.failed],
-  ];
-  const [worst] = drops.filter(([, n]) => n > 0).sort((a, b) => b[1] - a[1]);
-  const lines = [
-    `error: not enough: ${grouped(candidates)} candidates gave ${grouped(accepted)} of the ${grouped(wanted ?? 0)} records wanted`,
-  ];
-  if (reason === 'budget' && inference !== null) {
-    lines.push(`  the budget ended it: ${takenText(inference, budget)} were taken, and one task more could have taken more than was left`);
-    const dearest = dearestText(inference);
-    if (dearest !== undefined) lines.push(`  tokens by step: ${dearest}`);
-  }
-  if (worst !== undefined) lines.push(`  most were lost where ${worst[0]} ${grouped(worst[1])} (${percent(worst[1], candidates)})`);
-  if (accepted > 0) lines.push(`  the ${grouped(accepted)} records that are there are published, signed, and can be exported`);
-  lines.push(`  try: ${adviceOf(summary, budget)}`);
-  return lines.join('\n');
-}
-
-function adviceOf(summary: RunSummary, budget: Budget): string {
-  const { candidates, accepted, wanted } = summary;
-  if (accepted === 0) return 'look at `mizu preview` and `mizu rejected`: a rule rejects everything, so a larger budget would not help.';
-  const more = (taken: number): number => Math.ceil(((wanted ?? 0) * taken * 1.1) / accepted);
-  if (summary.reason !== 'budget' || summary.inference === null) {
-    const needed = more(candidates);
-    return `raise budget.candidates to about ${grouped(needed)} (--set budget.candidates=${needed}), lower accept, or loosen that step. A changed workflow needs --new-generation or another --log.`;
-  }
-  const { input, output, micros } = summary.inference;
-  const taken = input + output;
-  // What one task reserves has to be left at the end, too.
-  const tokens = budget.tokens === undefined ? [] : [`budget.tokens=${more(taken) + Math.max(0, budget.tokens - taken)}`];
-  const { money } = budget;
-  const spare = money === undefined ? 0 : Math.max(0, money.micros - (micros ?? 0));
-  const amount = money === undefined ? [] : [`budget.money=${((more(micros ?? 0) + spare) / 1e6).toFixed(6).replace(/\.?0+$/, '')}`];
-  const sets = [...tokens, ...amount].map((set) => `--set ${set}`).join(' ');
-  return `raise the budget (about ${sets}) and run with --new-generation: answers that are recorded are used again and not paid again. Or lower accept, or loosen that step.`;
 }

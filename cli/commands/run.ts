@@ -9,7 +9,8 @@ import { grouped, secondsText } from '../format.ts';
 import { estimateText, takenText } from '../inference-text.ts';
 import { ownCommand, sameCommand } from '../own-command.ts';
 import type { RunCommandOptions } from '../program.ts';
-import { exhaustedText, fellShort, summaryText } from '../run-summary.ts';
+import { fellShort, summaryText } from '../run-summary.ts';
+import { exhaustedText } from '../shortfall-text.ts';
 
 export async function run(context: Context, file: string, options: RunCommandOptions): Promise<Outcome> {
   const workflow = await compileFile(file, options.set, process.env);
@@ -17,7 +18,7 @@ export async function run(context: Context, file: string, options: RunCommandOpt
   const { summary, seconds } = timed;
   if (!timed.worked) context.progress.note(`${summary.name}/${summary.generation} was finished before; there was nothing left to do`);
   const short = fellShort(summary);
-  if (short) context.progress.note(exhaustedText(summary, workflow.program.budget));
+  if (short) context.progress.note(exhaustedText(summary, workflow.program));
   await context.out.text(summaryText(summary, timed.worked ? timed : undefined, (text) => context.out.style('bold', text), timed.paid));
   await context.out.text(nextCommands(context, summary));
   return { exitCode: short ? EXIT.failed : EXIT.done, result: summaryJson(summary, seconds) };

@@ -1,10 +1,8 @@
 /** What people read: figures, columns, and texts of records that can't break a line or command a terminal. */
 import { describe, expect, it } from 'vitest';
 import { bytesText, clipped, columns, grouped, oneLine, percent, secondsText, shortened } from '../../../cli/format.ts';
-import { exhaustedText, fellShort } from '../../../cli/run-summary.ts';
 import { showValue } from '../../../cli/show-value.ts';
 import { whyText } from '../../../cli/why-text.ts';
-import type { RunSummary } from '../../../engine/index.ts';
 
 describe('a line that is drawn', () => {
   it('is as wide as the terminal at most, whatever colours it, and colours end where they did', () => {
@@ -65,45 +63,5 @@ describe('texts of records', () => {
 
   it('are shortened with a mark', () => {
     expect([shortened('abcd', 4), shortened('abcde', 4)]).toEqual(['abcd', 'abc…']);
-  });
-});
-
-describe('a run that fell short', () => {
-  const summary: RunSummary = {
-    name: 'w',
-    generation: 1,
-    program: '',
-    reason: 'exhausted',
-    candidates: 200,
-    accepted: 50,
-    wanted: 100,
-    corrected: 0,
-    rejected: { small: 20, big: 120 },
-    duplicates: 10,
-    failed: 0,
-    gas: 1,
-    bytes: { local: 1, global: 1 },
-    treeSize: 1,
-    root: '',
-    inference: null,
-    verifierKey: '',
-    reports: {},
-  };
-
-  it('says how many gave how many, what took most, and a budget that would do', () => {
-    expect(fellShort(summary)).toBe(true);
-    expect(exhaustedText(summary).split('\n').slice(0, 2)).toEqual([
-      'error: not enough: 200 candidates gave 50 of the 100 records wanted',
-      "  most were lost where step 'big' rejected 120 (60.0 %)",
-    ]);
-    expect(exhaustedText(summary)).toContain('--set budget.candidates=440');
-  });
-
-  it('that kept nothing is not told to raise its budget', () => {
-    expect(exhaustedText({ ...summary, accepted: 0 })).toContain('a rule rejects everything, so a larger budget would not help');
-  });
-
-  it('is none without a count, or with the count reached', () => {
-    expect([fellShort({ ...summary, wanted: null }), fellShort({ ...summary, accepted: 100 })]).toEqual([false, false]);
   });
 });
