@@ -8,7 +8,7 @@ export { homeOfAddress, openLog, openSigner } from './open-log.ts';
 export { checkMachine, type MachineCheck } from './determinism/machine.ts';
 export { isDoctorStatement, signDoctor, verifyDoctor } from './determinism/statement.ts';
 export { readVectors, runVectors, type VectorsReport, type WrongVector } from './determinism/vectors.ts';
-export { runWorkflow, WORKER_URL } from './run-workflow.ts';
+export { type RunSpend, runWorkflow, WORKER_URL } from './run-workflow.ts';
 export { type Preview, type PreviewRecord, type PreviewStep, previewWorkflow } from './preview.ts';
 export { EXPORT_FORMATS, type ExportFormat } from '#connectors/files';
 export { type ExportedRun, exportRun } from './export-run.ts';

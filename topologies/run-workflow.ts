@@ -30,16 +30,41 @@ export interface RunWorkflowOptions {
   /** The program is on the log, and work begins. */
   readonly onDeployed?: ((run: RunName) => void) | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
-  /** What models were asked by this process, once its work is done; not called if nothing was asked. */
-  readonly onAsked?: ((counts: GatewayCounts) => void) | undefined;
+  /** What this process paid models for, once its work is done or failed; not called if nothing was asked. */
+  readonly onAsked?: ((spend: RunSpend) => void) | undefined;
+}
+
+/** What one process paid for, however often it began the run again. */
+export interface RunSpend {
+  /** HTTP calls, tries included. */
+  readonly calls: number;
+  /** New answers, and their tokens. */
+  readonly answers: number;
+  readonly tokens: number;
+  /** Answers of the run that somebody paid for before: an earlier process, or an earlier generation. With `answers` these are all answers that it has. */
+  readonly recorded: number;
 }
 
 /** Goes on where an earlier run of the same program stopped. @throws what `deploy` and `runToEnd` throw. */
 export async function runWorkflow(workflow: CompiledFile, options: RunWorkflowOptions): Promise<RunSummary> {
-  return soleRun(options.log, workflow.deployment.name, () => deployAndRun(workflow, options));
+  let spend: RunSpend | undefined;
+  const onAsked = ({ calls, answers, tokens, held }: GatewayCounts): void => {
+    const before = spend ?? { calls: 0, answers: 0, tokens: 0 };
+    const paid = { calls: before.calls + calls, answers: before.answers + answers, tokens: before.tokens + tokens };
+    spend = { ...paid, recorded: held - paid.answers };
+  };
+  try {
+    return await soleRun(options.log, workflow.deployment.name, () => deployAndRun(workflow, options, onAsked));
+  } finally {
+    if (spend !== undefined) options.onAsked?.(spend);
+  }
 }
 
-async function deployAndRun(workflow: CompiledFile, options: RunWorkflowOptions): Promise<RunSummary> {
+async function deployAndRun(
+  workflow: CompiledFile,
+  options: RunWorkflowOptions,
+  onAsked: (counts: GatewayCounts) => void,
+): Promise<RunSummary> {
   const { log, signal } = options;
   const env = options.env ?? (() => undefined);
   checkModelKeys(workflow, env);
@@ -78,8 +103,8 @@ async function deployAndRun(workflow: CompiledFile, options: RunWorkflowOptions)
       ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
     });
   } finally {
-    if (gateway?.counts !== undefined) options.onAsked?.(gateway.counts);
     await gateway?.close();
+    if (gateway?.counts !== undefined) onAsked(gateway.counts);
     await local.close();
   }
 }

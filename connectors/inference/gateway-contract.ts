@@ -57,8 +57,12 @@ export interface GatewayCounts {
   readonly joined: number;
   /** HTTP calls, tries included. */
   readonly calls: number;
-  /** Tokens of new answers, as servers counted them. */
+  /** New answers. */
+  readonly answers: number;
+  /** Their tokens, as servers counted them. */
   readonly tokens: number;
+  /** All answers in the run's own record: those that were there before, those taken over from earlier generations, and new ones. */
+  readonly held: number;
 }
 
 export interface InferenceGateway extends Gateway {

@@ -67,7 +67,7 @@ class EmbeddedGateway implements InferenceGateway {
   private readonly ended: AbortSignal;
   /** Why nothing more can be recorded; then nothing more is asked either. */
   private broken: MizuError | undefined;
-  private readonly counted = { questions: 0, recorded: 0, joined: 0, calls: 0, tokens: 0 };
+  private readonly counted = { questions: 0, recorded: 0, joined: 0, calls: 0, answers: 0, tokens: 0, held: 0 };
 
   constructor(
     options: GatewayOptions,
@@ -80,6 +80,7 @@ class EmbeddedGateway implements InferenceGateway {
     this.servers = servers;
     this.committer = committer;
     this.own = own;
+    this.counted.held = own.size;
     this.shared = shared;
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.timing = options.timing ?? SYSTEM_TIMING;
@@ -167,6 +168,7 @@ class EmbeddedGateway implements InferenceGateway {
     const isRandom = question.model === VRF_MODEL;
     const attestation = isRandom ? attestRandom(network, question, signer) : await this.call(key, question, unwanted, sink);
     await this.record(key, question, attestation, signAttestation(attestation, signer));
+    this.counted.answers++;
     this.counted.tokens += attestation.usage?.totalTokens ?? 0;
     this.options.onAnswer?.(question, attestation);
     return { attestation, key, before: false };
@@ -185,6 +187,7 @@ class EmbeddedGateway implements InferenceGateway {
       }
       throw error;
     }
+    this.counted.held++;
     if (at !== undefined) await this.own.learn({ offset: at, key, value: envelope, headers: {} });
   }
 

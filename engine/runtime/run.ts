@@ -5,9 +5,9 @@
  */
 import { totalmem } from 'node:os';
 import type { Observable } from 'rxjs';
-import { interval, merge, tap } from 'rxjs';
+import { finalize, interval, merge, Subject, tap } from 'rxjs';
 import { invariant, MizuError } from '../contract/errors.ts';
-import type { Gateway } from '../contract/inference.ts';
+import type { Answer, Gateway, Question } from '../contract/inference.ts';
 import type { Log } from '../contract/log.ts';
 import type { Registry } from '../contract/operator.ts';
 import type { Signer } from '../contract/signer.ts';
@@ -80,6 +80,7 @@ export async function runToEnd(options: RunOptions): Promise<RunSummary> {
   if (control.fold.close !== undefined) return readSummary(control.fold.close.summary);
   refuseOtherKey(context, control);
   await refuseLiveRun(context, control);
+  const fenced = new Subject<never>();
   const pool =
     options.executor ??
     new WorkerPool({
@@ -87,11 +88,11 @@ export async function runToEnd(options: RunOptions): Promise<RunSummary> {
       size: options.workers,
       setup: { program: run.program, digest: run.digest, data: run.data },
       silenceMs: Math.max(SILENCE_FLOOR_MS, run.deployment.deadlineMs * SILENT_DEADLINES),
-      ask: (questions) => Promise.all(questions.map((question) => gatewayOf(options).ask(question, signal))),
+      ask: (questions) => askAll(options, questions, signal, fenced),
     });
   const closers: (() => Promise<void>)[] = [];
   try {
-    return await runRoles(context, options, control, pool, closers, ended);
+    return await runRoles(context, options, control, pool, { closers, ended, fenced });
   } finally {
     ended.abort();
     await pool.close();
@@ -99,13 +100,20 @@ export async function runToEnd(options: RunOptions): Promise<RunSummary> {
   }
 }
 
+/** What ends with a run, and what ends it. */
+interface Ends {
+  readonly closers: (() => Promise<void>)[];
+  readonly ended: AbortController;
+  /** Errors once another one took its gateway's place. */
+  readonly fenced: Subject<never>;
+}
+
 async function runRoles(
   context: RunContext,
   options: RunOptions,
   control: ControlTail,
   pool: TaskExecutor,
-  closers: (() => Promise<void>)[],
-  ended: AbortController,
+  { closers, ended, fenced }: Ends,
 ): Promise<RunSummary> {
   const names = Array.from({ length: options.nodes }, (_, n) => `local-${n}`);
   const offer = localOffer(options);
@@ -132,7 +140,8 @@ async function runRoles(
   const over = (): boolean => control.fold.close !== undefined || control.fold.mode === 'stopped';
   const tail = pulled(async () => (!over() && (await control.turn(context.signal)) ? true : undefined));
   const roles = merge(
-    tail,
+    tail.pipe(finalize(() => fenced.complete())),
+    fenced,
     orchestrator.run().pipe(tap((progress) => options.onProgress?.(progress))),
     ...members.map((member) => member.run()),
   );
@@ -217,6 +226,22 @@ function checkOptions(options: RunOptions): void {
   };
   inRange('workers', options.workers, 64);
   inRange('nodes', options.nodes, NODE_LIMIT);
+}
+
+/** A gateway that was fenced answers no attempt any more, so none of them is worth trying again: the run ends, as with any other of its writers. */
+async function askAll(
+  options: RunOptions,
+  questions: readonly Question[],
+  signal: AbortSignal,
+  fenced: Subject<never>,
+): Promise<readonly Answer[]> {
+  const gateway = gatewayOf(options);
+  try {
+    return await Promise.all(questions.map((question) => gateway.ask(question, signal)));
+  } catch (error) {
+    if (error instanceof MizuError && error.code === 'LOG_FENCED') fenced.error(error);
+    throw error;
+  }
 }
 
 function gatewayOf(options: RunOptions): Gateway {
