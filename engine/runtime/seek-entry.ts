@@ -19,10 +19,11 @@ export async function seekEntry(
   let high: number = await log.end(topic, partition);
   while (high - low > few) {
     const middle = low + Math.floor((high - low) / 2);
-    const { entries } = await log.read(topic, partition, offset(middle), { maxEntries: 1 });
+    const { entries, free } = await log.read(topic, partition, offset(middle), { maxEntries: 1 });
     const [entry] = entries;
     if (entry !== undefined && passed(entry)) low = entry.offset + 1;
     else high = middle;
+    free?.();
   }
   return offset(low);
 }

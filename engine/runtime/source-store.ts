@@ -96,10 +96,11 @@ export async function seekSource(log: Log, topic: string, record: number, after:
   let found = high;
   while (low < high) {
     const middle = low + Math.floor((high - low) / 2);
-    const { entries } = await log.read(topic, 0, offset(middle), { maxEntries: 1 });
+    const { entries, free } = await log.read(topic, 0, offset(middle), { maxEntries: 1 });
     const [entry] = entries;
     const { from, count } =
       entry === undefined ? { from: Number.POSITIVE_INFINITY, count: 0 } : sourceHeaders(entry, `${topic}, partition 0`);
+    free?.();
     if (from + count > record) {
       // Offsets from the middle to this entry are a gap.
       if (entry !== undefined) found = entry.offset;

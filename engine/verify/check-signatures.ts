@@ -9,7 +9,7 @@ import type { Log, LogEntry } from '../contract/log.ts';
 import type { ControlBody } from '../dispatch/control-entry.ts';
 import type { RequestBody, ResultBody } from '../dispatch/member-entry.ts';
 import type { SignedEntry } from '../dispatch/signed-entry.ts';
-import { decodeControl, decodeRequest, decodeResult, verifySigned } from '../dispatch/signed-entry.ts';
+import { decodeControl, decodeRequest, decodeResult, verifySigned, verifySignedAside } from '../dispatch/signed-entry.ts';
 import { MemberKeys } from '../dispatch/member-keys.ts';
 import { toJson } from '../compile/to-json.ts';
 import { attestationKey, openAttestation } from '../proof/attestation.ts';
@@ -25,7 +25,7 @@ import type { UsageCheck } from './check-usage.ts';
 import type { Moment } from './moment.ts';
 import type { Report } from './report.ts';
 
-/** Signatures of results that are checked at once, on threads of Node's pool: one takes some 0.1 ms. */
+/** Signatures that are checked at once, on threads of Node's pool: one takes some 0.1 ms. */
 const SIGNATURES_AHEAD = 64;
 
 export interface SignatureFacts {
@@ -91,30 +91,68 @@ interface ControlFacts {
   readonly accepted: Map<string, string>;
 }
 
+/** An entry of control whose signature is being checked. */
+interface ControlLook {
+  readonly body: ControlBody;
+  readonly holds: boolean;
+  /** Whether the orchestrator that wrote it is under the run's own key. */
+  readonly isOwn: boolean;
+  /** Of an orchestrator that opened the run under another key: the run's own. */
+  readonly wanted: string | undefined;
+}
+
+/** Looks at entries in the order of the log. */
+class ControlSignatures {
+  /** Of orchestrators, in the order in which they first came, hexadecimal. */
+  readonly keys: string[] = [];
+  private readonly title: string;
+  private readonly trusted: string | undefined;
+  private key: Uint8Array | undefined;
+  private isOwn = false;
+
+  constructor(title: string, trusted: Uint8Array | undefined) {
+    this.title = title;
+    this.trusted = trusted === undefined ? undefined : toHex(trusted);
+  }
+
+  /** Whose key it is under is clear when the call returns; whether it holds, later. Rejects for what is no entry of control. */
+  async look({ value }: LogEntry): Promise<ControlLook> {
+    const signed = decodeControl(value);
+    const { body } = signed;
+    const wanted = body.type === 'open' ? this.open(body.key) : undefined;
+    const { key, isOwn, title } = this;
+    const holds = key !== undefined && isCanonical(signed, value) && (await verifySignedAside('mizu-control-v1', title, signed, key));
+    return { body, holds, isOwn, wanted };
+  }
+
+  /** @returns the key that was expected, if it is not this one. */
+  private open(key: string): string | undefined {
+    const expected = this.trusted ?? this.keys[0];
+    this.isOwn = expected === undefined || key === expected;
+    if (!this.keys.includes(key)) this.keys.push(key);
+    this.key = fromHex(key);
+    return this.isOwn ? undefined : expected;
+  }
+}
+
 async function checkControl({ log, topics, title, trusted, report, moment, usage }: SignatureOptions): Promise<ControlFacts> {
-  const keys: string[] = [];
   const members = new MemberKeys();
   const own = new MemberKeys();
   const accepted = new Map<string, string>();
   const taken = new Set<number>();
-  let key: Uint8Array | undefined;
-  let isOwn = false;
   let count = 0;
-  for await (const entry of readAll(log, topics.control, 0, offset(0), moment.control)) {
+  const signatures = new ControlSignatures(title, trusted);
+  const entries = readAll(log, topics.control, 0, offset(0), moment.control);
+  const looks = begunAhead(entries, SIGNATURES_AHEAD, async (entry) => ({ entry, found: await signatures.look(entry).catch(asError) }));
+  for await (const { entry, found } of looks) {
     const where = `${topics.control}, offset ${entry.offset}`;
     try {
-      const signed = decodeControl(entry.value);
-      const { body } = signed;
-      if (body.type === 'open') {
-        const expected = trusted === undefined ? keys[0] : toHex(trusted);
-        isOwn = expected === undefined || body.key === expected;
-        if (!isOwn) report(where, `an orchestrator opened the run under key ${body.key}, not under ${expected}`);
-        if (!keys.includes(body.key)) keys.push(body.key);
-        key = fromHex(body.key);
-      }
-      if (key === undefined || !isCanonical(signed, entry.value) || !verifySigned('mizu-control-v1', title, signed, key)) {
-        report(where, `the signature of '${body.type}' does not hold`);
-      } else {
+      if (found instanceof Error) throw found;
+      const { body, holds, isOwn, wanted } = found;
+      if (body.type === 'open' && wanted !== undefined)
+        report(where, `an orchestrator opened the run under key ${body.key}, not under ${wanted}`);
+      if (!holds) report(where, `the signature of '${body.type}' does not hold`);
+      else {
         members.note(body);
         if (isOwn) own.note(body);
       }
@@ -128,7 +166,7 @@ async function checkControl({ log, topics, title, trusted, report, moment, usage
       report(where, messageOf(error));
     }
   }
-  return { count, keys, members, own, accepted };
+  return { count, keys: signatures.keys, members, own, accepted };
 }
 
 async function checkResults(
