@@ -14,7 +14,7 @@ const NEWER_CODES: readonly (readonly [code: number, name: string, retriable: bo
   [3, 'UNKNOWN_TOPIC_OR_PARTITION', true],
   [51, 'CONCURRENT_TRANSACTIONS', true],
   [74, 'FENCED_LEADER_EPOCH', true],
-  [76, 'UNKNOWN_LEADER_EPOCH', true],
+  [75, 'UNKNOWN_LEADER_EPOCH', true],
   [89, 'THROTTLING_QUOTA_EXCEEDED', true],
   [90, 'PRODUCER_FENCED', false],
   [100, 'UNKNOWN_TOPIC_ID', true],

@@ -1,6 +1,6 @@
 /** Reads committed entries of partitions, and says where they end. What a fetch brought beyond a read waits for the next one. */
 import { setImmediate as othersTurn } from 'node:timers/promises';
-import { type LogEntry, MizuError, type Offset, offset, type ReadOptions, type ReadResult } from '#engine';
+import { type LogEntry, type Offset, offset, type ReadOptions, type ReadResult } from '#engine';
 import { type AnswerMemory, takeRecords } from './answer-memory.ts';
 import type { PartitionAddress } from './api.ts';
 import { EARLIEST, type Fetched, fetch, LATEST, listOffsets } from './api-data.ts';
@@ -15,6 +15,7 @@ import {
   READ_DEFAULT_ENTRIES,
   RETRY_DEADLINE_MS,
 } from './limits.ts';
+import { KnownEnds, pauseFor } from './known-ends.ts';
 import type { Link } from './link.ts';
 import { Pauses } from './retry.ts';
 
@@ -32,6 +33,7 @@ interface Chunk {
 export class Reader {
   readonly #cluster: Cluster;
   readonly #links: Links;
+  readonly #ends = new KnownEnds((place) => this.#offset(place, LATEST));
   /** By partition and next offset, oldest first. */
   readonly #ahead = new Map<string, Chunk>();
   #aheadBytes = 0;
@@ -48,7 +50,11 @@ export class Reader {
     for (;;) {
       const ahead = await this.#takeAhead(place, position);
       const chunk = ahead ?? (await this.#fetch(place, position, maxBytes));
-      if (chunk === undefined) return { entries: [], next: offset(position) };
+      if (chunk === undefined) {
+        if (await this.#ends.isEnd(place, position, 0)) return { entries: [], next: offset(position) };
+        await pauseFor(place, pauses);
+        continue;
+      }
       const entries = takeEntries(chunk.records, maxEntries, maxBytes);
       chunk.records.passMarkers();
       const next = chunk.records.next;
@@ -60,19 +66,21 @@ export class Reader {
       chunk.memory?.letGo();
       // Only markers and aborted entries so far: the end is reached, or there is more behind them. Where the end was when
       // something was fetched earlier does not say where it is now.
-      if (ahead === undefined && next >= chunk.lastStable) return { entries, next: offset(next) };
-      if (ahead === undefined && next === position) await this.#assertMoving(place, pauses);
+      if (ahead === undefined && next >= chunk.lastStable && (await this.#ends.isEnd(place, next, chunk.lastStable)))
+        return { entries, next: offset(next) };
+      if (ahead === undefined && next === position) await pauseFor(place, pauses);
       position = next;
     }
   }
 
   /** The last stable offset: everything below is committed or aborted. */
   end(place: PartitionAddress): Promise<number> {
-    return this.#offset(place, LATEST);
+    return this.#ends.end(place);
   }
 
   /** What a waiting fetch brought along. */
   offer(place: PartitionAddress, from: number, fetched: Fetched): void {
+    this.#ends.note(place, fetched.lastStable);
     if (fetched.records.length === 0) return;
     const chunk = chunkOf(place, fetched, from);
     // A writer that waited for its commit brings nothing but the marker, and nobody reads from there.
@@ -94,7 +102,10 @@ export class Reader {
         if (partition.error !== OFFSET_OUT_OF_RANGE) assertAnswer(partition.error, asked);
         return partition;
       });
-      if (fetched.error === 0) return chunkOf(place, fetched, position);
+      if (fetched.error === 0) {
+        this.#ends.note(place, fetched.lastStable);
+        return chunkOf(place, fetched, position);
+      }
       // Beyond the end there is nothing yet; before the beginning, retention took what was there.
       const earliest = await this.#offset(place, EARLIEST);
       if (position >= earliest) return undefined;
@@ -142,17 +153,6 @@ export class Reader {
   #removeAhead(key: string, chunk: Chunk): void {
     this.#ahead.delete(key);
     this.#aheadBytes -= chunk.records.heldBytes;
-  }
-
-  /** Committed entries that the broker says are there but does not send. */
-  async #assertMoving(place: PartitionAddress, pauses: Pauses): Promise<void> {
-    if (pauses.over) {
-      throw new MizuError('LOG_UNAVAILABLE', `${name(place)} gave no entries for ${RETRY_DEADLINE_MS} ms though there are some`, {
-        component: name(place),
-        hint: 'Look at the state of the brokers: a replica may be behind.',
-      });
-    }
-    await pauses.pause();
   }
 }
 

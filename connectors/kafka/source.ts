@@ -20,6 +20,7 @@ import { EARLIEST, type Fetched, fetch, LATEST } from './api-data.ts';
 import { Cluster, type Links } from './cluster.ts';
 import { type Asked, assertAnswer, isRetriable, Refusal } from './failures.ts';
 import { FetchedRecords, type RawRecord, rawHeaders } from './fetched-records.ts';
+import { KnownEnds, pauseFor } from './known-ends.ts';
 import { FETCH_LEAST_BYTES, FETCH_MOST_BYTES, RETRY_DEADLINE_MS } from './limits.ts';
 import { askOffset, askOffsets } from './reader.ts';
 import { Pauses, retrying } from './retry.ts';
@@ -93,6 +94,7 @@ class KafkaTopic implements ExternalTopic {
   readonly #cluster: Cluster;
   readonly #links: Links;
   readonly #waiters: Waiters;
+  readonly #known = new KnownEnds(({ partition }) => this.#offset(partition, LATEST));
   /** One for each partition, so at most one fetch of each is held (law 6). */
   readonly #ahead = new Map<number, Ahead>();
   /** What a record took on average when some were read last; undefined before. */
@@ -116,8 +118,8 @@ class KafkaTopic implements ExternalTopic {
     return this.#offset(partition, EARLIEST);
   }
 
-  end(partition: number): Promise<Offset> {
-    return this.#offset(partition, LATEST);
+  async end(partition: number): Promise<Offset> {
+    return offset(await this.#known.end({ topic: this.name, partition }));
   }
 
   ends(): Promise<readonly Offset[]> {
@@ -140,11 +142,10 @@ class KafkaTopic implements ExternalTopic {
       const { records, next, free } = this.#take(partition, ahead, maxBytes, limit);
       if (records.length > 0 || next >= limit) return { records, next: offset(Math.min(next, limit)), free };
       // Only markers and aborted records so far: the end is reached, or there is more behind them. What was kept knows an old end.
-      if (kept === undefined && next >= ahead.lastStable) return { records, next: offset(next) };
-      if (kept === undefined && next === position) {
-        if (pauses.over) throw this.#silent(partition, position);
-        await pauses.pause();
-      }
+      const place = { topic: this.name, partition };
+      if (kept === undefined && next >= ahead.lastStable && (await this.#known.isEnd(place, next, ahead.lastStable)))
+        return { records, next: offset(next) };
+      if (kept === undefined && next === position) await pauseFor(place, pauses);
       position = next;
     }
     return { records: [], next: from };
@@ -208,6 +209,7 @@ class KafkaTopic implements ExternalTopic {
   }
 
   #aheadOf(partition: number, position: number, fetched: Fetched): Ahead {
+    this.#known.note({ topic: this.name, partition }, fetched.lastStable);
     const { records, memory } = takeRecords(fetched);
     const found = new FetchedRecords(`${this.name}/${partition}`, records, fetched.aborted, position);
     return { position, records: found, memory, lastStable: fetched.lastStable, held: undefined };
@@ -259,13 +261,6 @@ class KafkaTopic implements ExternalTopic {
   async #offset(partition: number, timestamp: typeof EARLIEST | typeof LATEST): Promise<Offset> {
     const place = { topic: this.name, partition };
     return offset(await this.#cluster.askLeader(place, this.#links, (link) => askOffset(link, place, timestamp)));
-  }
-
-  #silent(partition: number, position: number): MizuError {
-    return new MizuError('LOG_UNAVAILABLE', `${this.name}/${partition} gave no records from offset ${position} on though there are some`, {
-      component: this.name,
-      hint: 'Look at the state of the brokers: a replica may be behind.',
-    });
   }
 }
 

@@ -250,14 +250,15 @@ export class SourceReader {
     return out;
   }
 
-  /** Until the current entry holds the record `from`, or the next one may. */
+  /** Until the current entry holds the record `from`, or the next one begins with it. */
   private async approach(from: number, to: number): Promise<void> {
-    const backwards = this.current !== undefined && from < this.current.from;
-    for (let passed = 0; !backwards && passed < PASSED_ENTRIES; passed++) {
+    // Where nothing is known of what lies before the cursor, as after a read that failed, it is looked for from the begin.
+    const ahead = this.current === undefined ? this.cursor.position === 0 : from >= this.current.from;
+    for (let passed = 0; ahead && passed <= PASSED_ENTRIES; passed++) {
       if (this.current !== undefined && from <= this.current.from + this.current.records.length) return;
-      await this.advance(from, to);
+      if (passed < PASSED_ENTRIES) await this.advance(from, to);
     }
-    this.cursor = this.cursorAt(await seekSource(this.log, this.topic, from, backwards ? offset(0) : this.cursor.position));
+    this.cursor = this.cursorAt(await seekSource(this.log, this.topic, from, ahead ? this.cursor.position : offset(0)));
     this.current = undefined;
     await this.advance(from, to);
   }

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { digestHex, type Log, packSource, type RecordStream } from '#engine';
+import { digestHex, type Log, MizuError, packSource, type RecordStream } from '#engine';
 import { ingest, SourceReader } from '../../../engine/runtime/source-store.ts';
 import { codeOf, readAll, rejection, text } from '../../support/log-tools.ts';
 import { withQuickLog } from '../../support/run-support.ts';
@@ -70,6 +70,50 @@ describe('a copied source', () => {
           for (const [from, to] of ranges) expect((await reader.range(from, to)).map(text)).toEqual(RECORDS.slice(from, to));
         }),
         { seed: SEED, numRuns: 30 },
+      );
+    });
+  });
+
+  it('of many entries gives what any of several nodes is given of it: forwards, with gaps of any width', async () => {
+    // More entries than are passed over one by one, and ranges that end within any of them.
+    const records = Array.from({ length: 26_000 }, (_, n) => String(n));
+    await withSource(async (log) => {
+      await copy(log, streamOf(records));
+      const gaps = fc.array(fc.tuple(fc.nat(12_000), fc.integer({ min: 1, max: 900 })), { minLength: 1, maxLength: 8 });
+      await fc.assert(
+        fc.asyncProperty(gaps, async (steps) => {
+          const reader = new SourceReader(log, TOPIC);
+          let at = 0;
+          for (const [gap, size] of steps) {
+            const from = Math.min(at + gap, records.length);
+            at = Math.min(from + size, records.length);
+            expect((await reader.range(from, at)).map(text)).toEqual(records.slice(from, at));
+          }
+        }),
+        { seed: SEED, numRuns: 100 },
+      );
+    });
+  });
+
+  it('is read on after a read that failed, wherever the next range lies', async () => {
+    const records = Array.from({ length: 26_000 }, (_, n) => String(n));
+    await withSource(async (log) => {
+      await copy(log, streamOf(records));
+      let left = Number.POSITIVE_INFINITY;
+      const failing: Log = {
+        ...log,
+        end: (topic, partition) => log.end(topic, partition),
+        read: (...place) => (left-- > 0 ? log.read(...place) : Promise.reject(new MizuError('LOG_UNAVAILABLE', 'The broker is away'))),
+      };
+      await fc.assert(
+        fc.asyncProperty(fc.nat(25_990), fc.nat(12), fc.nat(25_990), async (first, reads, second) => {
+          const reader = new SourceReader(failing, TOPIC);
+          left = reads;
+          await reader.range(first, first + 10).catch((error: unknown) => expect(codeOf(error)).toBe('LOG_UNAVAILABLE'));
+          left = Number.POSITIVE_INFINITY;
+          expect((await reader.range(second, second + 10)).map(text)).toEqual(records.slice(second, second + 10));
+        }),
+        { seed: SEED, numRuns: 100 },
       );
     });
   });
