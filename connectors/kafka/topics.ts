@@ -71,7 +71,9 @@ export class Topics {
     const known = this.#known.get(spec.name) ?? (await this.#look([spec.name]))[0];
     if (known !== undefined) return checkSameSpec(known, spec);
     assertWritable();
-    if (await this.#make(spec)) await this.#untilUsable(spec.name);
+    await this.#make(spec);
+    // Who made it first does not matter: the broker that is asked next may not have heard of it yet.
+    await this.#untilUsable(spec.name);
     checkSameSpec(await this.#afterGrace(spec.name), spec);
   }
 
@@ -184,24 +186,23 @@ export class Topics {
     return found;
   }
 
-  /** False when it was there already. */
-  async #make(spec: TopicSpec): Promise<boolean> {
+  /** Unless somebody else did. */
+  async #make(spec: TopicSpec): Promise<void> {
     const topic = this.kafkaName(spec.name);
     const asked: Asked = { what: `create topic ${topic}`, acl: `CREATE on topic ${topic}` };
     const replicas = this.#replication.replicas ?? Math.min(REPLICAS_DEFAULT, this.#cluster.brokers.length);
     const settings = settingsOf(spec, this.#replication.minInsync ?? Math.max(1, replicas - 1));
-    return retrying(RETRY_DEADLINE_MS, async () => {
+    await retrying(RETRY_DEADLINE_MS, async () => {
       const { error, message } = await this.#cluster.anyBroker((link) =>
         link.call(createTopic, { topic, partitions: spec.partitions, replicas, settings, timeoutMs: REQUEST_TIMEOUT_MS }),
       );
-      if (error === TOPIC_EXISTS) return false;
+      if (error === TOPIC_EXISTS) return;
       if (error === INVALID_TOPIC) {
         throw new MizuError('USAGE', `Kafka refuses the topic name ${topic}: ${message ?? 'no reason given'}`, {
           hint: "Kafka takes '.' and '_' in two names for the same: use another name.",
         });
       }
       assertAnswer(error, asked, message);
-      return true;
     });
   }
 

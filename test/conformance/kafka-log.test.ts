@@ -124,9 +124,10 @@ describeKafka('the log on Kafka', (broker) => {
         { name: 'compression.type', value: compression },
         { name: 'max.message.bytes', value: '4000000' },
       ];
-      await admin.createTopics({ topics: [{ topic, numPartitions: 1, configEntries }], waitForLeaders: true });
+      await admin.createTopics({ topics: [{ topic, numPartitions: 1, configEntries }], waitForLeaders: false });
       await admin.disconnect();
       const log = await openAt(address);
+      await expect.poll(() => log.topics()).toMatchObject([{ name: 't' }]);
       // Text that packs well, bytes that don't, and a run longer than a block.
       const noise = Uint8Array.from({ length: 100_000 }, (_, n) => Math.imul(n, 2_654_435_761) >>> 13);
       const values = [
