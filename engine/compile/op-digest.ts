@@ -9,3 +9,14 @@ export function opDigest(op: OpSpec): Uint8Array {
   const { storage: _, ...content } = op;
   return sha256(canonicalBytes(toJson(content)));
 }
+
+/**
+ * An op as its questions and their answers bind it: how often it may ask again (`draws`) is no part of what it asks. So with more draws only what was
+ * broken is asked for. 32 bytes.
+ */
+export function questionDigest(op: OpSpec): Uint8Array {
+  const { params } = op;
+  if (typeof params !== 'object' || params === null || Array.isArray(params) || !('draws' in params)) return opDigest(op);
+  const { draws: _, ...asked } = params;
+  return opDigest({ ...op, params: asked });
+}

@@ -15,8 +15,8 @@ export interface OpEnv {
   /** The draws for a block: those of the seed, or, for an op whose plan says `random: vrf`, those of its task's verifiable random numbers. */
   readonly drawsFor: (input: BlockView) => Draws;
   readonly engines: readonly DataEngine[];
-  /** Digest of the op, for question keys. */
-  readonly opDigest: Uint8Array;
+  /** Digest of the op as its questions bind it. */
+  readonly questionDigest: Uint8Array;
   readonly program: { readonly accept: number | undefined; readonly expectedRecords: number };
 }
 

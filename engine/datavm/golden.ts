@@ -9,7 +9,7 @@ import type { DataSet, KeyIndex, LocalStorage, Winner } from '../contract/storag
 import type { Field, FieldType, Row, Schema, Value } from '../contract/types.ts';
 import { lookUpField } from '../compile/field-type.ts';
 import { isHidden, SOURCE_FIELD } from '../compile/kernel-fields.ts';
-import { opDigest } from '../compile/op-digest.ts';
+import { opDigest, questionDigest } from '../compile/op-digest.ts';
 import { ByteWriter } from '../proof/byte-writer.ts';
 import type { Drop } from '../proof/effect.ts';
 import { canonicalBytes } from '../proof/jcs.ts';
@@ -157,7 +157,7 @@ async function load(registry: Registry, operator: Operator, spec: OpSpec, index:
     draws,
     drawsFor: () => draws,
     engines: registry.engines,
-    opDigest: digest,
+    questionDigest: questionDigest(spec),
     program: { accept: undefined, expectedRecords: 1000 },
   };
   return { spec, operator, executor: await operator.open(spec, env), digest, index, stage: 0, sizes: new Map() };

@@ -7,7 +7,7 @@ import type { GlobalStorage, LocalStorage } from '../contract/storage.ts';
 import type { Field, Schema } from '../contract/types.ts';
 import { FLAGS_FIELD, SOURCE_FIELD } from '../compile/kernel-fields.ts';
 import { modelStep } from '../compile/token-budget.ts';
-import { opDigest } from '../compile/op-digest.ts';
+import { opDigest, questionDigest } from '../compile/op-digest.ts';
 import { canonicalBytes } from '../proof/jcs.ts';
 import { sha256 } from '../proof/sha256.ts';
 import { drawsFor, seededDraws } from './draws.ts';
@@ -53,7 +53,7 @@ async function openOp(context: LoadContext, stage: StageSpec, spec: OpSpec, inde
     draws,
     drawsFor: drawsFor(draws, spec.id, spec.random),
     engines: context.registry.engines,
-    opDigest: digest,
+    questionDigest: questionDigest(spec),
     program: { accept: context.program.accept, expectedRecords: context.expectedRecords },
   };
   const requestLimit = modelStep(spec) === undefined ? undefined : context.program.budget.requestBytes;

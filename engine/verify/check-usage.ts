@@ -6,7 +6,7 @@
 import type { Usage } from '../contract/inference.ts';
 import type { Program } from '../contract/program.ts';
 import { modelSteps, scaledUsage, sumUsage, TokenBudget, worstOfCandidate } from '../compile/token-budget.ts';
-import { opDigest as digestOf } from '../compile/op-digest.ts';
+import { questionDigest } from '../compile/op-digest.ts';
 import type { ControlBody, CutEntry } from '../dispatch/control-entry.ts';
 import type { FinishReason } from '../dispatch/finish-reasons.ts';
 import type { Attestation } from '../proof/attestation.ts';
@@ -27,7 +27,7 @@ interface TaskUsage {
 export class UsageCheck {
   private readonly program: Program;
   private readonly budget: TokenBudget | undefined;
-  /** Step → digest of its op. */
+  /** Step → digest of its op, as questions bind it. */
   private readonly steps: ReadonlyMap<string, Uint8Array>;
   private readonly tasks: TaskUsage[] = [];
   /** An answer could not be read, which is said already: sums that lack it would say nothing more. */
@@ -38,7 +38,7 @@ export class UsageCheck {
     this.budget = TokenBudget.of(program);
     const asking = new Set(modelSteps(program).map(({ id }) => id));
     const ops = program.stages.flatMap((stage) => stage.ops).filter(({ id }) => asking.has(id));
-    this.steps = new Map(ops.map((op) => [op.id, digestOf(op)]));
+    this.steps = new Map(ops.map((op) => [op.id, questionDigest(op)]));
   }
 
   /** Control is seen before results, and these before attestations. */

@@ -189,7 +189,7 @@ export function openAsk(op: OpSpec, env: OpEnv): ExternalExecutor {
         out.fail(row, 'REQUEST_TOO_LARGE', `the request has ${request.length} bytes, at most ${REQUEST_LIMIT_BYTES} can be asked`);
         return undefined;
       }
-      return { step: op.id, opDigest: env.opDigest, candidate, draw: p.draw, model: p.model, request };
+      return { step: op.id, opDigest: env.questionDigest, candidate, draw: p.draw, model: p.model, request };
     },
     further(_input, _row, answer, question) {
       if (question.draw >= last || 'value' in read(answer)) return undefined;

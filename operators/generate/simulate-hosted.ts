@@ -157,7 +157,7 @@ export const simulateHosted = defineOperator({
           out.fail(row, 'REQUEST_TOO_LARGE', `the request has ${request.length} bytes, at most ${REQUEST_LIMIT_BYTES} can be asked`);
           return undefined;
         }
-        return { step: op.id, opDigest: env.opDigest, candidate, draw: p.draw, model, request, api: 'simulations' };
+        return { step: op.id, opDigest: env.questionDigest, candidate, draw: p.draw, model, request, api: 'simulations' };
       },
       answer(_input, row, answer, out) {
         const read = answer.kind === 'failure' ? answer : readSimulation(answer.response, p);

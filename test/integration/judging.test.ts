@@ -152,6 +152,33 @@ describe('a changed rule pays for nothing again (P8, P12)', () => {
     expect(later.filter((call) => partOf(call) === 'judge').length).toBeLessThanOrEqual(rewritten);
   });
 
+  test('more draws ask anew only where the last one was broken; that run is verified and replayed by its own topics', async () => {
+    const broken = ({ body }: { readonly [field: string]: unknown }): boolean => Number(/\d+/.exec(String(body))) % 3 === 0;
+    const seen = new Set<string>();
+    peer.always(
+      judging({
+        write: ({ body: { seed } }) => `Kind words number ${seed % 1_000} about it.`,
+        judge: (record) => {
+          const isFirst = !seen.has(String(record['body']));
+          seen.add(String(record['body']));
+          return broken(record) && isFirst ? 'I give it a 3 out of 3!' : scored({ facts: 2, tone: 3 });
+        },
+        repair: () => '',
+      }),
+    );
+    const once = await run({ judge: 'onFail: drop' });
+    expect(once.failed).toBeGreaterThan(0);
+    expect(once.accepted + once.failed).toBe(CANDIDATES);
+    const before = peer.calls.length;
+    const twice = await run({ judge: 'onFail: drop, draws: 2', newGeneration: true });
+    expect(twice).toMatchObject({ accepted: CANDIDATES, failed: 0 });
+    expect(peer.calls.slice(before).map(partOf)).toEqual(Array(once.failed).fill('judge'));
+    const log = await openLog(join(folder, 'log'), { readOnly: true });
+    expect((await verifyRun(log, await readRun(log, 'letters', 2))).problems).toEqual([]);
+    expect(await replayTasks(log, 'letters', join(folder, 'replay'))).toEqual({ frames: 6, same: 6 });
+    await log.close();
+  });
+
   test('flag or drop in place of repair, another rule to combine, another later step: nobody is asked', async () => {
     await run({ judge: 'onFail: drop' });
     const before = peer.calls.length;

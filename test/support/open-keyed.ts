@@ -34,7 +34,7 @@ export async function openKeyed(
     draws: seededDraws(7, name),
     drawsFor: () => seededDraws(7, name),
     engines: [],
-    opDigest: new Uint8Array(32),
+    questionDigest: new Uint8Array(32),
     program: { accept: undefined, expectedRecords: 100 },
   };
   const executor = await operator.open(op, env);

@@ -122,6 +122,10 @@ describe('a question depends on candidate, step and parameters alone (P6)', () =
     expect(keysOf(await questionsOf(ASK, [rule]))).toEqual(keysOf(await questionsOf(ASK)));
   });
 
+  it('more draws ask the same: only what was broken is asked again', async () => {
+    expect(keysOf(await questionsOf({ ...ASK, draws: 3 }))).toEqual(keysOf(await questionsOf(ASK)));
+  });
+
   it('another draw, prompt or parameter asks anew', async () => {
     const changes = [{}, { draw: 1 }, { prompt: 'Say something of {{product}}.' }, { temperature: 0 }, { model: 'smart' }];
     const keys = (await Promise.all(changes.map((change) => questionsOf({ ...ASK, ...change })))).flatMap(keysOf);
