@@ -1,11 +1,13 @@
 /** Workflows that ask a model, through the commands: keys come from the environment, and replays ask nobody (laws 3, 7). */
+import type { ChildProcess } from 'node:child_process';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { lastObject, mizu } from '../support/cli.ts';
-import { type ModelPeer, openModelPeer } from '../support/model-peer.ts';
+import { good, type ModelPeer, openModelPeer } from '../support/model-peer.ts';
 import { scratchFolder } from '../support/scratch.ts';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+const LIMIT_MS = 60_000;
 const dir = scratchFolder();
 const file = join(dir, 'tickets.yaml');
 const env = { SMALL_KEY: 'sk-for-tests-only' };
@@ -88,4 +90,39 @@ it('says what a run pays for, and what it takes from the record', async () => {
   const second = await mizu(['run', file, '--log', log, '--set', 'verify[0].length.words=[2,null]', '--new-generation'], { env });
   expect(second.code, second.stderr).toBe(0);
   expect(second.stdout).toMatch(/paid now +0 tokens in 0 calls; 6 answers were recorded before/);
+});
+
+it('of a run that stopped halfway, says what was taken by step and what is still to come; gone on with, what all of it took', {
+  timeout: LIMIT_MS,
+}, async () => {
+  const log = join(dir, 'halfway');
+  let child: ChildProcess | undefined;
+  const before = peer.calls.length;
+  // At most three calls at once: those of the first task. The others are never answered.
+  const args = ['run', file, '--log', log, '--workers', '1', '--set', 'models.small.calls=3'];
+  peer.always((response, call, number) => void (number - before <= 3 && good(response, call, number)));
+  const running = mizu(args, {
+    env,
+    onStart: (started) => {
+      child = started;
+    },
+  });
+  const now = () => mizu(['status', 'tickets', '--log', log, '--json']);
+  await expect.poll(async () => (await now()).stdout, { timeout: LIMIT_MS / 2, interval: 200 }).toContain('"questions":3');
+  child?.kill('SIGINT');
+  const stopped = await running;
+  expect(stopped.code, stopped.stderr).toBe(130);
+  const status = lastObject(await now());
+  const first = { questions: 3, input: 33, output: 21 };
+  expect(status).toMatchObject({
+    inference: { ...first, steps: { body: { ...first, model: 'small' } } },
+    estimate: { candidates: 3, tokens: 54 },
+  });
+  const told = await mizu(['status', 'tickets', '--log', log]);
+  expect(told.stdout).toMatch(/inference +3 questions, 54 tokens \(33 in, 21 out\)/);
+  expect(told.stdout).toMatch(/to come +about 54 tokens to come \(estimate: 3 candidates × mean so far\)/);
+  peer.always(good);
+  const done = await mizu(args, { env });
+  expect(done.stdout).toMatch(/body +6 questions, 108 tokens \(66 in, 42 out\), by small/);
+  expect(done.stdout).toMatch(/paid now +54 tokens in 3 calls; 3 answers were recorded before/);
 });
