@@ -103,7 +103,7 @@ async function writeRecords(
   let records = 0;
   let firstId: string | undefined;
   try {
-    for (const format of formats) writers.push(openRecordWriter(format, shape));
+    for (const format of formats) writers.push(await openRecordWriter(format, shape));
     for await (const { id, row } of publishedRecords(log, run, range)) {
       if (signal.aborted) throw new MizuError('INTERRUPTED', 'The export was stopped; it left no files', { hint: 'Start it again.' });
       firstId ??= id;

@@ -7,10 +7,8 @@
  * For a rate p, m/n = −ln p / (ln 2)² and k = (m/n)·ln 2.
  */
 import { invariant } from '#engine';
-// CommonJS, whose names Node 22 does not see.
-import bloomFilters from 'bloom-filters';
-
-const { BloomFilter, Hashing } = bloomFilters;
+import { createRequire } from 'node:module';
+import type * as BloomFilters from 'bloom-filters';
 
 export const KEY_BYTES = 32;
 
@@ -21,24 +19,38 @@ export const BLOOM_LIMIT_BYTES = 64 * 1024 * 1024;
 /** Below this a filter costs nothing worth saving. */
 const BLOOM_LEAST_KEYS = 1_024;
 
-/**
- * g_i = a + i·b mod m, with a and b of 48 bits each, loses nothing against k independent functions
- * (Kirsch and Mitzenmacher, Less Hashing, Same Performance, 2006). Bytes 20–31 stay unused.
- */
-class KeyIndices extends Hashing {
-  /** Reused by every call: the library reads the indices before it asks again. */
-  readonly #indices: number[] = [];
+interface Loaded {
+  readonly BloomFilter: typeof BloomFilters.BloomFilter;
+  readonly KeyIndices: new () => BloomFilters.Hashing;
+}
 
-  override getIndexes(element: string | ArrayBuffer | Uint8Array, size: number, hashCount: number): number[] {
-    invariant(
-      element instanceof Uint8Array && element.length === KEY_BYTES,
-      `a Bloom filter over ${KEY_BYTES}-byte keys was given something else`,
-    );
-    const a = uint48(element, 8) % size;
-    const b = uint48(element, 14) % size;
-    for (let i = 0; i < hashCount; i++) this.#indices[i] = (a + i * b) % size;
-    return this.#indices;
+let loaded: Loaded | undefined;
+
+/** The library brings 170 modules; it is loaded when keys first go to disk, which few runs come to. */
+function load(): Loaded {
+  if (loaded !== undefined) return loaded;
+  const { BloomFilter, Hashing }: typeof BloomFilters = createRequire(import.meta.url)('bloom-filters');
+  /**
+   * g_i = a + i·b mod m, with a and b of 48 bits each, loses nothing against k independent functions
+   * (Kirsch and Mitzenmacher, Less Hashing, Same Performance, 2006). Bytes 20–31 stay unused.
+   */
+  class KeyIndices extends Hashing {
+    /** Reused by every call: the library reads the indices before it asks again. */
+    readonly #indices: number[] = [];
+
+    override getIndexes(element: string | ArrayBuffer | Uint8Array, size: number, hashCount: number): number[] {
+      invariant(
+        element instanceof Uint8Array && element.length === KEY_BYTES,
+        `a Bloom filter over ${KEY_BYTES}-byte keys was given something else`,
+      );
+      const a = uint48(element, 8) % size;
+      const b = uint48(element, 14) % size;
+      for (let i = 0; i < hashCount; i++) this.#indices[i] = (a + i * b) % size;
+      return this.#indices;
+    }
   }
+  loaded = { BloomFilter, KeyIndices };
+  return loaded;
 }
 
 function uint48(bytes: Uint8Array, at: number): number {
@@ -52,11 +64,12 @@ const byte = (bytes: Uint8Array, at: number): number => bytes[at] ?? 0;
 export class KeyBloom {
   /** Keys it was sized for; beyond them the rate rises. */
   readonly capacity: number;
-  readonly #filter: InstanceType<typeof BloomFilter>;
+  readonly #filter: BloomFilters.BloomFilter;
 
   constructor(expectedKeys: number) {
     const most = Math.floor((BLOOM_LIMIT_BYTES * 8) / bitsPerKey(BLOOM_TARGET_RATE));
     this.capacity = Math.min(Math.max(expectedKeys, BLOOM_LEAST_KEYS), most);
+    const { BloomFilter, KeyIndices } = load();
     this.#filter = BloomFilter.create(this.capacity, BLOOM_TARGET_RATE);
     this.#filter._hashing = new KeyIndices();
   }

@@ -11,7 +11,6 @@ import type { Json, SourceInfo, SourceRequest, SourceSpec } from '#kernel';
 import { delimitedRecords } from './delimited-reader.ts';
 import { unreadable } from './file-errors.ts';
 import { SAMPLE_BYTES, SAMPLE_RECORDS, SEEK_POINTS } from './limits.ts';
-import { parquetRecords } from './parquet-reader.ts';
 import { CsvSplitter, LineSplitter } from './record-splitter.ts';
 import { resolveSourcePath } from './source-path.ts';
 import { listTextFiles, textRecords } from './text-reader.ts';
@@ -95,7 +94,10 @@ async function openReader(path: string, format: Format, options: Readonly<Record
   if (format === 'jsonl')
     return { emptyHint: 'Each line that is not empty is a record.', from: seekable(path, () => new LineSplitter(), 0) };
   if (format === 'csv') return csvReader(path, options);
-  if (format === 'parquet') return { emptyHint: 'Each row is a record.', from: (record) => singly(parquetRecords(path, record)) };
+  if (format === 'parquet') {
+    const { parquetRecords } = await import('./parquet-reader.ts');
+    return { emptyHint: 'Each row is a record.', from: (record) => singly(parquetRecords(path, record)) };
+  }
   const suffixes = suffixOption(options['suffix']);
   const files = await listTextFiles(path, suffixes);
   const emptyHint =

@@ -5,7 +5,6 @@ import type { WrittenFile } from './atomic-file.ts';
 import { CsvWriter } from './csv-writer.ts';
 import { ID_COLUMN } from './export-values.ts';
 import { JsonlWriter } from './jsonl-writer.ts';
-import { ParquetFileWriter } from './parquet-writer.ts';
 
 export type ExportFormat = 'jsonl' | 'csv' | 'parquet';
 export const EXPORT_FORMATS: readonly ExportFormat[] = ['jsonl', 'csv', 'parquet'];
@@ -33,7 +32,7 @@ export interface RecordWriterOptions {
 }
 
 /** @throws FILE_UNWRITABLE; INPUT_INVALID when a field has the name of the id column. */
-export function openRecordWriter(format: ExportFormat, options: RecordWriterOptions): RecordWriter {
+export async function openRecordWriter(format: ExportFormat, options: RecordWriterOptions): Promise<RecordWriter> {
   if (options.schema.some((field) => field.name === ID_COLUMN)) {
     throw new MizuError('INPUT_INVALID', `The published field ${ID_COLUMN} has the name of the column that holds record ids`, {
       hint: 'Give the field another name.',
@@ -41,5 +40,6 @@ export function openRecordWriter(format: ExportFormat, options: RecordWriterOpti
   }
   if (format === 'jsonl') return new JsonlWriter(options);
   if (format === 'csv') return new CsvWriter(options);
+  const { ParquetFileWriter } = await import('./parquet-writer.ts');
   return new ParquetFileWriter(options);
 }

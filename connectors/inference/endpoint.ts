@@ -12,6 +12,7 @@ import {
   REQUEST_LIMIT_BYTES,
   type Signer,
 } from '#engine';
+import { endpointNames } from './endpoint-names.ts';
 import { rememberUsage, usageEntry } from './caller-usage.ts';
 import { Callers } from './callers.ts';
 import { callerOf, EndpointKeys } from './endpoint-question.ts';
@@ -66,12 +67,6 @@ export interface Endpoint {
   readonly address: string;
   readonly gateway: InferenceGateway;
   close(): Promise<void>;
-}
-
-/** Topics and writer of an endpoint, by its name. */
-export function endpointNames(name: string): Readonly<Record<'title' | 'attestations' | 'keys' | 'usage', string>> {
-  const topics = `gateway.${name}`;
-  return { title: `gateway/${name}`, attestations: `${topics}.attestations`, keys: `${topics}.keys`, usage: `${topics}.usage` };
 }
 
 /** Fences the endpoint of this name before, and listens. @throws USAGE for missing keys or tokens, or an address that can't be listened on; what the log throws. */

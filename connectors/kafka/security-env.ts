@@ -1,7 +1,8 @@
 /** Security from environment variables, so that secrets stand neither in addresses nor on command lines. One table, also for the documents. */
 import { MizuError } from '#engine';
 import type { TokenSource } from './oauth.ts';
-import { type KafkaSasl, type KafkaSecurity, type KafkaTls, readText } from './security.ts';
+import { readText } from './read-text.ts';
+import type { KafkaSasl, KafkaSecurity, KafkaTls } from './security.ts';
 
 export interface KafkaVariable {
   readonly name: string;

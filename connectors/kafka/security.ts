@@ -1,9 +1,8 @@
 /** Who connects, and how it is kept secret: TLS and SASL, from files and secrets that never appear in addresses or errors. */
-import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
-import { MizuError, messageOf } from '#engine';
 import type { SaslOptions } from './kafkajs.ts';
 import { bearerAuthentication, type TokenSource } from './oauth.ts';
+import { readText } from './read-text.ts';
 
 export interface KafkaTls {
   /** Authorities that are trusted, PEM. Default: those that Node trusts. */
@@ -50,14 +49,5 @@ function saslOptions(sasl: KafkaSasl): SaslOptions {
       return { mechanism: 'scram-sha-256', username: sasl.username, password: sasl.password };
     case 'SCRAM-SHA-512':
       return { mechanism: 'scram-sha-512', username: sasl.username, password: sasl.password };
-  }
-}
-
-/** @throws FILE_UNREADABLE */
-export function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new MizuError('FILE_UNREADABLE', `Can't read ${file}: ${messageOf(error)}`, { component: file, cause: error });
   }
 }

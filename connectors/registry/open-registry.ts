@@ -2,7 +2,7 @@
  * A schema registry with the Confluent interface. What its package offers is used (validating and registering); level and compatibility, which it keeps to itself,
  * are asked for here, before anything is registered.
  */
-import { SchemaRegistry as Client, COMPATIBILITY, SchemaType } from '@kafkajs/confluent-schema-registry';
+import type * as Package from '@kafkajs/confluent-schema-registry';
 import { type Compatibility, type Json, MizuError, messageOf, parseAvroSchema, type SchemaRegistry, type SchemaVersion } from '#engine';
 import { breaksLevel, explainRefusal } from './explain-refusal.ts';
 import { type Answer, member, RegistryHttp } from './registry-http.ts';
@@ -30,8 +30,18 @@ interface Broken {
 
 /** The package takes the text as it stands; an object it would read and write again. */
 interface AvroText {
-  readonly type: typeof SchemaType.AVRO;
+  readonly type: typeof Package.SchemaType.AVRO;
   readonly schema: string;
+}
+
+type Client = Pick<typeof Package, 'SchemaType' | 'COMPATIBILITY'> & { readonly client: Package.SchemaRegistry };
+
+/** Loaded with the first schema that is registered: most commands register none. */
+async function openClient({ url: host, authorization }: RegistrySettings): Promise<Client> {
+  const { SchemaRegistry: Opened, SchemaType, COMPATIBILITY } = await import('@kafkajs/confluent-schema-registry');
+  const middlewares: NonNullable<ConstructorParameters<typeof Package.SchemaRegistry>[0]['middlewares']> =
+    authorization === undefined ? [] : [() => ({ request: (request) => Promise.resolve(request.enhance({ headers: { authorization } })) })];
+  return { client: new Opened({ host, clientId: 'mizu', middlewares }), SchemaType, COMPATIBILITY };
 }
 
 /** Asks nothing yet. @throws USAGE for settings that are missing or contradict each other. */
@@ -42,17 +52,11 @@ export function openRegistry(options: RegistryOptions): SchemaRegistry {
 class ConfluentRegistry implements SchemaRegistry {
   private readonly settings: RegistrySettings;
   private readonly http: RegistryHttp;
-  private readonly client: Client;
+  private client: Promise<Client> | undefined;
 
   constructor(settings: RegistrySettings) {
     this.settings = settings;
     this.http = new RegistryHttp(settings);
-    const { url: host, authorization } = settings;
-    const middlewares: NonNullable<ConstructorParameters<typeof Client>[0]['middlewares']> =
-      authorization === undefined
-        ? []
-        : [() => ({ request: (request) => Promise.resolve(request.enhance({ headers: { authorization } })) })];
-    this.client = new Client({ host, clientId: 'mizu', middlewares });
   }
 
   async check(subject: string, schema: Json): Promise<void> {
@@ -62,10 +66,12 @@ class ConfluentRegistry implements SchemaRegistry {
   async register(subject: string, schema: Json): Promise<number> {
     const { level, set } = await this.checked(subject, schema);
     if (!set) await this.http.ask('PUT', configPath(subject), { compatibility: level });
+    this.client ??= openClient(this.settings);
+    const { client, SchemaType, COMPATIBILITY } = await this.client;
     const avro: AvroText = { type: SchemaType.AVRO, schema: JSON.stringify(schema) };
     try {
       // The package compares the level with the subject's, and refuses if somebody changed it meanwhile.
-      return (await this.client.register(avro, { subject, compatibility: COMPATIBILITY[level] })).id;
+      return (await client.register(avro, { subject, compatibility: COMPATIBILITY[level] })).id;
     } catch (error) {
       const status = typeof error === 'object' && error !== null && 'status' in error ? error.status : 0;
       // It calls a broken connection 400. Registering again is harmless, settles whether it was registered, and gives the answer itself.

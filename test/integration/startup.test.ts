@@ -80,17 +80,24 @@ describe('a command about a workflow file', () => {
   });
 });
 
-describe('a thread of a run', () => {
-  it('loads what executes tasks and no role, and finds it compiled as its process does', async () => {
-    const { threads } = await loadedInAll('run', 'topologies/starter/workflow.yaml', '--log', join(folder, 'log'), '--workers', '2');
+/** Clients of what is outside, and what only some runs come to. */
+const CLIENTS =
+  /^(undici|kafkajs|@kafkajs|mappersmith|bloom-filters|lodash|ajv|hyparquet|fastify|pino|prom-client|protobufjs|@dimforge|avsc|connectors\/kafka\/(log|source)\.ts|connectors\/inference\/(gateway|endpoint)\.ts)/;
+const OTHERS_THAN_TASKS =
+  /^(rxjs|engine\/(dispatch|verify)\/|engine\/runtime\/(?!serve-worker|worker-protocol|packed-bytes|global-storage))/;
+
+describe('a run on a folder', () => {
+  it('loads no client of anything outside; its threads load what executes tasks and no role, and find it compiled as it does', async () => {
+    const run = ['run', 'topologies/starter/workflow.yaml', '--log', join(folder, 'log'), '--workers', '2'];
+    const { loaded, threads } = await loadedInAll(...run);
+    expect(loaded).toContain('engine/runtime/run.ts');
+    expect([...new Set(loaded.filter((name) => CLIENTS.test(name)))]).toEqual([]);
+    // 900 at the time of writing.
+    expect(loaded.length).toBeLessThan(1_000);
     expect(threads).toHaveLength(2);
-    for (const { loaded, cache } of threads) {
-      expect(loaded).toContain('engine/runtime/serve-worker.ts');
-      expect(
-        loaded.filter((name) =>
-          /^(rxjs|engine\/(dispatch|verify)\/|engine\/runtime\/(?!serve-worker|worker-protocol|packed-bytes|global-storage))/.test(name),
-        ),
-      ).toEqual([]);
+    for (const { loaded: ofThread, cache } of threads) {
+      expect(ofThread).toContain('engine/runtime/serve-worker.ts');
+      expect(ofThread.filter((name) => OTHERS_THAN_TASKS.test(name))).toEqual([]);
       expect(cache).toContain('node-compile-cache');
     }
   });

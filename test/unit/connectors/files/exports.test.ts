@@ -65,7 +65,7 @@ function plain(value: Row): unknown {
 }
 
 async function exported(format: ExportFormat, rows: readonly Row[], folder = dir): Promise<string> {
-  const writer = openRecordWriter(format, { dir: folder, name: 'data', schema: SCHEMA });
+  const writer = await openRecordWriter(format, { dir: folder, name: 'data', schema: SCHEMA });
   for (const [i, item] of rows.entries()) writer.write(item, `run/1/0.${i}`);
   const { files } = await writer.close();
   expect(files).toHaveLength(1);
@@ -147,7 +147,7 @@ describe.each(EXPORT_FORMATS)('%s', (format) => {
     const folder = join(dir, `${format}-given-up`);
     const path = await exported(format, fc.sample(row, { numRuns: 1, seed: 23 }), folder);
     const before = readFileSync(path);
-    const writer = openRecordWriter(format, { dir: folder, name: 'data', schema: SCHEMA });
+    const writer = await openRecordWriter(format, { dir: folder, name: 'data', schema: SCHEMA });
     for (const item of fc.sample(row, { numRuns: 20, seed: 24 })) writer.write(item, 'run/1/0.0');
     writer.discard();
     expect(readdirSync(folder)).toEqual([`data.${format}`]);
@@ -161,11 +161,11 @@ describe.each(EXPORT_FORMATS)('%s', (format) => {
 });
 
 describe('every export', () => {
-  it('names the path when the folder can not be made', () => {
+  it('names the path when the folder can not be made', async () => {
     writeFileSync(join(dir, 'in-the-way'), '');
     const open = () => openRecordWriter('jsonl', { dir: join(dir, 'in-the-way', 'out'), name: 'data', schema: SCHEMA });
-    expect(open).toThrow(MizuError);
-    expect(open).toThrow(join(dir, 'in-the-way', 'out', 'data.jsonl'));
+    await expect(open()).rejects.toThrow(MizuError);
+    await expect(open()).rejects.toThrow(join(dir, 'in-the-way', 'out', 'data.jsonl'));
   });
 
   // /dev/full answers every write with ENOSPC; other systems have no such device.
@@ -184,8 +184,8 @@ describe('every export', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it('refuses a field with the name of the id column', () => {
-    expect(() => openRecordWriter('csv', { dir, name: 'x', schema: [{ name: '_id', type: 'string' }] })).toThrow('_id');
+  it('refuses a field with the name of the id column', async () => {
+    await expect(openRecordWriter('csv', { dir, name: 'x', schema: [{ name: '_id', type: 'string' }] })).rejects.toThrow('_id');
   });
 });
 
@@ -195,7 +195,7 @@ describe('csv', () => {
       [false, '=1+1'],
       [true, "'=1+1"],
     ] as const) {
-      const writer = openRecordWriter('csv', { dir, name: 'guard', schema: [{ name: 't', type: 'string' }], guardFormulas });
+      const writer = await openRecordWriter('csv', { dir, name: 'guard', schema: [{ name: 't', type: 'string' }], guardFormulas });
       writer.write({ t: '=1+1' }, 'a/1/0.0');
       await writer.close();
       expect(readFileSync(join(dir, 'guard.csv'), 'utf8')).toBe(`_id,t\r\na/1/0.0,${written}\r\n`);
@@ -205,7 +205,7 @@ describe('csv', () => {
 
 describe('parquet', () => {
   it('closes row groups at their limit and names its maker without a version', async () => {
-    const writer = openRecordWriter('parquet', { dir, name: 'groups', schema: [{ name: 'n', type: 'long' }] });
+    const writer = await openRecordWriter('parquet', { dir, name: 'groups', schema: [{ name: 'n', type: 'long' }] });
     for (let n = 0; n < 2 * ROW_GROUP_ROWS + 5; n += 1) writer.write({ n }, `r/1/0.${n}`);
     await writer.close();
     const file = await asyncBufferFromFile(join(dir, 'groups.parquet'));
