@@ -1,6 +1,6 @@
 /**
  * kill -9 of the gateway in mid-run, on both logs (laws 1, 4, 7, 9; P8): another member is appointed and reads on. What was recorded is not asked again, nothing is
- * lost, and the root is that of an undisturbed run.
+ * lost, and the root is that of an undisturbed run. The same for a node that waits for its answers.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -19,6 +19,8 @@ import { type RoleProcess, startRoles } from '../support/role-child.ts';
 const RUN = { name: 'tickets', generation: 1 };
 const TOPICS = new RunTopics(RUN);
 const CANDIDATES = 48;
+/** Whoever is to die does at this call: tasks are complete by then, others on their way. */
+const KILL_AT = 20;
 /** Far beyond what it takes. */
 const LIMIT_MS = 240_000;
 /** Calls that a gateway lets run to one model at once: so many of the dead one may still reach the server after its end was seen. */
@@ -64,8 +66,35 @@ describeKafka('a gateway that is killed, on Kafka', (broker) => {
   );
 });
 
-/** @param address of the log. */
-async function killGateway(address: string): Promise<void> {
+test(
+  'a node that is killed while it waits for answers costs none of them: others go on, and each question is paid once',
+  async () => {
+    const { log, start, expected } = await deployed(join(folder, 'log'));
+    start('g0', ['gateway']);
+    start('brain', ['orchestrator', 'checkpointer']);
+    const node = start('a', ['node']);
+    let others: RoleProcess | undefined;
+    peer.always((response, call, number) => {
+      if (number === KILL_AT) {
+        node.process.kill('SIGKILL');
+        others = start('b', ['node']);
+      }
+      good(response, call, call.body.seed);
+    });
+    const summary = await summaryAtEnd(log, RUN, AbortSignal.timeout(LIMIT_MS));
+    expect(others).toBeDefined();
+    expect(summary).toMatchObject({ root: expected.root, treeSize: expected.treeSize, candidates: CANDIDATES });
+    expect(await readAll(log, TOPICS.attestations, 0)).toHaveLength(CANDIDATES);
+    expect(new Set(peer.calls.map(({ bytes }) => seedOf(bytes))).size).toBe(CANDIDATES);
+    expect(peer.calls).toHaveLength(CANDIDATES);
+    expect((await verifyRun(log, await readRun(log, RUN.name))).problems).toEqual([]);
+    await log.close();
+  },
+  LIMIT_MS,
+);
+
+/** The workflow on a log, with what it comes to in one process. @param address of the log. */
+async function deployed(address: string) {
   peer.always((response, call) => good(response, call, call.body.seed));
   const file = writeAsking(folder, { url: peer.url, candidates: CANDIDATES, taskSize: 4 });
   const other = await openLog(join(folder, 'other'), { readOnly: false });
@@ -87,8 +116,13 @@ async function killGateway(address: string): Promise<void> {
     children.push(child);
     return child;
   };
+  return { log, start, expected };
+}
+
+/** @param address of the log. */
+async function killGateway(address: string): Promise<void> {
+  const { log, start, expected } = await deployed(address);
   // The server answers in the middle of the run only once the first gateway is gone.
-  const killAt = 20;
   const first = start('g0', ['gateway']);
   start('brain', ['orchestrator', 'checkpointer']);
   start('a', ['node']);
@@ -96,7 +130,7 @@ async function killGateway(address: string): Promise<void> {
   start('g1', ['gateway']);
   const killed = new Promise<void>((resolve) => {
     peer.always((response, call, number) => {
-      if (number === killAt) {
+      if (number === KILL_AT) {
         first.process.kill('SIGKILL');
         resolve();
       } else good(response, call, call.body.seed);
