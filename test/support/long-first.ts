@@ -8,6 +8,7 @@ export const LONG_FILES: readonly string[] = [
   'test/property/oracle.test.ts',
   'test/fault/run-commits.test.ts',
   'test/integration/package.test.ts',
+  'test/fault/kafka-cluster.test.ts',
   'test/fault/network-embedded.test.ts',
   'test/integration/cli-resume.test.ts',
   'test/integration/cli.test.ts',

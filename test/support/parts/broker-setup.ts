@@ -40,6 +40,22 @@ export interface BrokerPorts {
   readonly controller: number;
 }
 
+/** Its place among the brokers of a cluster. */
+export interface ClusterPlace {
+  readonly id: string;
+  /** Number of this broker, from 1. */
+  readonly number: number;
+  /** Ports of all controllers, in order of number. */
+  readonly controllers: readonly number[];
+}
+
+/** A cluster of one. The tool takes an id that begins with '-' for an option, so the first bits are set. */
+export function newClusterId(): string {
+  const id = randomBytes(16);
+  id[0] = 0;
+  return id.toString('base64url');
+}
+
 export interface BrokerSetup {
   readonly folder: string;
   readonly jars: string;
@@ -48,22 +64,25 @@ export interface BrokerSetup {
   readonly ports: BrokerPorts;
   /** Says where loaded classes are kept or taken from. */
   readonly classes: string;
+  /** Absent: it is a cluster by itself. */
+  readonly place?: ClusterPlace | undefined;
 }
 
 /** Writes the settings, formats the storage, and gives the arguments of the `java` that runs the broker. */
-export async function setUpBroker({ folder, jars, settings, listener, ports, classes }: BrokerSetup): Promise<string[]> {
+export async function setUpBroker({ folder, jars, settings, listener, ports, classes, place }: BrokerSetup): Promise<string[]> {
+  const { id, number, controllers } = place ?? { id: newClusterId(), number: 1, controllers: [ports.controller] };
   const properties = join(folder, 'server.properties');
   const logging = join(folder, 'log4j2.properties');
-  const lines = Object.entries({ ...serverProperties(ports, listener, join(folder, 'data')), ...settings.properties });
+  const lines = Object.entries({
+    ...serverProperties(ports, listener, join(folder, 'data')),
+    ...clusterProperties(number, controllers),
+    ...settings.properties,
+  });
   writeFileSync(properties, lines.map(([name, value]) => `${name}=${value}\n`).join(''), { mode: 0o600 });
   writeFileSync(logging, LOGGING);
   const jvm = ['-cp', `${jars}/*`, `-Dlog4j2.configurationFile=${logging}`, ...listener.jvm];
-  // The tool takes an id that begins with '-' for an option, so the first bits are set.
-  const id = randomBytes(16);
-  id[0] = 0;
-  const clusterId = id.toString('base64url');
   const shared = classes.startsWith('-XX:SharedArchiveFile') ? [classes] : [];
-  const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', properties, ...listener.format];
+  const format = ['kafka.tools.StorageTool', 'format', '-t', id, '-c', properties, ...listener.format];
   await run('java', [...jvmFlags({}), ...shared, ...jvm, ...format]);
   return [...jvmFlags(settings), classes, ...jvm, 'kafka.Kafka', properties];
 }
@@ -72,18 +91,13 @@ function serverProperties(ports: BrokerPorts, listener: SecuredListener, data: s
   const listeners = `CLIENT://127.0.0.1:${ports.port},INSIDE://127.0.0.1:${ports.inside}`;
   return {
     'process.roles': 'broker,controller',
-    'node.id': '1',
-    'controller.quorum.voters': `1@127.0.0.1:${ports.controller}`,
     listeners: `${listeners},CONTROLLER://127.0.0.1:${ports.controller}`,
     'advertised.listeners': listeners,
     'listener.security.protocol.map': `CLIENT:${listener.protocol},INSIDE:PLAINTEXT,CONTROLLER:PLAINTEXT`,
     'inter.broker.listener.name': 'INSIDE',
     'controller.listener.names': 'CONTROLLER',
     'log.dirs': data,
-    'offsets.topic.replication.factor': '1',
     'offsets.topic.num.partitions': '4',
-    'transaction.state.log.replication.factor': '1',
-    'transaction.state.log.min.isr': '1',
     'transaction.state.log.num.partitions': '4',
     'share.coordinator.state.topic.replication.factor': '1',
     'share.coordinator.state.topic.min.isr': '1',
@@ -97,5 +111,17 @@ function serverProperties(ports: BrokerPorts, listener: SecuredListener, data: s
     'log.retention.check.interval.ms': '500',
     'log.cleaner.backoff.ms': '500',
     ...listener.properties,
+  };
+}
+
+/** Several keep several copies of what the brokers themselves write down, and one of them may be away. */
+function clusterProperties(number: number, controllers: readonly number[]): Record<string, string> {
+  const copies = Math.min(controllers.length, 3);
+  return {
+    'node.id': String(number),
+    'controller.quorum.voters': controllers.map((port, n) => `${n + 1}@127.0.0.1:${port}`).join(','),
+    'offsets.topic.replication.factor': String(copies),
+    'transaction.state.log.replication.factor': String(copies),
+    'transaction.state.log.min.isr': String(Math.max(1, copies - 1)),
   };
 }

@@ -1,13 +1,13 @@
 /**
- * One Kafka broker of our own on loopback: controller and broker in one Java program, replication factor 1, data in a folder that goes with it.
- * Tests and benches start it; it needs no test runner.
+ * Kafka brokers of our own on loopback, one or a cluster: controller and broker in one Java program, data in a folder that goes with it.
+ * Tests and benches start them; they need no test runner.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ClientSecrets, type Security, secureListener } from './broker-security.ts';
-import { type BrokerPorts, type BrokerSettings, setUpBroker } from './broker-setup.ts';
+import { type BrokerPorts, type BrokerSettings, type ClusterPlace, newClusterId, setUpBroker } from './broker-setup.ts';
 import { freePorts } from './free-port.ts';
 import { javaVersion, kafkaJars } from './jvm-parts.ts';
 import { type JvmProcess, startJvm } from './jvm-process.ts';
@@ -46,23 +46,41 @@ export interface StartedBroker extends TestBroker {
 
 /** Fetches the broker if need be, and gives one that takes clients. @throws when Java or the jars are missing, or with the end of its log. */
 export async function startBroker(options: BrokerOptions = {}): Promise<StartedBroker> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startOne(options, await brokerPorts());
+    } catch (error) {
+      if (attempt === START_ATTEMPTS || !isPortTaken(error)) throw error;
+    }
+  }
+}
+
+/** So many brokers, each a controller as well, that keep copies for each other. @throws as `startBroker`. */
+export async function startCluster(size: number, options: BrokerOptions = {}): Promise<readonly StartedBroker[]> {
+  for (let attempt = 1; ; attempt++) {
+    const id = newClusterId();
+    const ports = await Promise.all(Array.from({ length: size }, brokerPorts));
+    const controllers = ports.map(({ controller }) => controller);
+    const started = await Promise.allSettled(ports.map((own, n) => startOne(options, own, { id, number: n + 1, controllers })));
+    const brokers = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    const failed = started.find((one) => one.status === 'rejected');
+    if (failed === undefined) return brokers;
+    for (const broker of brokers) await broker.remove();
+    if (attempt === START_ATTEMPTS || !isPortTaken(failed.reason)) throw failed.reason;
+  }
+}
+
+const isPortTaken = (error: unknown): boolean => String(error).includes('Address already in use');
+
+async function startOne(options: BrokerOptions, ports: BrokerPorts, place?: ClusterPlace): Promise<StartedBroker> {
   const jars = await kafkaJars();
   const folder = mkdtempSync(join(tmpdir(), 'mizu-broker-'));
   try {
     const listener = secureListener(options.security, folder);
-    const archive = await classArchive(jars);
-    for (let attempt = 1; ; attempt++) {
-      const ports = await brokerPorts();
-      const classes = `-XX:SharedArchiveFile=${archive}`;
-      const args = await setUpBroker({ folder, jars, settings: options, listener, ports, classes });
-      const start = (): Promise<JvmProcess> => startKafka(args, folder);
-      try {
-        return brokerOf(await start(), start, { port: ports.port, folder, secrets: listener.secrets });
-      } catch (error) {
-        if (attempt === START_ATTEMPTS || !String(error).includes('Address already in use')) throw error;
-        rmSync(join(folder, 'data'), { recursive: true });
-      }
-    }
+    const classes = `-XX:SharedArchiveFile=${await classArchive(jars)}`;
+    const args = await setUpBroker({ folder, jars, settings: options, listener, ports, classes, place });
+    const start = (): Promise<JvmProcess> => startKafka(args, folder);
+    return brokerOf(await start(), start, { port: ports.port, folder, secrets: listener.secrets });
   } catch (error) {
     rmSync(folder, { recursive: true, force: true });
     throw error;
