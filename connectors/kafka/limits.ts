@@ -46,6 +46,11 @@ export const TRANSACTION_TIMEOUT_MS = 15_000;
 export const SETTLE_DEADLINE_MS = 45_000;
 /** How long opening a writer waits for what earlier writers left: above the largest time in which a broker ends other owners' dead transactions. */
 export const TAKEOVER_DEADLINE_MS = 60_000;
+/**
+ * How long an undecided transaction of somebody else may hide what was committed behind it, before that is told: brokers end those of our own long before,
+ * within TRANSACTION_TIMEOUT_MS and the 10 s between their looks.
+ */
+export const HELD_UP_DEADLINE_MS = 60_000;
 /** Between two looks whether the transaction before is over: its markers take 1 to 8 ms, longer only while brokers are away. */
 export const TRANSACTION_PAUSE_MS = [1, 20] as const;
 

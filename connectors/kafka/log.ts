@@ -41,6 +41,8 @@ export interface KafkaLogOptions extends Replication, Partial<ProducerTiming> {
   readonly compression?: KafkaCompression | undefined;
   /** Where to connect for an address that the cluster advertises: tunnels, port forwards. Default: there. */
   readonly dial?: ((broker: BrokerAddress) => BrokerAddress) | undefined;
+  /** How long another's undecided transaction may hide what was committed. */
+  readonly heldUpDeadlineMs?: number | undefined;
 }
 
 /**
@@ -87,6 +89,7 @@ class KafkaLog implements Log {
       cluster,
       end: (place) => reader.end(place),
       offer: (place, from, fetched) => reader.offer(place, from, fetched),
+      heldUpDeadlineMs: options.heldUpDeadlineMs,
     });
   }
 

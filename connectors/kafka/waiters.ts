@@ -9,6 +9,7 @@ import { type Fetched, fetch } from './api-data.ts';
 import type { Cluster, Links } from './cluster.ts';
 import { assertAnswer, isRetriable } from './failures.ts';
 import {
+  HELD_UP_DEADLINE_MS,
   REQUEST_TIMEOUT_MS,
   RETRY_DEADLINE_MS,
   RETRY_PAUSE_MS,
@@ -53,6 +54,8 @@ export interface WaitersContext {
   readonly end: (place: PartitionAddress) => Promise<number>;
   /** Takes what a fetch brought along for a reader that waits where the fetch began. What nobody is about to read would only be held. */
   readonly offer: (place: PartitionAddress, from: number, fetched: Fetched) => void;
+  /** How long `passed` waits; default HELD_UP_DEADLINE_MS. */
+  readonly heldUpDeadlineMs?: number | undefined;
 }
 
 const OFFSET_OUT_OF_RANGE = 1;
@@ -75,7 +78,7 @@ export class Waiters {
     return this.#wait(place, position, signal);
   }
 
-  /** For whoever reads nothing there, such as the writer of what is at the position: resolves once the last stable offset has passed it. */
+  /** For whoever reads nothing there, such as the writer of what is at the position: resolves once the last stable offset has passed it. @throws LOG_UNAVAILABLE past the deadline. */
   async passed(place: PartitionAddress, position: number): Promise<void> {
     await this.#wait(place, position, undefined);
   }
@@ -85,7 +88,10 @@ export class Waiters {
     if (this.#closed) return Promise.reject(closed());
     return new Promise((resolve, reject) => {
       const place = this.#place(topic, partition);
+      const deadline = this.#context.heldUpDeadlineMs ?? HELD_UP_DEADLINE_MS;
+      const late = signal === undefined ? setTimeout(() => waiter.reject(heldUp(place, position, deadline)), deadline) : undefined;
       const over = (): void => {
+        clearTimeout(late);
         place.waiters.delete(waiter);
         if (signal !== undefined) this.#signals.delete(waiter, signal);
         this.#forgetPlace(place);
@@ -284,6 +290,17 @@ function uncovered(place: Place): number | undefined {
     if (!covered) from = Math.min(from ?? askFrom, askFrom);
   }
   return from;
+}
+
+function heldUp({ topic, partition }: PartitionAddress, position: number, ms: number): MizuError {
+  return new MizuError(
+    'LOG_UNAVAILABLE',
+    `${topic}/${partition}: what was committed up to offset ${position} can't be read after ${ms} ms`,
+    {
+      component: `${topic}/${partition}`,
+      hint: 'A transaction before it is undecided, and the broker does not end it: `kafka-transactions.sh find-hanging` names it, `abort` ends it.',
+    },
+  );
 }
 
 function closed(): MizuError {

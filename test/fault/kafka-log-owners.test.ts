@@ -19,8 +19,8 @@ describeKafka('owners of a Kafka log', (broker) => {
   afterEach(async () => {
     for (const close of closing.splice(0).reverse()) await close();
   });
-  async function open(): Promise<Log> {
-    const log = await openKafkaLog({ address: `kafka://${broker().brokers}/owners-${randomUUID()}` });
+  async function open(more: { readonly heldUpDeadlineMs?: number } = {}): Promise<Log> {
+    const log = await openKafkaLog({ ...more, address: `kafka://${broker().brokers}/owners-${randomUUID()}` });
     closing.push(() => log.close());
     await makeTopics(log);
     return log;
@@ -84,6 +84,25 @@ describeKafka('owners of a Kafka log', (broker) => {
     await log.openWriter('other');
     await takeOver;
     expect(readable).toEqual(['mine 0|']);
+  });
+
+  it('says what hides a commit that stays hidden, and ends the wait: of its writer, and of who takes over', async () => {
+    const log = await open({ heldUpDeadlineMs: 300 });
+    const child = start({ act: 'hang', address: log.address, owner: 'other' });
+    await child.told((line) => 'inside' in line);
+    const writer = await log.openWriter('mine');
+    committedOffsets(await writer.commit([note('alpha', 0, 'mine 0|')]));
+    const hidden = {
+      code: 'LOG_UNAVAILABLE',
+      message: expect.stringMatching(/alpha\/0: what was committed up to offset \d+ can't be read after 300 ms/),
+    };
+    await expect(writer.waitVisible()).rejects.toMatchObject(hidden);
+    await expect(log.openWriter('mine')).rejects.toMatchObject(hidden);
+    child.process.kill('SIGKILL');
+    await child.ended;
+    await log.openWriter('other');
+    await log.openWriter('mine');
+    expect(await readTexts(log, 'alpha', 0)).toEqual(['mine 0|']);
   });
 
   it('a writer fenced in the middle of its transaction commits nothing, and is told so', async () => {
