@@ -87,7 +87,7 @@ class KafkaLog implements Log {
     this.#reader = reader;
     this.#waiters = new Waiters({
       cluster,
-      end: (place) => reader.end(place),
+      end: (place) => reader.endNow(place),
       offer: (place, from, fetched) => reader.offer(place, from, fetched),
       heldUpDeadlineMs: options.heldUpDeadlineMs,
     });

@@ -78,6 +78,11 @@ export class Reader {
     return this.#ends.end(place);
   }
 
+  /** What its leader says now, which may for a moment be less than was told before. */
+  endNow(place: PartitionAddress): Promise<number> {
+    return this.#offset(place, LATEST);
+  }
+
   /** What a waiting fetch brought along. */
   offer(place: PartitionAddress, from: number, fetched: Fetched): void {
     this.#ends.note(place, fetched.lastStable);

@@ -107,7 +107,7 @@ class KafkaTopic implements ExternalTopic {
     this.#links = cluster.links();
     this.#waiters = new Waiters({
       cluster,
-      end: ({ partition }) => this.end(partition),
+      end: ({ partition }) => this.#offset(partition, LATEST),
       offer: ({ partition }, from, fetched) => {
         if (fetched.records.length > 0) this.#keepAhead(partition, this.#aheadOf(partition, from, fetched));
       },
@@ -228,7 +228,8 @@ class KafkaTopic implements ExternalTopic {
       return answer;
     });
     if (fetched.error === 0) return this.#aheadOf(partition, from, fetched);
-    const [start, end] = [await this.start(partition), await this.end(partition)];
+    // As it is now: of a topic that was made again, less than was told before.
+    const [start, end] = [await this.start(partition), await this.#offset(partition, LATEST)];
     throw new MizuError(
       'SOURCE_UNAVAILABLE',
       `unavailable: topic '${this.name}', partition ${partition}, from offset ${from} on; it holds ${start} to ${end}`,

@@ -186,6 +186,20 @@ describeKafka('a topic of a cluster', (broker) => {
       });
       await topic.close();
     }, 60_000);
+
+    it('says that a topic was made again, though it was told before to hold more', async () => {
+      const name = await outside.topic('again', 1);
+      await outside.send(name, orders(0, 50, 1));
+      const topic = await openKafkaTopic({ url, topic: name });
+      expect(await topic.end(0)).toBe(50);
+      await outside.makeAgain(name, 1);
+      expect(await rejection(topic.read(0, offset(20), { maxBytes: 100 }))).toMatchObject({
+        code: 'SOURCE_UNAVAILABLE',
+        message: expect.stringMatching(/from offset 20 on; it holds 0 to 0/),
+        hint: expect.stringContaining('made again'),
+      });
+      await topic.close();
+    }, 90_000);
   });
 
   describe('with an end', () => {

@@ -7,6 +7,8 @@ export interface Outside {
   topic(name: string, partitions: number, settings?: Readonly<Record<string, string>>): Promise<string>;
   /** Of keys and values as they are; `partition` −1 lets the client choose. */
   send(topic: string, records: readonly OutsideRecord[], how?: 'plain' | 'gzip' | 'commit' | 'abort'): Promise<void>;
+  /** Deletes a topic, and makes an empty one of that name. */
+  makeAgain(topic: string, partitions: number): Promise<void>;
   /** What retention does. */
   deleteBelow(topic: string, partition: number, offset: number): Promise<void>;
   close(): Promise<void>;
@@ -55,6 +57,10 @@ export async function openOutside(brokers: string, prefix: string): Promise<Outs
       const transaction = await transactional.transaction();
       await transaction.send({ topic, messages: messagesOf(records) });
       await transaction[how]();
+    },
+    async makeAgain(topic, partitions) {
+      await admin.deleteTopics({ topics: [topic] });
+      await admin.createTopics({ topics: [{ topic, numPartitions: partitions, replicationFactor: 1 }], waitForLeaders: false });
     },
     async deleteBelow(topic, partition, offset) {
       // The client looks for leaders in what it knew before: this one has just learned them.
