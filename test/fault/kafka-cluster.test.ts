@@ -14,11 +14,11 @@ import { describePart, PART_START_LIMIT_MS } from '../support/parts/describe-par
 import { type StartedBroker, startCluster } from '../support/parts/jvm-broker.ts';
 import { withQuickLog } from '../support/run-support.ts';
 import { readOutcome } from '../support/run-support-read.ts';
-import { closed, deployed, endProcesses, startProcess, until } from '../support/served-run.ts';
+import { ask, closed, deployed, endProcesses, startProcess, until } from '../support/served-run.ts';
 
 const BROKERS = 3;
-const TASK_RECORDS = 250;
-const TASKS = 150;
+const TASK_RECORDS = 100;
+const TASKS = 300;
 const RECORDS = TASKS * TASK_RECORDS;
 const LIMIT_MS = 600_000;
 /** Tasks that are published while a broker is away. */
@@ -74,12 +74,17 @@ describePart('a cluster of several brokers', 'own-kafka', 'kafka', () => {
       const log = await open();
       for (const name of ['one', 'two', 'three']) startProcess(await open(), name, ['orchestrator', 'checkpointer', 'node']);
       const { run } = await deployed(log, workflow);
+      let done = 0;
       for (const broker of brokers) {
-        const { tasks: before } = await until(log, run, (status) => status.tasks.published > 0);
+        const { tasks: before } = await until(log, run, (status) => status.tasks.published > done);
         expect(before.published).toBeLessThan(TASKS - TASKS_AWAY);
         await broker.kill();
         await until(log, run, (status) => status.tasks.published >= before.published + TASKS_AWAY);
+        // Held, so that it is not over before the others were killed.
+        await ask(log, run, 'paused');
         await broker.restart();
+        done = (await until(log, run, () => true)).tasks.published;
+        await ask(log, run, 'running');
       }
       const summary = await closed(log, run);
 
