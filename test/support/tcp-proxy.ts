@@ -42,7 +42,7 @@ export class TcpProxy {
 
   /** Resets every connection; new ones are taken. */
   cut(): void {
-    for (const pair of [...this.#pairs]) for (const socket of pair) socket.resetAndDestroy();
+    for (const pair of [...this.#pairs]) for (const socket of pair) reset(socket);
   }
 
   /** Cuts once so many more bytes were passed on, in the middle of whatever they are. */
@@ -74,7 +74,7 @@ export class TcpProxy {
     this.#pairs.add(pair);
     for (const socket of pair) socket.setNoDelay(true);
     this.#pass(client, server, pair, (data) => {
-      this.watch(data, () => client.resetAndDestroy());
+      this.watch(data, () => reset(client));
       return !client.destroyed;
     });
     this.#pass(server, client, pair, () => !this.muted);
@@ -118,4 +118,10 @@ export class TcpProxy {
     to.write(data.subarray(0, this.#bytesUntilCut), () => this.cut());
     this.#bytesUntilCut = Number.POSITIVE_INFINITY;
   }
+}
+
+/** A socket that is being shut down can't be reset: Node would keep it open, and the process would not end. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
