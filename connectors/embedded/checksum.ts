@@ -42,6 +42,11 @@ export function entryChecksum(
   return crc32(value, sum);
 }
 
+/** Of a row that holds `count` entries from `offset` on. */
+export function packedChecksum(topic: string, partition: number, offset: number, count: number, value: Uint8Array): number {
+  return crc32(value, crc32(`entries\n${topic}\n${partition}\n${offset}\n${count}\n${value.length}`));
+}
+
 /** Check sum of a row of plain columns; `kind` keeps tables apart. */
 export function rowChecksum(kind: string, ...columns: readonly (string | number)[]): number {
   return crc32(JSON.stringify([kind, ...columns]));

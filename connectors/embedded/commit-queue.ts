@@ -3,11 +3,12 @@
  * once, and the rows of all of them are one commit of SQLite, which waits for the disk once. Each writer's commit stays its own: one that may not be is left
  * out, and where rows can't be written, each is tried by itself.
  */
-import { type Admitted, type LogLimits, type Offset, offset, invariant, MizuError } from '#engine';
+import { type Admitted, freeBytes, type LogLimits, MizuError, type Offset, offset } from '#engine';
 import type { Database } from './database.ts';
 import { PARTITION_LIMIT_ENTRIES, SEGMENT_COMMIT_BYTES, SEGMENT_VALUE_BYTES } from './limits.ts';
+import { type NewRow, rowsOf } from './new-rows.ts';
 import type { Placement, SegmentWriter } from './segments.ts';
-import { extendSegment, insertEntry, readHead, type TopicRow, writeHead } from './tables.ts';
+import { extendSegment, insertRow, readHead, type TopicRow, writeHead } from './tables.ts';
 
 export interface CommitRequest {
   readonly admitted: readonly Admitted[];
@@ -18,6 +19,7 @@ export interface CommitRequest {
 
 interface Waiting extends CommitRequest {
   readonly bytes: number;
+  readonly rows: readonly NewRow[];
   readonly large: readonly Uint8Array[];
   readonly resolve: (offsets: readonly Offset[]) => void;
   readonly reject: (error: unknown) => void;
@@ -48,11 +50,16 @@ export class CommitQueue {
     if (this.#closed)
       throw new MizuError('LOG_UNAVAILABLE', `The log ${this.#db.file} was closed in this process`, { component: this.#db.file });
     const bytes = request.admitted.reduce((sum, one) => sum + one.bytes, 0);
-    const large = request.admitted.map(({ append }) => append.value).filter(isLarge);
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ ...request, bytes, large, resolve, reject });
-      this.#running ??= this.#drain();
-    });
+    const rows = rowsOf(request.admitted, request.topics);
+    const large = rows.map(({ value }) => value).filter(isLarge);
+    try {
+      return await new Promise((resolve, reject) => {
+        this.#waiting.push({ ...request, bytes, rows, large, resolve, reject });
+        this.#running ??= this.#drain();
+      });
+    } finally {
+      for (const { members, value } of rows) if (members.length > 1) freeBytes(value);
+    }
   }
 
   /** Ends what is on its way, and takes nothing more. */
@@ -170,8 +177,8 @@ function placedEach(group: readonly Waiting[], all: Placement | undefined): Plac
   });
 }
 
-/** Inside the transaction: entries in the order given, each partition's head moved once. */
-function insert(db: Database, { admitted, topics }: Waiting, large: Placement | undefined): Offset[] {
+/** Inside the transaction: rows in the order of each partition, whose head is moved once. @returns the offset of each entry of the commit. */
+function insert(db: Database, { admitted, rows }: Waiting, large: Placement | undefined): Offset[] {
   const heads = new Map<number, number>();
   let position = large?.position ?? 0;
   const placed = (value: Uint8Array): Placement | undefined => {
@@ -180,20 +187,20 @@ function insert(db: Database, { admitted, topics }: Waiting, large: Placement | 
     position += value.length;
     return place;
   };
-  const offsets = admitted.map(({ append, headers }) => {
-    const topic = topics.get(append.topic);
-    invariant(topic !== undefined, `topic ${append.topic} was not looked up`);
-    const slot = topic.slot + append.partition;
+  const offsets = new Array<Offset>(admitted.length);
+  for (const row of rows) {
+    const { topic, partition, members, value } = row;
+    const slot = topic.slot + partition;
     const at = heads.get(slot) ?? readHead(db, slot);
-    if (at >= PARTITION_LIMIT_ENTRIES) {
-      throw new MizuError('LOG_LIMIT', `${append.topic}/${append.partition} is full: it holds ${PARTITION_LIMIT_ENTRIES} entries`, {
+    if (at + members.length > PARTITION_LIMIT_ENTRIES) {
+      throw new MizuError('LOG_LIMIT', `${topic.name}/${partition} is full: it holds ${at} of at most ${PARTITION_LIMIT_ENTRIES} entries`, {
         hint: 'Go on in a new generation, or use more partitions.',
       });
     }
-    insertEntry(db, topic, append.partition, at, { key: append.key, value: append.value, headers, place: placed(append.value) });
-    heads.set(slot, at + 1);
-    return offset(at);
-  });
+    insertRow(db, row, at, placed(value));
+    for (const [n, member] of members.entries()) offsets[member] = offset(at + n);
+    heads.set(slot, at + members.length);
+  }
   for (const [slot, head] of heads) writeHead(db, slot, head);
   if (large !== undefined && large.bytes > 0) extendSegment(db, large);
   return offsets;

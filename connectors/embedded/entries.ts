@@ -1,7 +1,8 @@
 /** Entries from their rows and segments, each checked against its sum. Values that stand together are read together. */
-import { freeBytes, type LogEntry, offset } from '#engine';
-import { entryChecksum } from './checksum.ts';
+import { freeBytes, type LogEntry, type MizuError, offset } from '#engine';
+import { entryChecksum, packedChecksum } from './checksum.ts';
 import { SEGMENT_READ_BYTES } from './limits.ts';
+import { unpackEntries } from './packed.ts';
 import type { Placement, SegmentReader } from './segments.ts';
 import { corrupt } from './sqlite-error.ts';
 import { type EntryRow, placeOf, type TopicRow } from './tables.ts';
@@ -16,19 +17,49 @@ export function entriesOf(
 ): { readonly entries: LogEntry[]; readonly free: (() => void) | undefined } {
   const read: Uint8Array[] = [];
   const values = valuesOf(rows, segments, read);
-  const entries = rows.map(({ at, crc, headers, key }, n) => {
+  const entries: LogEntry[] = [];
+  for (const [n, row] of rows.entries()) {
+    const { at, key, headers } = row;
     const value = values[n] ?? new Uint8Array();
-    if (crc !== entryChecksum(topic.name, partition, at, key, value, headers)) {
-      const stands = rows[n]?.value;
-      const beside = stands instanceof Uint8Array || stands === undefined ? '' : `, whose value stands in ${segments.pathOf(stands)},`;
-      throw corrupt(file, `${placeOf(topic, partition, at)}${beside} does not match its check sum`);
-    }
-    return { offset: offset(at), key, value, headers: parseHeaders(headers) };
-  });
+    if (row.crc !== checksumOf(row, value, topic, partition)) throw doesNotMatch(row, topic, partition, segments, file);
+    if (row.count === 1) entries.push({ offset: offset(at), key, value, headers: parseHeaders(headers) });
+    else entries.push(...unpacked(row, value, topic, partition, file));
+  }
   const free = (): void => {
     for (const bytes of read) freeBytes(bytes);
   };
   return { entries, free: read.length === 0 ? undefined : free };
+}
+
+function checksumOf({ at, count, key, headers }: EntryRow, value: Uint8Array, topic: TopicRow, partition: number): number {
+  if (count === 1) return entryChecksum(topic.name, partition, at, key, value, headers);
+  return packedChecksum(topic.name, partition, at, count, value);
+}
+
+function doesNotMatch(
+  { at, count, value }: EntryRow,
+  topic: TopicRow,
+  partition: number,
+  segments: SegmentReader,
+  file: string,
+): MizuError {
+  const beside = value instanceof Uint8Array ? '' : `, whose value stands in ${segments.pathOf(value)},`;
+  const together = count === 1 ? '' : `, or one of the ${count - 1} that share its row,`;
+  return corrupt(file, `${placeOf(topic, partition, at)}${together}${beside} does not match its check sum`);
+}
+
+function unpacked({ at, count }: EntryRow, value: Uint8Array, topic: TopicRow, partition: number, file: string): LogEntry[] {
+  const entries = unpackEntries(value, count);
+  if (entries === undefined) throw corrupt(file, `the row of ${placeOf(topic, partition, at)} does not hold ${count} entries`);
+  let text = '';
+  let headers = NO_HEADERS;
+  return entries.map((entry, n) => {
+    if (entry.headers !== text) {
+      text = entry.headers;
+      headers = parseHeaders(text);
+    }
+    return { offset: offset(at + n), key: entry.key, value: entry.value, headers };
+  });
 }
 
 /** What is read from segments is added to `read`. */

@@ -41,7 +41,7 @@ function structure(db: Database): string[] {
 function rowsOfNothing(db: Database): string[] {
   const slots = readTopics(db).flatMap(({ slot, partitions }) => Array.from({ length: partitions }, (_, partition) => slot + partition));
   const expected = slots.reduce((sum, slot) => sum + readHead(db, slot), 0);
-  const entries = numberIn(db.get('SELECT count(*) AS n FROM entries'), 'n', db.file);
+  const entries = numberIn(db.get('SELECT coalesce(sum(count), 0) AS n FROM entries'), 'n', db.file);
   const heads = numberIn(db.get('SELECT count(*) AS n FROM heads'), 'n', db.file);
   return [
     ...(entries === expected ? [] : [`it holds ${entries} entries, and its partitions ${expected}`]),

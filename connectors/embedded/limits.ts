@@ -25,12 +25,19 @@ export const READ_DEFAULT_BYTES = 8 * 1024 * 1024;
 
 /** Values of a commit go to a segment if so many bytes of them are large: a segment costs one more wait for the disk. */
 export const SEGMENT_COMMIT_BYTES = 64 * 1024;
-/** A value of so many bytes is large: the row of a small one is hardly more than where it would stand. */
+/** A row's value of so many bytes is large: the row of a small one is hardly more than where it would stand. */
 export const SEGMENT_VALUE_BYTES = 512;
 /** A segment that holds so much is closed, and another one is begun. */
 export const SEGMENT_BYTES = 1024 * 1024 * 1024;
 /** Values that stand together are read together, up to so many bytes: they share a buffer. */
 export const SEGMENT_READ_BYTES = 1024 * 1024;
+
+/** An entry below this shares a row with its neighbours: a reader of it reads them, too. */
+export const PACKED_VALUE_BYTES = 16 * 1024;
+/** A row that holds so many bytes takes no further entry. */
+export const PACKED_BYTES = 128 * 1024;
+/** Of the lengths of each entry in such a row. */
+export const PACKED_ENTRY_BYTES = 12;
 
 /** Measured beside 4 and 16 KiB: commits with frames of 100 KB need 10 % less CPU than with 4, control entries less than with 16. Set when a log is made. */
 export const PAGE_BYTES = 8_192;

@@ -10,6 +10,7 @@ import {
   checkSameSpec,
   checkTopicSpec,
   type Log,
+  type LogEntry,
   type LogLimits,
   type LogWriter,
   MizuError,
@@ -152,9 +153,10 @@ class EmbeddedLog implements Log {
     const { db } = this.#store;
     const rows = await db.look(() => {
       const head = readHead(db, row.slot + partition);
-      return from >= head ? [] : take(rowsFrom(db, row, partition, from, head), options);
+      return from >= head ? [] : take(rowsFrom(db, row, partition, from, head), from, options);
     });
-    const { entries, free } = entriesOf(rows, row, partition, this.#segments, db.file);
+    const { entries: read, free } = entriesOf(rows, row, partition, this.#segments, db.file);
+    const entries = within(read, from, options);
     const last = entries.at(-1);
     const result = { entries, next: last === undefined ? from : offset(last.offset + 1), ...(free === undefined ? {} : { free }) };
     // SQLite answers without waiting for anything: without this, a loop of reads would keep the event loop to itself.
@@ -226,18 +228,36 @@ class EmbeddedLog implements Log {
 }
 
 /** Rows until a bound is reached; the one that passes the byte bound is the last. */
-function take(rows: Iterable<EntryRow>, options: ReadOptions): EntryRow[] {
-  const { maxEntries = READ_DEFAULT_ENTRIES, maxBytes = READ_DEFAULT_BYTES } = options;
+function take(
+  rows: Iterable<EntryRow>,
+  from: Offset,
+  { maxEntries = READ_DEFAULT_ENTRIES, maxBytes = READ_DEFAULT_BYTES }: ReadOptions,
+): EntryRow[] {
   const taken: EntryRow[] = [];
   let bytes = 0;
   for (const row of rows) {
     taken.push(row);
     bytes += rowBytes(row);
-    if (taken.length >= maxEntries || bytes >= maxBytes) break;
+    if (row.at + row.count >= from + maxEntries || bytes >= maxBytes) break;
   }
   return taken;
 }
 
 function rowBytes({ key, value, headers }: EntryRow): number {
   return (key?.length ?? 0) + (value instanceof Uint8Array ? value.length : value.bytes) + headers.length;
+}
+
+/** Of what the rows hold, the entries from `from` on that are within the bounds; the one that passes the byte bound is the last. */
+function within(
+  entries: LogEntry[],
+  from: Offset,
+  { maxEntries = READ_DEFAULT_ENTRIES, maxBytes = READ_DEFAULT_BYTES }: ReadOptions,
+): LogEntry[] {
+  const before = from - (entries[0]?.offset ?? from);
+  let end = before;
+  for (let bytes = 0; end < entries.length && end - before < maxEntries && bytes < maxBytes; end++) {
+    const entry = entries[end];
+    bytes += (entry?.key?.length ?? 0) + (entry?.value.length ?? 0);
+  }
+  return before === 0 && end === entries.length ? entries : entries.slice(before, end);
 }

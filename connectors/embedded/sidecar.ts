@@ -8,8 +8,8 @@ import { messageOf, MizuError } from '#engine';
 import { rowChecksum } from './checksum.ts';
 
 export const SIDECAR_NAME = 'store.json';
-/** Of the store as a whole: 2 has segments. */
-const FORMAT = 2;
+/** Of the store as a whole: 2 has segments, 3 rows of several entries. */
+const FORMAT = 3;
 
 export interface Sidecar {
   /** Random id of the store, also inside the database. */

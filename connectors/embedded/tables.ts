@@ -1,12 +1,13 @@
 /**
  * The rows of the log and their check sums. Entries of all partitions share one table, clustered by
- * id = slot × 2^32 + offset, where a slot is one partition of one topic. Offsets are dense: anything missing below a
- * partition's head is damage, and so is anything at or above it. A value stands in its row or, with the row saying where, in a segment.
+ * id = slot × 2^32 + offset, where a slot is one partition of one topic; a row holds one entry, or several from that offset on (packed.ts). Offsets are dense:
+ * anything missing below a partition's head is damage, and so is anything at or above it. A value stands in its row or, with the row saying where, in a segment.
  */
 import type { TopicSpec } from '#engine';
-import { entryChecksum, rowChecksum } from './checksum.ts';
+import { entryChecksum, packedChecksum, rowChecksum } from './checksum.ts';
 import { bytesIn, type Database, numberIn, type Row, textIn } from './database.ts';
 import { ENTRY_LIMIT_BYTES, PARTITION_LIMIT_ENTRIES } from './limits.ts';
+import type { NewRow } from './new-rows.ts';
 import type { Placement } from './segments.ts';
 import { corrupt } from './sqlite-error.ts';
 
@@ -16,7 +17,7 @@ export const SCHEMA = `
   CREATE TABLE topics (name TEXT PRIMARY KEY, partitions INTEGER NOT NULL, cleanup TEXT NOT NULL, slot INTEGER NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
   CREATE TABLE heads (slot INTEGER PRIMARY KEY, head INTEGER NOT NULL, crc INTEGER NOT NULL);
   CREATE TABLE owners (owner TEXT PRIMARY KEY, epoch INTEGER NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
-  CREATE TABLE entries (id INTEGER PRIMARY KEY, crc INTEGER NOT NULL, headers TEXT NOT NULL, key BLOB, value BLOB,
+  CREATE TABLE entries (id INTEGER PRIMARY KEY, count INTEGER NOT NULL, crc INTEGER NOT NULL, headers TEXT NOT NULL, key BLOB, value BLOB,
     segment INTEGER, position INTEGER, length INTEGER);
   CREATE TABLE segments (segment INTEGER PRIMARY KEY, bytes INTEGER NOT NULL, crc INTEGER NOT NULL);
 `;
@@ -129,59 +130,71 @@ export function writeOwnerEpoch(db: Database, owner: string, epoch: number): voi
   db.run('INSERT OR REPLACE INTO owners (owner, epoch, crc) VALUES (?, ?, ?)', owner, epoch, ownerCrc(owner, epoch));
 }
 
-export interface NewEntry {
-  readonly key: Uint8Array | undefined;
-  readonly value: Uint8Array;
-  /** JSON object, empty text for none. */
-  readonly headers: string;
-  /** Where the value stands, unless in the row. */
-  readonly place: Placement | undefined;
-}
-
-export function insertEntry(db: Database, topic: TopicRow, partition: number, at: number, entry: NewEntry): void {
+/** @param at the offset of its first entry. @param place where its value stands, unless in the row. */
+export function insertRow(
+  db: Database,
+  { topic, partition, members, key, value, headers }: NewRow,
+  at: number,
+  place: Placement | undefined,
+): void {
+  const count = members.length;
   db.run(
-    'INSERT INTO entries (id, crc, headers, key, value, segment, position, length) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+    'INSERT INTO entries (id, count, crc, headers, key, value, segment, position, length) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
     entryId(topic.slot + partition, at),
-    entryChecksum(topic.name, partition, at, entry.key, entry.value, entry.headers),
-    entry.headers,
-    entry.key ?? null,
-    entry.place === undefined ? entry.value : null,
-    entry.place?.segment ?? null,
-    entry.place?.position ?? null,
-    entry.place?.bytes ?? null,
+    count,
+    count === 1 ? entryChecksum(topic.name, partition, at, key, value, headers) : packedChecksum(topic.name, partition, at, count, value),
+    headers,
+    key ?? null,
+    place === undefined ? value : null,
+    place?.segment ?? null,
+    place?.position ?? null,
+    place?.bytes ?? null,
   );
 }
 
-/** An entry as its row has it; a value in a segment is still to be read. */
+/** One entry, or several, as the row has it; a value in a segment is still to be read. */
 export interface EntryRow {
+  /** Offset of its first entry. */
   readonly at: number;
+  readonly count: number;
   readonly crc: number;
   readonly headers: string;
   readonly key: Uint8Array | undefined;
   readonly value: Uint8Array | Placement;
 }
 
-/** Rows [from, head) in order until the consumer stops; none may be missing. Synchronous: see `Database.iterate`. */
+/**
+ * Rows of the entries [from, head) in order until the consumer stops; none may be missing. The first may begin before `from`. Synchronous: see
+ * `Database.iterate`.
+ */
 export function* rowsFrom(db: Database, topic: TopicRow, partition: number, from: number, head: number): Generator<EntryRow> {
   const slot = topic.slot + partition;
   const rows = db.iterate(
-    'SELECT id, crc, headers, key, value, segment, position, length FROM entries WHERE id >= ? AND id < ? ORDER BY id',
+    `SELECT id, count, crc, headers, key, value, segment, position, length FROM entries
+      WHERE id >= coalesce((SELECT max(id) FROM entries WHERE id <= ?1 AND id >= ?2), ?1) AND id < ?3 ORDER BY id`,
     entryId(slot, from),
+    entryId(slot, 0),
     entryId(slot, head),
   );
-  let at = from;
+  let next = from;
   for (const row of rows) {
-    if (numberIn(row, 'id', db.file) !== entryId(slot, at)) throw corrupt(db.file, `${placeOf(topic, partition, at)} is missing`);
+    const at = numberIn(row, 'id', db.file) - entryId(slot, 0);
+    const count = numberIn(row, 'count', db.file);
+    const isNext = next === from ? at <= next && at + count > next : at === next;
+    if (!isNext) throw corrupt(db.file, `${placeOf(topic, partition, next)} is missing`);
+    if (count < 1 || at + count > head)
+      throw corrupt(db.file, `${placeOf(topic, partition, at)} is one of ${count}, and ${head} were committed`);
     yield {
       at,
+      count,
       crc: numberIn(row, 'crc', db.file),
       headers: textIn(row, 'headers', db.file),
       key: row['key'] === null ? undefined : bytesIn(row, 'key', db.file),
       value: row['value'] === null ? placementIn(db, row) : bytesIn(row, 'value', db.file),
     };
-    at++;
+    next = at + count;
   }
-  if (at < head) throw corrupt(db.file, `${placeOf(topic, partition, at)} is missing, although ${head} entries were committed`);
+  if (next < head) throw corrupt(db.file, `${placeOf(topic, partition, next)} is missing, although ${head} entries were committed`);
 }
 
 export const placeOf = (topic: TopicRow, partition: number, at: number): string => `entry ${at} of ${topic.name}/${partition}`;

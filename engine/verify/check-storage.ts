@@ -8,6 +8,9 @@ import { offset } from '../contract/ids.ts';
 import type { Log, StorageFinding } from '../contract/log.ts';
 import { PROBLEM_LIMIT, ProblemList } from './report.ts';
 
+/** What fails in the same way so far behind is no entry. */
+const FURTHEST_ENTRIES = 2 ** 31;
+
 export interface StorageReport {
   readonly topics: number;
   readonly entries: number;
@@ -65,7 +68,8 @@ class StorageLook {
         const first = await this.firstBad(topic, partition, from);
         if (first === undefined) return;
         bad++;
-        next = offset(first + 1);
+        next = await this.behind(topic, partition, first);
+        if (next === undefined) return;
       }
       if (next === from) return;
       from = next;
@@ -102,6 +106,33 @@ class StorageLook {
       if (this.failed !== undefined && !this.isKnown(this.failed.message)) this.found(`${topic}/${partition} @${at}`, this.failed);
       return at;
     }
+  }
+
+  /** The first entry behind a bad one that does not fail in the same way: entries that the store keeps together are damaged together. Undefined if none can be reached. */
+  private async behind(topic: string, partition: number, bad: Offset): Promise<Offset | undefined> {
+    const message = this.failed?.message;
+    const isSame = async (at: number): Promise<boolean> => {
+      try {
+        (await this.log.read(topic, partition, offset(at), { maxEntries: 1 })).free?.();
+        return false;
+      } catch (error) {
+        return damage(error).message === message;
+      }
+    };
+    let same: number = bad;
+    let step = 1;
+    while (await isSame(bad + step)) {
+      same = bad + step;
+      step *= 2;
+      if (step > FURTHEST_ENTRIES) return undefined;
+    }
+    let other = bad + step;
+    while (other - same > 1) {
+      const middle = Math.floor((same + other) / 2);
+      if (await isSame(middle)) same = middle;
+      else other = middle;
+    }
+    return offset(other);
   }
 
   private isKnown(message: string): boolean {

@@ -167,7 +167,7 @@ describe(`a damaged log (seed ${SEED})`, () => {
     const directory = damaged((_, database) => {
       const db = new DatabaseSync(database);
       db.exec(
-        'INSERT OR REPLACE INTO entries (id, crc, headers, key, value) SELECT id + 1, crc, headers, key, value FROM entries WHERE id = 29',
+        'INSERT OR REPLACE INTO entries (id, count, crc, headers, key, value) SELECT id + 1, count, crc, headers, key, value FROM entries WHERE id = 29',
       );
       db.close();
     });

@@ -21,6 +21,7 @@ import {
 import { openLog } from '#topologies';
 import { entryChecksum, rowChecksum } from '../../connectors/embedded/checksum.ts';
 import { PARTITION_LIMIT_ENTRIES } from '../../connectors/embedded/limits.ts';
+import { unpackEntries } from '../../connectors/embedded/packed.ts';
 import { type Placement, SegmentReader } from '../../connectors/embedded/segments.ts';
 import type { ControlBody } from '../../engine/dispatch/control-entry.ts';
 import { decodeControl, decodeResult, encodeSigned } from '../../engine/dispatch/signed-entry.ts';
@@ -72,12 +73,19 @@ export class Tamper {
 
   read(place: Place): StoredEntry[] {
     const first = this.first(place);
-    const rows = this.db.prepare('SELECT key, value, segment, position, length, headers FROM entries WHERE id >= ? AND id < ? ORDER BY id');
-    return rows.all(first, first + PARTITION_LIMIT_ENTRIES).map((row) => ({
-      key: row['key'] === null ? undefined : Uint8Array.from(row['key'] as Uint8Array),
-      value: row['value'] === null ? this.segments.read(placeOf(row)) : Uint8Array.from(row['value'] as Uint8Array),
-      headers: row['headers'] === '' ? {} : (JSON.parse(String(row['headers'])) as Record<string, string>),
-    }));
+    const rows = this.db.prepare(
+      'SELECT count, key, value, segment, position, length, headers FROM entries WHERE id >= ? AND id < ? ORDER BY id',
+    );
+    return rows.all(first, first + PARTITION_LIMIT_ENTRIES).flatMap((row) => {
+      const value = row['value'] === null ? this.segments.read(placeOf(row)) : Uint8Array.from(row['value'] as Uint8Array);
+      const key = row['key'] === null ? undefined : Uint8Array.from(row['key'] as Uint8Array);
+      const count = Number(row['count']);
+      const held = count === 1 ? [{ key, value, headers: String(row['headers']) }] : (unpackEntries(value, count) ?? []);
+      return held.map(({ headers, ...entry }) => ({
+        ...entry,
+        headers: headers === '' ? {} : (JSON.parse(headers) as Record<string, string>),
+      }));
+    });
   }
 
   /** Which entry is the first one of task k, by its header: frames stand in the order in which they came. */
@@ -90,7 +98,7 @@ export class Tamper {
     const first = this.first(place);
     const { topic, partition } = place;
     this.db.prepare('DELETE FROM entries WHERE id >= ? AND id < ?').run(first, first + PARTITION_LIMIT_ENTRIES);
-    const insert = this.db.prepare('INSERT INTO entries (id, crc, headers, key, value) VALUES (?, ?, ?, ?, ?)');
+    const insert = this.db.prepare('INSERT INTO entries (id, count, crc, headers, key, value) VALUES (?, 1, ?, ?, ?, ?)');
     entries.forEach(({ key, value, headers }, at) => {
       const text = Object.keys(headers).length === 0 ? '' : JSON.stringify(headers);
       insert.run(first + at, entryChecksum(topic, partition, at, key, value, text), text, key ?? null, value);
@@ -118,7 +126,13 @@ export class Tamper {
 
   /** Deletes a row without a trace in the head: what a damaged file looks like. */
   drop(place: Place, at: number): void {
-    this.db.prepare('DELETE FROM entries WHERE id = ?').run(this.first(place) + at);
+    const first = this.first(place);
+    const packed = this.db
+      .prepare('SELECT 1 FROM entries WHERE count > 1 AND id >= ? AND id < ?')
+      .get(first, first + PARTITION_LIMIT_ENTRIES);
+    // A row of its own for each.
+    if (packed !== undefined) this.change(place, (entries) => entries);
+    this.db.prepare('DELETE FROM entries WHERE id = ?').run(first + at);
   }
 
   private first({ topic, partition }: Place): number {
