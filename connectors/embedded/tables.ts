@@ -169,11 +169,13 @@ export interface EntryRow {
  */
 export function* rowsFrom(db: Database, topic: TopicRow, partition: number, from: number, head: number): Generator<EntryRow> {
   const slot = topic.slot + partition;
+  const begin = entryId(slot, from);
   const rows = db.iterate(
     `SELECT id, count, crc, headers, key, value, segment, position, length FROM entries
-      WHERE id >= coalesce((SELECT max(id) FROM entries WHERE id <= ?1 AND id >= ?2), ?1) AND id < ?3 ORDER BY id`,
-    entryId(slot, from),
+      WHERE id >= coalesce((SELECT max(id) FROM entries WHERE id <= ? AND id >= ?), ?) AND id < ? ORDER BY id`,
+    begin,
     entryId(slot, 0),
+    begin,
     entryId(slot, head),
   );
   let next = from;
