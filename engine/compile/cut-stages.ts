@@ -89,7 +89,7 @@ function findCuts(input: CutInput): Cut[] {
   return cuts;
 }
 
-/** Fields that travel: published ones, and what later ops and shuffles read. A stage's own key travels as a hash. */
+/** Fields that travel: published ones, what later ops and shuffles read, and what later ops write over, since whether that changes them is counted. A stage's own key travels as a hash. */
 function carried(fields: Schema, later: readonly Cut[], published: Schema): Schema {
   const needed = new Set(published.map((field) => field.name));
   later.forEach((cut, index) => {
@@ -100,6 +100,7 @@ function carried(fields: Schema, later: readonly Cut[], published: Schema): Sche
     for (const op of cut.ops) {
       const hashed = index === 0 && op === cut.ops[0] && op.keyed?.scope === 'key' ? cut.by : [];
       for (const path of op.spec.reads) if (!hashed.includes(path)) needed.add(rootOf(path));
+      for (const { name } of op.spec.writes) needed.add(name);
     }
   });
   return fields.filter((field) => needed.has(field.name));

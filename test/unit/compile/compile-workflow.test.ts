@@ -47,6 +47,15 @@ describe('stages', () => {
     ]);
   });
 
+  it('hand over what a later op writes over, though nobody reads it: whether it changes it is counted', async () => {
+    const text = withSteps(
+      [THING, PERSON],
+      ['distinct: { by: [thing] }', 'pick: { from: things, as: thing, id: again }'],
+      'publish: { fields: [person] }\nbudget: { candidates: 9 }',
+    );
+    expect((await shape(text)).map((s) => s.output)).toEqual([['thing', 'person'], ['person']]);
+  });
+
   it('leave out fields that only earlier ops read', async () => {
     const stages = await shape(
       withSteps([THING, PERSON, BODY], ['distinct: { by: [person.voice] }'], 'publish: { fields: [body] }\nbudget: { candidates: 9 }'),
