@@ -96,8 +96,11 @@ export const endTransaction: Api<TransactionQuery, number> = {
 
 export interface TransactionState {
   readonly error: number;
+  /** Of the newest transaction: Empty (none since the epoch was raised), Ongoing, PrepareCommit, CompleteCommit, PrepareAbort, CompleteAbort and others. */
+  readonly state: string;
   /** Survives raised epochs, until they run out after some 32,000. */
   readonly producerId: bigint;
+  readonly epoch: number;
 }
 
 /** What the coordinator knows of a transactional id, before its epoch is raised. */
@@ -112,19 +115,19 @@ export const describeTransaction: Api<string, TransactionState> = {
     const [state] = answer.compactArray(() => {
       const error = answer.int16();
       answer.compactString();
-      answer.compactString();
+      const name = answer.compactString();
       answer.int32();
       answer.int64();
-      // The rest says what the transaction is doing at the moment.
-      return { error, producerId: answer.bigint() };
+      // The rest are its partitions.
+      return { error, state: name, producerId: answer.bigint(), epoch: answer.int16() };
     });
-    return state ?? { error: -1, producerId: NO_PRODUCER.id };
+    return state ?? { error: -1, state: '', producerId: NO_PRODUCER.id, epoch: NO_PRODUCER.epoch };
   },
 };
 
 export interface PartitionProducers extends PartitionAddress {
   readonly error: number;
-  readonly producerIds: readonly bigint[];
+  readonly producers: readonly { readonly id: bigint /** It began a transaction there that is not over. */; readonly isOpen: boolean }[];
 }
 
 /** Who wrote to partitions lately (a day, by the broker's default). */
@@ -142,18 +145,18 @@ export const describeProducers: Api<readonly PartitionAddress[], readonly Partit
         const partition = answer.int32();
         const error = answer.int16();
         answer.compactNullableString();
-        const producerIds = answer.compactArray(() => {
+        const producers = answer.compactArray(() => {
           const id = answer.bigint();
           answer.int32();
           answer.int32();
           answer.int64();
           answer.int32();
-          answer.int64();
+          const isOpen = answer.int64() >= 0;
           answer.skipTags();
-          return id;
+          return { id, isOpen };
         });
         answer.skipTags();
-        return { topic, partition, error, producerIds };
+        return { topic, partition, error, producers };
       });
       answer.skipTags();
       return partitions;

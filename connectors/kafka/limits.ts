@@ -51,6 +51,8 @@ export const TAKEOVER_DEADLINE_MS = 60_000;
  * within TRANSACTION_TIMEOUT_MS and the 10 s between their looks.
  */
 export const HELD_UP_DEADLINE_MS = 60_000;
+/** A commit whose marker is missing in a partition for so long is ended there once more: markers take milliseconds, and seconds while a partition moves. */
+export const END_AGAIN_MS = 5_000;
 /** Between two looks whether the transaction before is over: its markers take 1 to 8 ms, longer only while brokers are away. */
 export const TRANSACTION_PAUSE_MS = [1, 20] as const;
 

@@ -16,6 +16,7 @@ import {
   initProducerId,
   NO_PRODUCER,
   type ProducerIdentity,
+  type TransactionState,
 } from './api-transactions.ts';
 import type { Cluster, Links } from './cluster.ts';
 import { type Asked, assertAnswer, isRetriable, LinkFailure, Refusal } from './failures.ts';
@@ -77,13 +78,13 @@ export class Producer {
     return this.#identity;
   }
 
-  /** The producer id under which this transactional id wrote before; undefined when it never did, or not for a week. */
-  async idBefore(): Promise<bigint | undefined> {
-    const { producerId, error } = await this.#askCoordinator(TAKEOVER_DEADLINE_MS, 'open a writer', async (link) => {
+  /** What became of the newest transaction under this transactional id; undefined when it never wrote, or not for a week. */
+  async before(): Promise<TransactionState | undefined> {
+    const state = await this.#askCoordinator(TAKEOVER_DEADLINE_MS, 'open a writer', async (link) => {
       const answer = await link.call(describeTransaction, this.transactionalId);
       return { ...answer, errors: [answer.error === TRANSACTIONAL_ID_NOT_FOUND ? 0 : answer.error] };
     });
-    return error === 0 ? producerId : undefined;
+    return state.error === 0 ? state : undefined;
   }
 
   /**
@@ -157,6 +158,17 @@ export class Producer {
         await this.#pauseFor(error, pauses);
       }
     }
+  }
+
+  /**
+   * Ends a transaction once more in partitions where its end is missing, by an empty one in these: its marker ends all that is open there under this producer id.
+   * Only while no transaction is under way. @throws what kept it from that.
+   */
+  async endAgain(places: readonly PartitionAddress[], outcome: 'committed' | 'aborted'): Promise<void> {
+    await this.begin(places);
+    if (outcome === 'aborted') return this.raiseEpoch(TAKEOVER_DEADLINE_MS);
+    const result = await this.commit();
+    if (result.end !== 'committed') throw result.error;
   }
 
   close(): void {

@@ -298,7 +298,7 @@ function heldUp({ topic, partition }: PartitionAddress, position: number, ms: nu
     `${topic}/${partition}: what was committed up to offset ${position} can't be read after ${ms} ms`,
     {
       component: `${topic}/${partition}`,
-      hint: 'A transaction before it is undecided, and the broker does not end it: `kafka-transactions.sh find-hanging` names it, `abort` ends it.',
+      hint: 'A transaction before it is undecided, and nobody ends it: `kafka-transactions.sh find-hanging` names it. `abort` ends it, but takes back there what it may have committed elsewhere.',
     },
   );
 }

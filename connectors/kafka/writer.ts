@@ -25,10 +25,10 @@ import type { PartitionAddress } from './api.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import type { Cluster } from './cluster.ts';
 import { Refusal } from './failures.ts';
-import { TAKEOVER_DEADLINE_MS } from './limits.ts';
+import { END_AGAIN_MS, TAKEOVER_DEADLINE_MS } from './limits.ts';
 import { planBatches } from './plan-batches.ts';
 import { type PlannedBatch, Producer, type ProducerTiming } from './producer.ts';
-import { waitSettled } from './take-over.ts';
+import { endMissing, waitSettled } from './take-over.ts';
 import type { Topics } from './topics.ts';
 import type { Waiters } from './waiters.ts';
 
@@ -53,6 +53,8 @@ export class KafkaWriter implements LogWriter {
   readonly #unseen = new Map<string, PartitionAddress & { position: number }>();
   #dead: MizuError | undefined;
   #committing = false;
+  /** Under way: no transaction may begin before it is over. */
+  #ending: Promise<void> = Promise.resolve();
 
   private constructor(owner: string, context: WriterContext, producer: Producer) {
     this.owner = owner;
@@ -63,11 +65,10 @@ export class KafkaWriter implements LogWriter {
   static async open(owner: string, context: WriterContext): Promise<KafkaWriter> {
     const producer = new Producer(context.cluster, context.transactionalId, context.timing);
     try {
-      const before = await producer.idBefore();
+      const before = await producer.before();
       await producer.raiseEpoch(TAKEOVER_DEADLINE_MS);
       // A first epoch of an unknown owner: nobody wrote before.
-      const { id, epoch } = producer.identity;
-      if (before !== undefined || epoch > 0) await waitSettled(context, [before ?? id, id]);
+      if (before !== undefined || producer.identity.epoch > 0) await waitSettled(context, producer, before);
       return new KafkaWriter(owner, context, producer);
     } catch (error) {
       producer.close();
@@ -79,6 +80,7 @@ export class KafkaWriter implements LogWriter {
     invariant(!this.#committing, `two commits at once by the writer of ${this.owner}`);
     this.#committing = true;
     try {
+      await this.#ending;
       if (this.#dead !== undefined) return this.#aborted(this.#dead);
       if (appends.length === 0) return { status: 'committed', offsets: [] };
       return await this.#commit(appends);
@@ -91,8 +93,21 @@ export class KafkaWriter implements LogWriter {
 
   async waitVisible(): Promise<void> {
     const places = [...this.#unseen];
-    await Promise.all(places.map(([, place]) => this.#context.waiters.passed(place, place.position)));
+    const endAgain = setTimeout(() => void this.#endAgain(places.map(([, place]) => place)), END_AGAIN_MS);
+    try {
+      await Promise.all(places.map(([, place]) => this.#context.waiters.passed(place, place.position)));
+    } finally {
+      clearTimeout(endAgain);
+    }
     for (const [key, place] of places) if (this.#unseen.get(key) === place) this.#unseen.delete(key);
+  }
+
+  /** Where the marker of a commit is missing. Whatever comes of it, who waits is told at the deadline at the latest. */
+  async #endAgain(places: readonly PartitionAddress[]): Promise<void> {
+    // Another transaction of this writer would be committed half-way; its own marker says the same.
+    if (this.#committing || this.#dead !== undefined) return;
+    this.#ending = endMissing(this.#context.cluster, this.#producer, places, 'committed').catch(() => undefined);
+    await this.#ending;
   }
 
   async close(): Promise<void> {
