@@ -11,7 +11,7 @@ import { modelSteps, scaledUsage, sumUsage, TokenBudget, worstOfCandidate } from
 import type { Usage } from '../contract/inference.ts';
 import { ByteWriter } from '../proof/byte-writer.ts';
 import type { Drop } from '../proof/effect.ts';
-import { encodeFrame, frameRoot, rootOfFrames } from '../proof/frame.ts';
+import { encodeFrames, frameRoot, rootOfFrames } from '../proof/frame.ts';
 import { fromHex, sha256 } from '../proof/sha256.ts';
 import { betaOf, vrfQuestion } from '../proof/vrf-attestation.ts';
 import { Block } from './block.ts';
@@ -215,7 +215,7 @@ export class TaskMachine {
       gas: 0,
       root: rootOfFrames(roots),
     });
-    const encoded = frames.map(encodeFrame);
+    const encoded = encodeFrames(frames);
     builder.free();
     return encoded;
   }
@@ -264,6 +264,7 @@ export function keySchema(schema: Schema, by: readonly string[]): Schema {
 }
 
 function poisoned(block: Block, poison: readonly number[]): Drop[] {
+  if (poison.length === 0) return [];
   const gone = new Uint8Array(block.length);
   const drops: Drop[] = [];
   const writer = new ByteWriter();

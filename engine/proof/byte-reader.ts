@@ -4,6 +4,9 @@ import { MizuError } from '../contract/errors.ts';
 import { LONG_LIMIT } from '../contract/types.ts';
 import { asBuffer } from './sha256.ts';
 
+/** Of the last of seven groups of 7 bits. */
+const SAFE_SCALE = 2 ** 42;
+
 /** Reads from one buffer, which must not change meanwhile: `bytes`, `fixed` and `since` give views, not copies. */
 export class ByteReader {
   private readonly buffer: Buffer;
@@ -73,7 +76,22 @@ export class ByteReader {
         return (low >>> 1) ^ -(low & 1);
       }
     }
-    return this.wideLong(start);
+    return this.safeLong(start) ?? this.wideLong(start);
+  }
+
+  /** Up to 49 bits, as most times, places and counts are, which a number holds exactly; undefined for more. */
+  private safeLong(start: number): number | undefined {
+    this.at = start;
+    let value = 0;
+    for (let scale = 1; scale <= SAFE_SCALE; scale *= 128) {
+      const byte = this.byte();
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) {
+        if (byte === 0) this.refuseLongForm();
+        return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+      }
+    }
+    return undefined;
   }
 
   private wideLong(start: number): number | bigint {

@@ -3,7 +3,8 @@
  * bytes with digest and length, so that a keyed stage reads 32 bytes and copies. Dropped records travel along, since only
  * the publishing stage may write their topics (P3). The RFC 6962 root over a frame's entries is what proofs go through (P11).
  */
-import { MizuError } from '../contract/errors.ts';
+import { invariant, MizuError } from '../contract/errors.ts';
+import { ByteParts } from './byte-parts.ts';
 import { ByteReader } from './byte-reader.ts';
 import { ByteWriter } from './byte-writer.ts';
 import type { Drop } from './effect.ts';
@@ -127,9 +128,26 @@ export function rootOfFrames(roots: readonly Uint8Array[]): Uint8Array {
 
 /** Avro record: version, k, from, to: long; candidates, keys, digests, lengths, records: bytes; drops: array of Drop. */
 export function encodeFrame(frame: Frame): Uint8Array {
+  const [bytes] = encodeFrames([frame]);
+  invariant(bytes !== undefined, 'a frame has bytes');
+  return bytes;
+}
+
+/** Each as `encodeFrame`, all of them on one buffer. */
+export function encodeFrames(frames: readonly Frame[]): Uint8Array[] {
+  const parts = new ByteParts(frames.reduce((sum, frame) => sum + encodedBytes(frame), 0));
+  for (const frame of frames) parts.add((writer) => writeFrame(writer, frame));
+  return parts.take();
+}
+
+/** About as many as it takes, and seldom less. */
+function encodedBytes(frame: Frame): number {
   let bytes = FRAME_HEAD_BYTES + frame.records.length + frame.candidates.length * RECORD_BYTES;
   for (const { record } of frame.drops) bytes += DROP_HEAD_BYTES + record.length;
-  const writer = new ByteWriter(bytes);
+  return bytes;
+}
+
+function writeFrame(writer: ByteWriter, frame: Frame): void {
   writer.long(FRAME_VERSION);
   writer.long(frame.k);
   writer.long(frame.from);
@@ -142,7 +160,6 @@ export function encodeFrame(frame: Frame): Uint8Array {
   if (frame.drops.length > 0) writer.long(frame.drops.length);
   for (const drop of frame.drops) writeDrop(writer, drop);
   writer.long(0);
-  return writer.take();
 }
 
 /** @throws BYTES_INVALID when lengths do not fit together. */

@@ -9,8 +9,12 @@ const LEAST_BYTES = 64 * 1024;
 /** Of the pool that Node cuts small buffers from: larger than `Buffer.poolSize` says since Node 26, and never to be freed. */
 const POOL_BYTES = Buffer.allocUnsafe(1).buffer.byteLength;
 
+/** Whether these bytes lie on a large buffer, which is none of Node's own. */
+export function isLarge(bytes: Uint8Array): bytes is Uint8Array<ArrayBuffer> {
+  return bytes.buffer instanceof ArrayBuffer && bytes.buffer.byteLength > Math.max(LEAST_BYTES, POOL_BYTES);
+}
+
 /** The caller owns the whole buffer behind these bytes, and nobody looks at any part of it again: every view of it is empty from now on. */
 export function freeBytes(bytes: Uint8Array | undefined): void {
-  const buffer = bytes?.buffer;
-  if (buffer instanceof ArrayBuffer && buffer.byteLength > Math.max(LEAST_BYTES, POOL_BYTES)) buffer.transfer(0);
+  if (bytes !== undefined && isLarge(bytes)) bytes.buffer.transfer(0);
 }

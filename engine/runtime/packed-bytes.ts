@@ -4,10 +4,13 @@
  * Measured: the result of a task of 50 (22 parts, 21 KB) arrives as 21 KB instead of 64, in 124 µs instead of 140; 50 records of an entry of
  * 512 KB are sent in 24 µs instead of 178.
  */
+import { isLarge } from '../proof/free-bytes.ts';
 
 export interface PackedBytes {
   /** Put it on the transfer list of the message. */
   readonly buffer: ArrayBuffer;
+  /** Where the first part begins. */
+  readonly start: number;
   readonly lengths: Uint32Array;
 }
 
@@ -20,12 +23,25 @@ export function packBytes(parts: readonly Uint8Array[]): PackedBytes {
     bytes.set(part, at);
     at += part.length;
   }
-  return { buffer: bytes.buffer, lengths };
+  return { buffer: bytes.buffer, start: 0, lengths };
+}
+
+/** As `packBytes`, of parts that have their buffer for themselves: where they lie on it one after the other, it is moved as it is. */
+export function moveBytes(parts: readonly Uint8Array[]): PackedBytes {
+  const [first] = parts;
+  if (first === undefined || !isLarge(first)) return packBytes(parts);
+  const { buffer, byteOffset: start } = first;
+  let at = start;
+  for (const part of parts) {
+    if (part.buffer !== buffer || part.byteOffset !== at) return packBytes(parts);
+    at += part.length;
+  }
+  return { buffer, start, lengths: Uint32Array.from(parts, (part) => part.length) };
 }
 
 /** The parts as views on the packed buffer. */
 export function unpackBytes(packed: PackedBytes): Uint8Array[] {
-  let at = 0;
+  let at = packed.start;
   return Array.from(packed.lengths, (length) => {
     const part = new Uint8Array(packed.buffer, at, length);
     at += length;

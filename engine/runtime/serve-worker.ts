@@ -48,8 +48,8 @@ export function serveWorker(registry: Registry): void {
         });
       });
       const packed = packOutput(output);
+      reply({ type: 'done', id, output: packed }, [packed.frames.buffer, packed.leaves.buffer]);
       for (const frame of output.frames) freeBytes(frame);
-      reply({ type: 'done', id, output: packed }, [packed.parts.buffer]);
     } catch (error) {
       const { code = 'INTERNAL', hint, component } = error instanceof MizuError ? error : {};
       reply({ type: 'failed', id, code, message: messageOf(error), hint, component });

@@ -17,6 +17,7 @@ import { SourceReader } from './source-store.ts';
 
 /** Bytes that a read of an external topic asks for at once. */
 const READ_BYTES = 4 * 1024 * 1024;
+const SPARE = 1.125;
 
 export interface TaskSource {
   /**
@@ -84,8 +85,8 @@ class ReferencedSource implements TaskSource {
   private readonly open: () => Promise<ExternalTopic>;
   private readonly turns = new Turns();
   private topic: Promise<ExternalTopic> | undefined;
-  /** What the last cut's records took. */
-  private bytes = 0;
+  /** What the last cut's records took, and an eighth more: a buffer that is too small is copied twice. */
+  private room = 0;
 
   constructor(open: () => Promise<ExternalTopic>) {
     this.open = open;
@@ -94,10 +95,10 @@ class ReferencedSource implements TaskSource {
   records({ ranges }: CutEntry): Promise<readonly Uint8Array[]> {
     return this.turns.take(async () => {
       const topic = await this.opened();
-      const parts = new ByteParts(this.bytes);
+      const parts = new ByteParts(this.room);
       for (const range of ranges) await this.range(topic, range, parts);
       const records = parts.take();
-      this.bytes = records.reduce((sum, record) => sum + record.length, 0);
+      this.room = Math.ceil(records.reduce((sum, record) => sum + record.length, 0) * SPARE);
       return records;
     });
   }

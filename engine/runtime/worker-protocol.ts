@@ -5,7 +5,7 @@ import type { Program } from '../contract/program.ts';
 import type { DataSet } from '../contract/storage.ts';
 import type { TaskInput, TaskOutput } from '../datavm/task-machine.ts';
 import type { PackedBytes } from './packed-bytes.ts';
-import { exactBytes, packBytes, unpackBytes } from './packed-bytes.ts';
+import { exactBytes, moveBytes, packBytes, unpackBytes } from './packed-bytes.ts';
 
 export interface WorkerSetup {
   readonly program: Program;
@@ -17,9 +17,8 @@ export interface WorkerSetup {
 export type PackedInput = Omit<TaskInput, 'records'> & { readonly records: PackedBytes | undefined };
 
 export type PackedOutput = Omit<TaskOutput, 'frames' | 'leaves'> & {
-  /** The first so many parts are frames, the others leaves. */
-  readonly frames: number;
-  readonly parts: PackedBytes;
+  readonly frames: PackedBytes;
+  readonly leaves: PackedBytes;
 };
 
 /** About one job. */
@@ -54,13 +53,13 @@ export function unpackInput({ records, ...input }: PackedInput): TaskInput {
   return records === undefined ? input : { ...input, records: unpackBytes(records) };
 }
 
+/** The frames may be gone with it. */
 export function packOutput({ frames, leaves, ...output }: TaskOutput): PackedOutput {
-  return { ...output, frames: frames.length, parts: packBytes([...frames, ...leaves]) };
+  return { ...output, frames: moveBytes(frames), leaves: packBytes(leaves) };
 }
 
-export function unpackOutput({ frames, parts, ...output }: PackedOutput): TaskOutput {
-  const all = unpackBytes(parts);
-  return { ...output, frames: all.slice(0, frames), leaves: all.slice(frames) };
+export function unpackOutput({ frames, leaves, ...output }: PackedOutput): TaskOutput {
+  return { ...output, frames: unpackBytes(frames), leaves: unpackBytes(leaves) };
 }
 
 export function exactQuestion(question: Question): Question {

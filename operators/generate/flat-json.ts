@@ -36,9 +36,16 @@ const MINUS = 0x2d;
 const DOT = 0x2e;
 const ZERO = 0x30;
 const NINE = 0x39;
+/** In each of four bytes: a quote, a backslash, a one, a space. */
+const QUOTES = 0x22222222;
+const BACKSLASHES = 0x5c5c5c5c;
+const ONES = 0x01010101;
+const SPACES = 0x20202020;
+/** Of four bytes, or of one. */
+const NON_ASCII = 0x80808080 | 0;
+const WORD_BYTES = 4;
 /** 1 for a byte that ends the plain part of a text: quote, backslash, control characters. */
 const SPECIAL = Uint8Array.from({ length: 256 }, (_, byte) => (byte === QUOTE || byte === BACKSLASH || byte < 0x20 ? 1 : 0));
-const LEAST_NON_ASCII = 0x80;
 /** Place that says: not in the quick way. */
 const ELSEWHERE = -1;
 /** Whole numbers of so many digits are exact, and so is their quotient with a power of ten up to 10^22 rounded once (IEEE 754, W. Clinger 1990). */
@@ -62,6 +69,8 @@ export class FlatJsonReader {
   private readonly rooms: readonly (ValueRoom | undefined)[];
   private readonly values: Float64Array;
   private readonly seen: Uint8Array;
+  /** By field, a view on where its text is written. */
+  private readonly views: (DataView | undefined)[];
   /** All bytes of the line's texts together, to tell ASCII from the rest. */
   private bits = 0;
 
@@ -71,12 +80,13 @@ export class FlatJsonReader {
     this.rooms = fields.map(({ name, type }) => (type === 'string' ? out.room(name) : undefined));
     this.values = new Float64Array(fields.length);
     this.seen = new Uint8Array(fields.length);
+    this.views = fields.map(() => undefined);
   }
 
   /** Sets the row's fields; false: nothing was set. */
   take(row: number, line: Uint8Array): boolean {
-    if (!this.object(line, line.length)) return false;
-    if (this.bits >= LEAST_NON_ASCII && !isUtf8(line)) return false;
+    if (!this.object(line, new DataView(line.buffer, line.byteOffset, line.length))) return false;
+    if ((this.bits & NON_ASCII) !== 0 && !isUtf8(line)) return false;
     const { fields, out } = this;
     for (let f = 0; f < fields.length; f++) {
       const { name, type } = fields[f] as PlainField;
@@ -88,7 +98,8 @@ export class FlatJsonReader {
     return true;
   }
 
-  private object(data: Uint8Array, end: number): boolean {
+  private object(data: Uint8Array, view: DataView): boolean {
+    const end = data.length;
     this.seen.fill(0);
     this.bits = 0;
     let at = space(data, 0, end);
@@ -100,7 +111,7 @@ export class FlatJsonReader {
       this.seen[f] = 1;
       at = space(data, at + (this.fields[f] as PlainField).key.length + 2, end);
       if (data[at] !== COLON) return false;
-      at = this.value(f, data, space(data, at + 1, end), end);
+      at = this.value(f, data, view, space(data, at + 1, end));
       if (at === ELSEWHERE) return false;
       at = space(data, at, end);
       if (data[at] !== (count === this.fields.length - 1 ? CLOSE : COMMA)) return false;
@@ -119,10 +130,11 @@ export class FlatJsonReader {
     return ELSEWHERE;
   }
 
-  private value(f: number, data: Uint8Array, at: number, end: number): number {
+  private value(f: number, data: Uint8Array, view: DataView, at: number): number {
+    const end = data.length;
     switch ((this.fields[f] as PlainField).type) {
       case 'string':
-        return this.text(f, data, at, end);
+        return this.text(f, data, view, at);
       case 'boolean':
         if (startsWith(data, at, TRUE)) this.values[f] = 1;
         else if (startsWith(data, at, FALSE)) this.values[f] = 0;
@@ -135,14 +147,27 @@ export class FlatJsonReader {
     }
   }
 
-  private text(f: number, data: Uint8Array, at: number, end: number): number {
+  /** Four bytes at a time where they are all plain. */
+  private text(f: number, data: Uint8Array, view: DataView, at: number): number {
+    const end = data.length;
     const room = this.rooms[f];
     if (data[at] !== QUOTE || room === undefined) return ELSEWHERE;
     const begin = room.reserve(end - at);
     const out = room.data;
+    const outView = this.viewOf(f, out);
     let place = begin;
     let bits = this.bits;
     for (let i = at + 1; i < end; i++) {
+      for (; i + WORD_BYTES <= end; i += WORD_BYTES, place += WORD_BYTES) {
+        const word = view.getInt32(i, true);
+        const quote = word ^ QUOTES;
+        const backslash = word ^ BACKSLASHES;
+        // A high bit where a byte is 0 after the other bytes of its kind were taken away, or was below a space.
+        if ((((quote - ONES) & ~quote) | ((backslash - ONES) & ~backslash) | ((word - SPACES) & ~word)) & NON_ASCII) break;
+        bits |= word;
+        outView.setInt32(place, word, true);
+      }
+      if (i >= end) break;
       let byte = data[i] as number;
       if (SPECIAL[byte] === 1) {
         if (byte === QUOTE) {
@@ -158,6 +183,14 @@ export class FlatJsonReader {
       out[place++] = byte;
     }
     return ELSEWHERE;
+  }
+
+  private viewOf(f: number, out: Uint8Array): DataView {
+    const known = this.views[f];
+    if (known?.buffer === out.buffer) return known;
+    const view = new DataView(out.buffer, out.byteOffset, out.length);
+    this.views[f] = view;
+    return view;
   }
 
   /** An integer part without leading zeros and, for a double, a fraction. Anything that must be rounded more than once is left. */

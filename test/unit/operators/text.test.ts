@@ -148,3 +148,44 @@ describe('corrections of text', () => {
     );
   });
 });
+
+describe('normalize', () => {
+  /** Runs and single white spaces between words and letters of any width, so that words of four bytes begin anywhere. */
+  const prose = fc
+    .array(
+      fc.oneof(
+        fc.constantFrom(' ', '  ', '\t', '\n', '\v', '\r\n', '\0', '\x1f', 'A', 'Z', '[', '@', '`', '{', 'É', '😀'),
+        fc.string({ maxLength: 9 }),
+      ),
+      {
+        maxLength: 24,
+      },
+    )
+    .map((parts) => parts.join(''));
+
+  it('does to a text what plain replacements do, whatever stands where in it', async () => {
+    const cases = [undefined, 'lower', 'upper'] as const;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(prose, { minLength: 1, maxLength: 12 }),
+        fc.constantFrom(...cases),
+        fc.boolean(),
+        async (values, letters, spacing) => {
+          fc.pre(letters !== undefined || spacing);
+          const params = { ...(letters === undefined ? {} : { case: letters }), ...(spacing ? { whitespace: 'ascii' } : {}) };
+          const expected = values.map((value) => {
+            const cased =
+              letters === 'lower'
+                ? value.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
+                : letters === 'upper'
+                  ? value.replace(/[a-z]/g, (letter) => letter.toUpperCase())
+                  : value;
+            return spacing ? cased.replace(/[\t\n\v\f\r ]+/g, ' ').replace(/^ | $/g, '') : cased;
+          });
+          expect(await runTexts('normalize', params, values)).toEqual(expected);
+        },
+      ),
+      { numRuns: 400 },
+    );
+  });
+});

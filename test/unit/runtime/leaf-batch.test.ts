@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeLeaves, encodeLeaves } from '../../../engine/runtime/leaf-batch.ts';
-import { packBytes, unpackBytes } from '../../../engine/runtime/packed-bytes.ts';
+import { moveBytes, packBytes, unpackBytes } from '../../../engine/runtime/packed-bytes.ts';
 
 const SEED = Number(process.env['MIZU_SEED'] ?? Date.now() % 1_000_000);
 const leaves = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 8 });
@@ -50,5 +50,27 @@ describe('bytes that cross threads', () => {
       }),
       { seed: SEED },
     );
+  });
+
+  it('are moved without a copy where they have a large buffer for themselves, and only there', () => {
+    const own = Buffer.allocUnsafeSlow(256 * 1024).fill(7);
+    const parts = [own.subarray(16, 70_000), own.subarray(70_000, 70_000), own.subarray(70_000, 200_000)];
+    const before = plain(parts);
+    const packed = moveBytes(parts);
+    expect(packed.buffer).toBe(own.buffer);
+    const moved = structuredClone(packed, { transfer: [packed.buffer] });
+    expect(plain(unpackBytes(moved))).toEqual(before);
+
+    const other = Buffer.allocUnsafeSlow(256 * 1024);
+    for (const apart of [
+      [other.subarray(0, 10), other.subarray(11, 20)],
+      [other.subarray(0, 10), Buffer.allocUnsafeSlow(100_000)],
+      [Buffer.from('of the pool of Node')],
+      [],
+    ]) {
+      const copied = moveBytes(apart);
+      expect(apart.map((part) => part.buffer)).not.toContain(copied.buffer);
+      expect(plain(unpackBytes(copied))).toEqual(plain(apart));
+    }
   });
 });

@@ -19,7 +19,7 @@ import { parentPort } from 'node:worker_threads';
 const seen = [];
 const done = (id, k, text) => {
   const bytes = new TextEncoder().encode(text);
-  parentPort.postMessage({ type: 'done', id, output: { k, candidates: 0, corrected: 0, gas: 0, localBytes: 0, frames: 1, parts: { buffer: bytes.buffer, lengths: Uint32Array.of(bytes.length) } } });
+  parentPort.postMessage({ type: 'done', id, output: { k, candidates: 0, corrected: 0, gas: 0, localBytes: 0, frames: { buffer: bytes.buffer, start: 0, lengths: Uint32Array.of(bytes.length) }, leaves: { buffer: new ArrayBuffer(0), start: 0, lengths: new Uint32Array(0) } } });
 };
 const asking = new Map();
 parentPort.on('message', (request) => {
