@@ -30,16 +30,23 @@ export function planBatches(admitted: readonly Admitted[], { topics, producer, c
 
 function group(admitted: readonly Admitted[], topics: PlanOptions['topics']): readonly Group[] {
   const groups: Group[] = [];
-  const open = new Map<string, Group>();
+  /** By topic and partition, what may still grow. */
+  const open = new Map<string, Group[]>();
+  let [lastTopic, ofTopic]: [string | undefined, Group[]] = [undefined, []];
   for (const [index, { append, bytes: content }] of admitted.entries()) {
     const bytes = content + RECORD_BESIDE_BYTES;
-    const key = `${append.topic}/${append.partition}`;
-    let current = open.get(key);
+    const { topic, partition } = append;
+    // Appends of one topic mostly stand together.
+    if (topic !== lastTopic) {
+      ofTopic = open.get(topic) ?? [];
+      open.set(topic, ofTopic);
+      lastTopic = topic;
+    }
+    let current = ofTopic[partition];
     if (current === undefined || current.bytes + bytes > current.limit) {
-      const { topic, partition } = append;
       current = { topic: topics.kafkaName(topic), partition, limit: topics.batchBytes(topic), appends: [], indices: [], bytes: 0 };
       groups.push(current);
-      open.set(key, current);
+      ofTopic[partition] = current;
     }
     current.appends.push(append);
     current.indices.push(index);

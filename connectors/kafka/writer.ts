@@ -123,9 +123,12 @@ export class KafkaWriter implements LogWriter {
     const { limits, topics } = this.#context;
     const admitted = admit(appends, limits);
     const specs = new Map<string, TopicSpec>();
+    let spec: TopicSpec | undefined;
     for (const append of appends) {
-      const spec = specs.get(append.topic) ?? (await topics.find(append.topic));
-      specs.set(append.topic, spec);
+      if (spec?.name !== append.topic) {
+        spec = specs.get(append.topic) ?? (await topics.find(append.topic));
+        specs.set(append.topic, spec);
+      }
       checkPlace(spec, append);
     }
     return this.#transact(admitted);

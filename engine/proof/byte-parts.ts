@@ -8,9 +8,9 @@ export class ByteParts {
   private readonly writer: ByteWriter;
   private readonly ends: number[] = [];
 
-  /** `bytes`: about as many as will be written. */
-  constructor(bytes: number) {
-    this.writer = new ByteWriter(bytes);
+  /** About as many bytes as will be written, or a buffer of about that size, which they then lie in. */
+  constructor(room: number | Buffer) {
+    this.writer = new ByteWriter(room);
   }
 
   /** What `write` writes is the next part. */

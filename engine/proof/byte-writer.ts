@@ -7,6 +7,7 @@ const INITIAL_BYTES = 256;
 const HAND_OVER_BYTES = 16 * 1024;
 /** Up to so many bytes a loop is quicker than `set` of a view. */
 const LOOP_BYTES = 40;
+const DIGIT_ZERO = 0x30;
 const MIN_LONG = -(2n ** 63n);
 const MAX_LONG = 2n ** 63n - 1n;
 
@@ -15,8 +16,9 @@ export class ByteWriter {
   private buffer: Buffer;
   private at = 0;
 
-  constructor(initialBytes = INITIAL_BYTES) {
-    this.buffer = Buffer.allocUnsafeSlow(Math.max(initialBytes, 16));
+  /** How many bytes to begin with, or a buffer to begin in, which is then the writer's own. */
+  constructor(initial: number | Buffer = INITIAL_BYTES) {
+    this.buffer = typeof initial === 'number' ? Buffer.allocUnsafeSlow(Math.max(initial, 16)) : initial;
   }
 
   /** Bytes written so far. */
@@ -119,6 +121,19 @@ export class ByteWriter {
     const length = Buffer.byteLength(text, 'utf8');
     this.ensure(length);
     this.at += this.buffer.write(text, this.at, 'utf8');
+  }
+
+  /** A whole number from 0 to 2^31 in decimal digits, as a text without a length. */
+  digits(value: number): void {
+    let length = 1;
+    for (let rest = value; rest > 9; rest = Math.floor(rest / 10)) length++;
+    this.ensure(length);
+    let rest = value;
+    for (let at = this.at + length - 1; at >= this.at; at--) {
+      this.buffer[at] = DIGIT_ZERO + (rest % 10);
+      rest = Math.floor(rest / 10);
+    }
+    this.at += length;
   }
 
   /** The bytes alone: `fixed`, digests, bytes that are encoded already. */

@@ -61,6 +61,11 @@ function readMeasured(reader: ByteReader): Measured | undefined {
 
 /** Avro: {kind: int, i: long, stage: int, op: int, step, rule: string, measured, limit: [null, double, string], code, message: string, winner: [null, {k, i: long}], record: bytes}. */
 export function writeDrop(writer: ByteWriter, drop: Drop, withRecord = true): void {
+  const read = withRecord ? ReadDrop.bytesOf(drop) : undefined;
+  if (read !== undefined) {
+    writer.raw(read);
+    return;
+  }
   writer.long(DROP_KINDS.indexOf(drop.kind));
   writer.long(drop.i);
   writer.long(drop.stage);
@@ -79,24 +84,50 @@ export function writeDrop(writer: ByteWriter, drop: Drop, withRecord = true): vo
   if (withRecord) writer.bytes(drop.record);
 }
 
+/** A drop that keeps the bytes that it was read from. They are what would be written of it, as nothing else is read: it travels on unchanged, and is written and hashed several times. */
+class ReadDrop implements Drop {
+  readonly kind: DropKind;
+  readonly i: number;
+  readonly stage: number;
+  readonly op: number;
+  readonly step: string;
+  readonly rule: string;
+  readonly measured: Measured | undefined;
+  readonly limit: Measured | undefined;
+  readonly code: string;
+  readonly message: string;
+  readonly winner: Drop['winner'];
+  readonly record: Uint8Array;
+  /** Private, so that no copy with another value of a field has them. */
+  readonly #bytes: Uint8Array;
+
+  constructor(reader: ByteReader) {
+    const start = reader.position;
+    const kind = DROP_KINDS[reader.long()];
+    if (kind === undefined) throw new MizuError('BYTES_INVALID', 'Dropped record: its kind is none of rejected, failed, duplicate');
+    this.kind = kind;
+    this.i = reader.long();
+    this.stage = reader.long();
+    this.op = reader.long();
+    this.step = reader.string();
+    this.rule = reader.string();
+    this.measured = readMeasured(reader);
+    this.limit = readMeasured(reader);
+    this.code = reader.string();
+    this.message = reader.string();
+    this.winner = readWinner(reader);
+    this.record = reader.bytes();
+    this.#bytes = reader.since(start);
+  }
+
+  static bytesOf(drop: Drop): Uint8Array | undefined {
+    return #bytes in drop ? drop.#bytes : undefined;
+  }
+}
+
 /** @throws BYTES_INVALID for anything that `writeDrop` would not write. */
 export function readDrop(reader: ByteReader): Drop {
-  const kind = DROP_KINDS[reader.long()];
-  if (kind === undefined) throw new MizuError('BYTES_INVALID', 'Dropped record: its kind is none of rejected, failed, duplicate');
-  return {
-    kind,
-    i: reader.long(),
-    stage: reader.long(),
-    op: reader.long(),
-    step: reader.string(),
-    rule: reader.string(),
-    measured: readMeasured(reader),
-    limit: readMeasured(reader),
-    code: reader.string(),
-    message: reader.string(),
-    winner: readWinner(reader),
-    record: reader.bytes(),
-  };
+  return new ReadDrop(reader);
 }
 
 function readWinner(reader: ByteReader): Drop['winner'] {

@@ -14,10 +14,12 @@ export interface PackedBytes {
   readonly lengths: Uint32Array;
 }
 
-/** Copies the parts one after the other. */
-export function packBytes(parts: readonly Uint8Array[]): PackedBytes {
+/** Copies the parts one after the other, into the spare buffer where they fit into it and fill it at least half. */
+export function packBytes(parts: readonly Uint8Array[], spare?: ArrayBuffer): PackedBytes {
   const lengths = Uint32Array.from(parts, (part) => part.length);
-  const bytes = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0));
+  const total = lengths.reduce((sum, length) => sum + length, 0);
+  const fits = spare !== undefined && total <= spare.byteLength && total * 2 >= spare.byteLength;
+  const bytes = new Uint8Array(fits ? spare : new ArrayBuffer(total));
   let at = 0;
   for (const part of parts) {
     bytes.set(part, at);

@@ -48,13 +48,15 @@ export function serveWorker(registry: Registry): void {
         });
       });
       const packed = packOutput(output);
-      reply({ type: 'done', id, output: packed }, [packed.frames.buffer, packed.leaves.buffer]);
+      const spent = input.records?.buffer;
+      const moved = [packed.frames.buffer, packed.leaves.buffer];
+      reply({ type: 'done', id, output: packed, spent }, spent === undefined ? moved : [...moved, spent]);
       for (const frame of output.frames) freeBytes(frame);
     } catch (error) {
       const { code = 'INTERNAL', hint, component } = error instanceof MizuError ? error : {};
       reply({ type: 'failed', id, code, message: messageOf(error), hint, component });
-    } finally {
-      if (input.records !== undefined) freeBytes(new Uint8Array(input.records.buffer));
+      const spent = input.records?.buffer;
+      if (spent?.detached === false) freeBytes(new Uint8Array(spent));
     }
   };
 

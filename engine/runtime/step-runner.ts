@@ -241,7 +241,13 @@ export class StepRunner {
     const topicOf = { rejected: topics.rejected, failed: topics.failed, duplicate: topics.duplicates };
     const records = [...published, ...drops];
     const parts = new ByteParts(records.reduce((sum, { record }) => sum + record.length + BESIDE_RECORD_BYTES, 0));
-    for (const { i } of records) parts.add((writer) => writer.text(`${title}/${k}.${i}`));
+    const ofTask = utf8(`${title}/${k}.`);
+    for (const { i } of records) {
+      parts.add((writer) => {
+        writer.range(ofTask, 0, ofTask.length);
+        writer.digits(i);
+      });
+    }
     for (const { record } of published) parts.add((writer) => writeConfluentFrame(writer, schemaId, record));
     for (const drop of drops) parts.add((writer) => writeDrop(writer, drop));
     const written = parts.take();

@@ -9,7 +9,7 @@ import type { ExternalTopic, OpenExternal } from '../contract/source.ts';
 import type { TaskInput } from '../datavm/task-machine.ts';
 import type { CutEntry } from '../dispatch/control-entry.ts';
 import { ByteParts } from '../proof/byte-parts.ts';
-import { freeBytes } from '../proof/free-bytes.ts';
+import { freeBytes, isLarge } from '../proof/free-bytes.ts';
 import { writeTopicRecord } from '../proof/topic-record.ts';
 import type { SourceContext } from './source-context.ts';
 import { openExternalSource } from './source-context.ts';
@@ -18,6 +18,8 @@ import { SourceReader } from './source-store.ts';
 /** Bytes that a read of an external topic asks for at once. */
 const READ_BYTES = 4 * 1024 * 1024;
 const SPARE = 1.125;
+/** Buffers that are kept for the next records: of the task that is computed and the one that is read ahead. */
+const SPARES = 2;
 
 export interface TaskSource {
   /**
@@ -87,6 +89,8 @@ class ReferencedSource implements TaskSource {
   private topic: Promise<ExternalTopic> | undefined;
   /** What the last cut's records took, and an eighth more: a buffer that is too small is copied twice. */
   private room = 0;
+  /** Buffers of earlier records, to be written in again: new memory costs more than what is written into it. */
+  private readonly spares: Buffer[] = [];
 
   constructor(open: () => Promise<ExternalTopic>) {
     this.open = open;
@@ -95,7 +99,7 @@ class ReferencedSource implements TaskSource {
   records({ ranges }: CutEntry): Promise<readonly Uint8Array[]> {
     return this.turns.take(async () => {
       const topic = await this.opened();
-      const parts = new ByteParts(this.room);
+      const parts = new ByteParts(this.takeSpare() ?? this.room);
       for (const range of ranges) await this.range(topic, range, parts);
       const records = parts.take();
       this.room = Math.ceil(records.reduce((sum, record) => sum + record.length, 0) * SPARE);
@@ -104,8 +108,18 @@ class ReferencedSource implements TaskSource {
   }
 
   done(records: readonly Uint8Array[] | undefined): void {
+    const first = records?.[0];
     // All of them are views on one buffer.
-    freeBytes(records?.[0]);
+    if (first !== undefined && isLarge(first) && this.spares.length < SPARES) this.spares.push(Buffer.from(first.buffer));
+    else freeBytes(first);
+  }
+
+  /** One that the next records about fill: what is much too large would be held for nothing, and copied from. */
+  private takeSpare(): Buffer | undefined {
+    const spare = this.spares.pop();
+    if (spare === undefined || (spare.length >= this.room / SPARE && spare.length <= this.room * SPARE)) return spare;
+    freeBytes(spare);
+    return undefined;
   }
 
   async close(): Promise<void> {

@@ -76,6 +76,8 @@ export class WorkerPool implements TaskExecutor {
   /** One after the other, each on a new thread. */
   private readonly aloneQueue: Job[] = [];
   private nextJob = 0;
+  /** Where records of jobs may be sent in, at most one for each thread. */
+  private readonly spares: ArrayBuffer[] = [];
   /** Threads that ended at their start, since one last came to work. */
   private startFailures = 0;
   /** Why nothing is executed any more. */
@@ -200,7 +202,7 @@ export class WorkerPool implements TaskExecutor {
 
   private give(thread: Thread, job: Job): void {
     thread.jobs.set(job.id, job);
-    const input = packInput(job.input);
+    const input = packInput(job.input, job.input.records === undefined ? undefined : this.spares.pop());
     this.post(thread, { type: 'execute', id: job.id, input }, input.records === undefined ? [] : [input.records.buffer]);
   }
 
@@ -237,8 +239,11 @@ export class WorkerPool implements TaskExecutor {
     if (reply.type === 'ask') void this.answer(thread, job, reply.ask, reply.questions);
     else {
       thread.jobs.delete(reply.id);
-      if (reply.type === 'done') job.resolve(unpackOutput(reply.output));
-      else job.reject(failedReply(reply));
+      if (reply.type === 'done') {
+        if (reply.spent !== undefined && this.spares.length < this.options.size) this.spares.push(reply.spent);
+        job.resolve(unpackOutput(reply.output));
+      }
+      if (reply.type === 'failed') job.reject(failedReply(reply));
       if (thread.alone) void this.dismiss(thread);
     }
     this.dispatch();

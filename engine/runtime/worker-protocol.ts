@@ -30,11 +30,12 @@ export type JobRequest =
 /** `end`: nothing more comes, and what still waits for answers is of no use. */
 export type WorkerRequest = JobRequest | { readonly type: 'end' };
 
+/** `spent`: the buffer of the job's records, which another job's may be sent in. New memory costs more than what is copied into it. */
 export type WorkerReply =
   /** The program is loaded, or refused; in either case the thread can answer for itself. */
   | { readonly type: 'ready' }
   | { readonly type: 'ask'; readonly id: number; readonly ask: number; readonly questions: readonly Question[] }
-  | { readonly type: 'done'; readonly id: number; readonly output: PackedOutput }
+  | { readonly type: 'done'; readonly id: number; readonly output: PackedOutput; readonly spent?: ArrayBuffer | undefined }
   | {
       readonly type: 'failed';
       readonly id: number;
@@ -45,8 +46,8 @@ export type WorkerReply =
       readonly component?: string | undefined;
     };
 
-export function packInput({ records, ...input }: TaskInput): PackedInput {
-  return { ...input, records: records === undefined ? undefined : packBytes(records) };
+export function packInput({ records, ...input }: TaskInput, spare?: ArrayBuffer): PackedInput {
+  return { ...input, records: records === undefined ? undefined : packBytes(records, spare) };
 }
 
 export function unpackInput({ records, ...input }: PackedInput): TaskInput {

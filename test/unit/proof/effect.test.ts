@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Drop, Effect } from '../../../engine/proof/effect.ts';
-import { encodeEffect, hashEffect, u32Bytes, u32FromBytes } from '../../../engine/proof/effect.ts';
+import { decodeDrop, encodeDrop, encodeEffect, hashEffect, u32Bytes, u32FromBytes } from '../../../engine/proof/effect.ts';
 import type { Frame } from '../../../engine/proof/frame.ts';
 import { dropEntry, EntryTree, frameRoot, publishedEntry, recordEntry } from '../../../engine/proof/frame.ts';
 import { leafHash, RootBuilder, rootOf } from '../../../engine/proof/merkle.ts';
@@ -36,6 +36,18 @@ it('the hash of an effect is the hash of its encoding', () => {
   fc.assert(
     fc.property(effect, (given) => {
       expect(hashEffect(given)).toEqual(sha256(encodeEffect(given)));
+    }),
+  );
+});
+
+it('a drop that was read is written as it was, and a changed copy of it as it then is', () => {
+  fc.assert(
+    fc.property(drop, fc.nat(), (given, i) => {
+      const encoded = encodeDrop(given);
+      const read = decodeDrop(encoded);
+      expect({ ...read, record: Uint8Array.from(read.record) }).toEqual({ ...given, record: Uint8Array.from(given.record) });
+      expect(Buffer.from(encodeDrop(read))).toEqual(Buffer.from(encoded));
+      expect(Buffer.from(encodeDrop({ ...read, i }))).toEqual(Buffer.from(encodeDrop({ ...given, i })));
     }),
   );
 });

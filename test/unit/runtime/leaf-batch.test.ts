@@ -52,6 +52,21 @@ describe('bytes that cross threads', () => {
     );
   });
 
+  it('are sent in a spare buffer that they fit into and fill at least half', () => {
+    const parts = [Buffer.from('one'), Buffer.from('three')];
+    for (const [bytes, fits] of [
+      [7, false],
+      [8, true],
+      [16, true],
+      [17, false],
+    ] as const) {
+      const spare = new ArrayBuffer(bytes);
+      const packed = packBytes(parts, spare);
+      expect(packed.buffer === spare).toBe(fits);
+      expect(plain(unpackBytes(packed))).toEqual(plain(parts));
+    }
+  });
+
   it('are moved without a copy where they have a large buffer for themselves, and only there', () => {
     const own = Buffer.allocUnsafeSlow(256 * 1024).fill(7);
     const parts = [own.subarray(16, 70_000), own.subarray(70_000, 70_000), own.subarray(70_000, 200_000)];
