@@ -4,6 +4,8 @@ import { MizuError } from '../contract/errors.ts';
 import { LONG_LIMIT } from '../contract/types.ts';
 import { asBuffer } from './sha256.ts';
 
+/** Up to so many bytes of a text it is looked through whether they are ASCII, which needs no view and no check of UTF-8. */
+const SHORT_TEXT = 40;
 /** Of the last of seven groups of 7 bits. */
 const SAFE_SCALE = 2 ** 42;
 
@@ -167,6 +169,18 @@ export class ByteReader {
   }
 
   string(): string {
+    const start = this.at;
+    const length = this.long();
+    if (length >= 0 && length <= SHORT_TEXT && length <= this.remaining) {
+      const { buffer, at } = this;
+      let bits = 0;
+      for (let n = at; n < at + length; n++) bits |= buffer[n] as number;
+      if (bits < 0x80) {
+        this.at = at + length;
+        return length === 0 ? '' : buffer.toString('latin1', at, this.at);
+      }
+    }
+    this.at = start;
     return asBuffer(this.textBytes()).toString('utf8');
   }
 

@@ -7,6 +7,8 @@ const INITIAL_BYTES = 256;
 const HAND_OVER_BYTES = 16 * 1024;
 /** Up to so many bytes a loop is quicker than `set` of a view. */
 const LOOP_BYTES = 40;
+/** Up to so many characters a text is written one by one; its length takes one byte. */
+const SHORT_TEXT = 40;
 const DIGIT_ZERO = 0x30;
 const MIN_LONG = -(2n ** 63n);
 const MAX_LONG = 2n ** 63n - 1n;
@@ -109,11 +111,27 @@ export class ByteWriter {
 
   /** Length in bytes as zigzag varint, then UTF-8. @throws BYTES_INVALID for a lone surrogate. */
   string(text: string): void {
+    if (text.length <= SHORT_TEXT && this.shortText(text)) return;
     if (!text.isWellFormed()) throw new MizuError('BYTES_INVALID', 'Text holds a lone surrogate, which is not Unicode text');
     const length = Buffer.byteLength(text, 'utf8');
     this.long(length);
     this.ensure(length);
     this.at += this.buffer.write(text, this.at, 'utf8');
+  }
+
+  /** Ids, names of rules and the like, character by character: what Node does for any text takes longer than they do. False for other than ASCII. */
+  private shortText(text: string): boolean {
+    const { length } = text;
+    this.ensure(1 + length);
+    const { buffer, at } = this;
+    for (let n = 0; n < length; n++) {
+      const code = text.charCodeAt(n);
+      if (code > 0x7f) return false;
+      buffer[at + 1 + n] = code;
+    }
+    buffer[at] = length << 1;
+    this.at = at + 1 + length;
+    return true;
   }
 
   /** UTF-8 alone, without a length. Of well-formed text. */

@@ -219,3 +219,24 @@ describe('bytes', () => {
     expect(() => new ByteReader(Uint8Array.of(1)).bytes()).toThrow(/length is -1/);
   });
 });
+
+test('short texts and digits, which are written character by character, have the bytes of all others', () => {
+  for (let length = 0; length <= 70; length++) {
+    for (const value of ['a'.repeat(length), `${'a'.repeat(length)}é`, `\u{1f600}${'a'.repeat(length)}`]) {
+      const writer = new ByteWriter(16);
+      writer.bytes(utf8(value));
+      const expected = writer.take();
+      writer.string(value);
+      expect(toHex(writer.view()), value).toBe(toHex(expected));
+      expect(new ByteReader(expected).string()).toBe(value);
+      expect(() => new ByteReader(expected.subarray(0, -1)).string()).toThrow(expect.objectContaining({ code: 'BYTES_INVALID' }));
+    }
+  }
+  fc.assert(
+    fc.property(fc.nat({ max: 2 ** 31 - 1 }), (value) => {
+      const writer = new ByteWriter(16);
+      writer.digits(value);
+      expect(Buffer.from(writer.view()).toString()).toBe(String(value));
+    }),
+  );
+});

@@ -4,11 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { NEVER, Observable, of } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import type { Answer } from '#engine';
+import { type Answer, globalStorage, TaskMachine } from '#engine';
+import { registry, WORKER_URL } from '#topologies';
 import type { TaskInput } from '../../../engine/datavm/task-machine.ts';
 import { START_FAILURE_LIMIT, WorkerPool, type WorkerPoolOptions } from '../../../engine/runtime/worker-pool.ts';
 import type { WorkerSetup } from '../../../engine/runtime/worker-protocol.ts';
+import { NO_LOCAL_STORAGE } from '../../../engine/runtime/serve-worker.ts';
 import { codeOf, rejection } from '../../support/log-tools.ts';
+import { withWorkflow } from '../../support/run-support.ts';
 
 /**
  * A thread that speaks the protocol and does what the number of its task says: 1 asks once and is done with the answer as its frame,
@@ -173,5 +176,34 @@ ${OBEDIENT}`;
       expect(codeOf(error)).toBe('WORKER_DIED');
       expect(error.message).toContain('closed');
     }
+  });
+});
+
+describe('a thread that lives', () => {
+  it('executes one task after the other as this process would, with records that are sent in the same buffers', async () => {
+    const workflow = 'mizu: 1\nname: lines\ntask: { size: 40 }\ngenerate:\n  - read: { path: lines.jsonl, fields: { text: string } }\n';
+    await withWorkflow({ 'workflow.yaml': workflow, 'lines.jsonl': '{"text":""}\n' }, async ({ program, digest, data }) => {
+      const records = (k: number): Uint8Array[] =>
+        Array.from({ length: 40 }, (_, n) => Buffer.from(JSON.stringify({ text: `${k} ${n} ${'x'.repeat(4_000 + k * n)}` })));
+      const input = (k: number): TaskInput => ({ k, first: k * 40, count: 40, poison: [], records: records(k) });
+      const setup = { program, digest, data: [...data.values()] };
+      const context = { program, registry, storage: globalStorage(setup.data), local: NO_LOCAL_STORAGE, expectedRecords: 0 };
+      const machine = await TaskMachine.open(context, digest);
+      const deaths: string[] = [];
+      const pool = new WorkerPool({ url: WORKER_URL, size: 1, setup, ask: async () => [], onDeath: (reason) => deaths.push(reason) });
+      try {
+        for (let k = 0; k < 4; k++) {
+          const { frames, leaves } = await pool.execute(input(k));
+          const expected = await machine.execute(input(k), async () => []);
+          expect({ frames: frames.map((frame) => Buffer.from(frame)), leaves: leaves.map((leaf) => Buffer.from(leaf)) }).toEqual({
+            frames: expected.frames.map((frame) => Buffer.from(frame)),
+            leaves: expected.leaves.map((leaf) => Buffer.from(leaf)),
+          });
+        }
+      } finally {
+        await pool.close();
+      }
+      expect(deaths).toEqual([]);
+    });
   });
 });
