@@ -125,9 +125,15 @@ export const describeTransaction: Api<string, TransactionState> = {
   },
 };
 
+export interface PartitionProducer {
+  readonly id: bigint;
+  /** It began a transaction there that is not over. */
+  readonly isOpen: boolean;
+}
+
 export interface PartitionProducers extends PartitionAddress {
   readonly error: number;
-  readonly producers: readonly { readonly id: bigint /** It began a transaction there that is not over. */; readonly isOpen: boolean }[];
+  readonly producers: readonly PartitionProducer[];
 }
 
 /** Who wrote to partitions lately (a day, by the broker's default). */
