@@ -3,7 +3,7 @@ import { LongFirst } from './test/support/long-first.ts';
 
 const ALL = 'test/**/*.test.ts';
 /** Tests of functions that leave nothing behind share a process, and load what they test once: that takes a quarter less time. */
-const PURE = ['operators', 'proof', 'workflow', 'compile', 'datavm', 'dispatch'].map((room) => `test/unit/${room}/**/*.test.ts`);
+const PURE = ['operators', 'wasm', 'proof', 'workflow', 'compile', 'datavm', 'dispatch'].map((room) => `test/unit/${room}/**/*.test.ts`);
 
 export default defineConfig({
   test: {

@@ -19,6 +19,8 @@ export * from './contract/schema-registry.ts';
 export * from './contract/storage.ts';
 export * from './contract/source.ts';
 export * from './contract/signer.ts';
+export * from './wasm/assembler.ts';
+export * as wasm from './wasm/code.ts';
 export * from './proof/free-bytes.ts';
 export { packSource, SourcePacker } from './proof/source-bytes.ts';
 export * from './proof/sha256.ts';

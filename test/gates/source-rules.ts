@@ -25,10 +25,20 @@ export const MAX_FILE_LINES = 400;
 export const ROOMS = ['engine', 'operators', 'connectors', 'topologies', 'cli', 'package', 'test'] as const;
 
 /** Inside engine/ a folder may import itself and the folders before it. `ledger` stands beside `dispatch`. */
-export const ENGINE_ORDER: readonly string[] = ['contract', 'proof', 'workflow', 'compile', 'datavm', 'dispatch', 'runtime', 'verify'];
+export const ENGINE_ORDER: readonly string[] = [
+  'contract',
+  'wasm',
+  'proof',
+  'workflow',
+  'compile',
+  'datavm',
+  'dispatch',
+  'runtime',
+  'verify',
+];
 
 /** Folders whose code decides or makes records: their results must not depend on clock, locale, chance or platform (law 1). */
-const DETERMINISTIC = ['engine/proof/', 'engine/compile/', 'engine/datavm/', 'operators/', 'connectors/simulator/'];
+const DETERMINISTIC = ['engine/wasm/', 'engine/proof/', 'engine/compile/', 'engine/datavm/', 'operators/', 'connectors/simulator/'];
 
 /** The one place among them where chance is wanted: a new key. */
 const MAKES_KEYS = 'engine/proof/ed25519.ts';
