@@ -3,20 +3,21 @@ import { freeBytes, type LogEntry, type MizuError, offset } from '#engine';
 import { entryChecksum, packedChecksum } from './checksum.ts';
 import { SEGMENT_READ_BYTES } from './limits.ts';
 import { unpackEntries } from './packed.ts';
-import type { Placement, SegmentReader } from './segments.ts';
+import type { SegmentReader } from './segment-reader.ts';
+import type { Placement } from './segments.ts';
 import { corrupt } from './sqlite-error.ts';
 import { type EntryRow, placeOf, type TopicRow } from './tables.ts';
 
 /** `file`: whose rows they are. `free`: gives back what values of segments took. @throws LOG_CORRUPT, naming the entry. */
-export function entriesOf(
+export async function entriesOf(
   rows: readonly EntryRow[],
   topic: TopicRow,
   partition: number,
   segments: SegmentReader,
   file: string,
-): { readonly entries: LogEntry[]; readonly free: (() => void) | undefined } {
+): Promise<{ readonly entries: LogEntry[]; readonly free: (() => void) | undefined }> {
   const read: Uint8Array[] = [];
-  const values = valuesOf(rows, segments, read);
+  const values = await valuesOf(rows, segments, read);
   const entries: LogEntry[] = [];
   for (const [n, row] of rows.entries()) {
     const { at, key, headers } = row;
@@ -63,15 +64,17 @@ function unpacked({ at, count }: EntryRow, value: Uint8Array, topic: TopicRow, p
 }
 
 /** What is read from segments is added to `read`. */
-function valuesOf(rows: readonly EntryRow[], segments: SegmentReader, read: Uint8Array[]): Uint8Array[] {
+async function valuesOf(rows: readonly EntryRow[], segments: SegmentReader, read: Uint8Array[]): Promise<Uint8Array[]> {
   const values: Uint8Array[] = [];
+  const readings: Promise<void>[] = [];
   for (let n = 0; n < rows.length; ) {
     const value = rows[n]?.value;
     if (value instanceof Uint8Array || value === undefined) {
-      values.push(value ?? new Uint8Array());
+      values[n] = value ?? new Uint8Array();
       n++;
       continue;
     }
+    const first = n;
     const sizes = [value.bytes];
     let bytes = value.bytes;
     for (n++; n < rows.length; n++) {
@@ -80,14 +83,18 @@ function valuesOf(rows: readonly EntryRow[], segments: SegmentReader, read: Uint
       sizes.push(next.bytes);
       bytes += next.bytes;
     }
-    const together = segments.read({ ...value, bytes });
-    read.push(together);
-    let at = 0;
-    for (const size of sizes) {
-      values.push(together.subarray(at, at + size));
-      at += size;
-    }
+    const take = async (): Promise<void> => {
+      const together = await segments.read({ ...value, bytes });
+      read.push(together);
+      let at = 0;
+      for (const [i, size] of sizes.entries()) {
+        values[first + i] = together.subarray(at, at + size);
+        at += size;
+      }
+    };
+    readings.push(take());
   }
+  await Promise.all(readings);
   return values;
 }
 

@@ -29,6 +29,14 @@ export const SEGMENT_COMMIT_BYTES = 64 * 1024;
 export const SEGMENT_VALUE_BYTES = 512;
 /** A segment that holds so much is closed, and another one is begun. */
 export const SEGMENT_BYTES = 1024 * 1024 * 1024;
+/** Where and in what lengths a file is written past the system's page cache: no device asks for larger ones (open(2), O_DIRECT). */
+export const DIRECT_BLOCK_BYTES = 4096;
+/** So much of a commit is written at once: a part of the buffer below. */
+export const WRITE_PIECE_BYTES = 16 * 1024 * 1024;
+/** Of the values that were written last, so many bytes stay in memory: frames are read soon after. */
+export const WRITE_BUFFER_BYTES = 64 * 1024 * 1024;
+/** Reads of segments past the page cache that are on their way at once. */
+export const READ_BUFFERS = 4;
 /** Values that stand together are read together, up to so many bytes: they share a buffer. */
 export const SEGMENT_READ_BYTES = 1024 * 1024;
 

@@ -40,7 +40,8 @@ import {
   writeOwnerEpoch,
   writeStore,
 } from './tables.ts';
-import { SegmentReader, SegmentWriter } from './segments.ts';
+import { SegmentReader } from './segment-reader.ts';
+import { SegmentWriter } from './segments.ts';
 import { Waiters } from './waiters.ts';
 import { EmbeddedWriter } from './writer.ts';
 
@@ -94,8 +95,8 @@ class EmbeddedLog implements Log {
     this.#store = store;
     this.#readOnly = readOnly;
     this.#sizeLimitBytes = sizeLimitBytes;
-    this.#segments = new SegmentReader(dirname(store.db.file));
     this.#values = new SegmentWriter(store.db, dirname(store.db.file));
+    this.#segments = new SegmentReader(dirname(store.db.file), readOnly ? undefined : this.#values);
     this.#queue = new CommitQueue(store.db, this.#values, this.limits);
     this.#waiters = new Waiters(store.db, (listener) => store.presence.onRing(listener));
   }
@@ -155,7 +156,7 @@ class EmbeddedLog implements Log {
       const head = readHead(db, row.slot + partition);
       return from >= head ? [] : take(rowsFrom(db, row, partition, from, head), from, options);
     });
-    const { entries: read, free } = entriesOf(rows, row, partition, this.#segments, db.file);
+    const { entries: read, free } = await entriesOf(rows, row, partition, this.#segments, db.file);
     const entries = within(read, from, options);
     const last = entries.at(-1);
     const result = { entries, next: last === undefined ? from : offset(last.offset + 1), ...(free === undefined ? {} : { free }) };
@@ -192,7 +193,7 @@ class EmbeddedLog implements Log {
     this.#waiters.close();
     await this.#queue.close();
     await this.#values.close();
-    this.#segments.close();
+    await this.#segments.close();
     this.#store.close();
   }
 

@@ -2,7 +2,7 @@
  * Changes entries of an embedded log behind its back, each with a valid check sum of the storage, as somebody with write access to the
  * file would: so it is the proofs, and not the storage, that must find it.
  */
-import { cpSync, rmSync } from 'node:fs';
+import { closeSync, cpSync, openSync, readSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import {
@@ -22,7 +22,7 @@ import { openLog } from '#topologies';
 import { entryChecksum, rowChecksum } from '../../connectors/embedded/checksum.ts';
 import { PARTITION_LIMIT_ENTRIES } from '../../connectors/embedded/limits.ts';
 import { unpackEntries } from '../../connectors/embedded/packed.ts';
-import { type Placement, SegmentReader } from '../../connectors/embedded/segments.ts';
+import { type Placement, segmentFile } from '../../connectors/embedded/segments.ts';
 import type { ControlBody } from '../../engine/dispatch/control-entry.ts';
 import { decodeControl, decodeResult, encodeSigned } from '../../engine/dispatch/signed-entry.ts';
 import { quickFolder } from './run-support.ts';
@@ -46,12 +46,12 @@ interface TopicRow {
 
 export class Tamper {
   private readonly db: DatabaseSync;
-  private readonly segments: SegmentReader;
+  private readonly directory: string;
   private readonly topics: ReadonlyMap<string, TopicRow>;
 
   constructor(directory: string) {
     this.db = new DatabaseSync(join(directory, 'log.db'));
-    this.segments = new SegmentReader(directory);
+    this.directory = directory;
     this.db.exec('PRAGMA synchronous = OFF');
     const rows = this.db.prepare('SELECT name, partitions, slot FROM topics').all();
     const topics = rows.map((row) => ({ name: String(row['name']), partitions: Number(row['partitions']), slot: Number(row['slot']) }));
@@ -59,7 +59,6 @@ export class Tamper {
   }
 
   close(): void {
-    this.segments.close();
     this.db.close();
   }
 
@@ -77,7 +76,7 @@ export class Tamper {
       'SELECT count, key, value, segment, position, length, headers FROM entries WHERE id >= ? AND id < ? ORDER BY id',
     );
     return rows.all(first, first + PARTITION_LIMIT_ENTRIES).flatMap((row) => {
-      const value = row['value'] === null ? this.segments.read(placeOf(row)) : Uint8Array.from(row['value'] as Uint8Array);
+      const value = row['value'] === null ? this.valueAt(placeOf(row)) : Uint8Array.from(row['value'] as Uint8Array);
       const key = row['key'] === null ? undefined : Uint8Array.from(row['key'] as Uint8Array);
       const count = Number(row['count']);
       const held = count === 1 ? [{ key, value, headers: String(row['headers']) }] : (unpackEntries(value, count) ?? []);
@@ -86,6 +85,14 @@ export class Tamper {
         headers: headers === '' ? {} : (JSON.parse(headers) as Record<string, string>),
       }));
     });
+  }
+
+  private valueAt({ segment, position, bytes }: Placement): Uint8Array {
+    const file = openSync(segmentFile(this.directory, segment), 'r');
+    const value = new Uint8Array(bytes);
+    readSync(file, value, 0, bytes, position);
+    closeSync(file);
+    return value;
   }
 
   /** Which entry is the first one of task k, by its header: frames stand in the order in which they came. */
