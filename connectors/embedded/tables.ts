@@ -75,7 +75,10 @@ export function readTopics(db: Database): readonly TopicRow[] {
   const rows = db.all('SELECT name, partitions, cleanup, slot, crc FROM topics ORDER BY name');
   const expected = readStore(db).topics;
   if (rows.length !== expected) throw corrupt(db.file, `it names ${rows.length} topics where there were ${expected}`);
-  return rows.map((row) => topicOf(db, row));
+  const topics = rows.map((row) => topicOf(db, row));
+  // In a damaged page one row may stand in the place of another one, each with its own sum.
+  if (new Set(topics.map(({ name }) => name)).size < expected) throw corrupt(db.file, 'it names a topic twice');
+  return topics;
 }
 
 function topicOf(db: Database, row: Row): TopicRow {

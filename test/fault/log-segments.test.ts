@@ -75,6 +75,14 @@ async function write(directory: string, sizes: readonly (readonly number[])[]): 
   return written;
 }
 
+/** Of the large values, from the rows that name them. */
+function placesIn(directory: string): { readonly position: number; readonly end: number }[] {
+  const database = new DatabaseSync(join(directory, 'log.db'), { readOnly: true });
+  const rows = database.prepare('SELECT position, length FROM entries WHERE value IS NULL').all();
+  database.close();
+  return rows.map(({ position, length }) => ({ position: Number(position), end: Number(position) + Number(length) }));
+}
+
 const segmentsIn = (directory: string): number[] =>
   readdirSync(join(directory, 'segments')).map((name) => statSync(join(directory, 'segments', name)).size);
 
@@ -184,23 +192,34 @@ describe('commits of several writers that go to disk together', () => {
 describe(`a damaged segment (seed ${SEED})`, () => {
   let damage: Damage;
   let bytes: Buffer;
+  /** Where each value stands. Behind those of a commit the rest of a block may belong to none. */
+  let places: readonly { readonly position: number; readonly end: number }[];
   beforeAll(async () => {
     const sound = folder();
     await write(sound, SIZES);
     damage = new Damage(sound);
     folders.push(damage.directory);
     bytes = damage.read(FIRST);
+    places = placesIn(sound);
   });
 
-  it('is refused by name, whichever byte is flipped', { timeout: LIMIT_MS }, async () => {
-    const edges = [0, SEGMENT_COMMIT_BYTES - 1, SEGMENT_COMMIT_BYTES, bytes.length - 1];
-    for (const at of [...edges, ...Array.from({ length: 40 }, () => draw(bytes.length))]) {
+  const lastEnd = (): number => Math.max(...places.map(({ end }) => end));
+
+  function somewhere(): number {
+    const place = places[draw(places.length)];
+    if (place === undefined) throw new Error('There are no values');
+    return place.position + draw(place.end - place.position);
+  }
+
+  it('is refused by name, whichever byte of a value is flipped', { timeout: LIMIT_MS }, async () => {
+    const edges = places.flatMap(({ position, end }) => [position, end - 1]);
+    for (const at of [...edges, ...Array.from({ length: 40 }, somewhere)]) {
       expect(await damage.expectNamed(FIRST, flipped(bytes, at, 1 << draw(8)), `byte ${at}`), `byte ${at}`).toBe(true);
     }
   });
 
   it('is refused by name when it is cut, gone, or blocks of it change places or are zero', { timeout: LIMIT_MS }, async () => {
-    for (const length of [0, 1, SEGMENT_COMMIT_BYTES, bytes.length - 1, draw(bytes.length)])
+    for (const length of [0, 1, SEGMENT_COMMIT_BYTES, lastEnd() - 1, draw(lastEnd())])
       expect(await damage.expectNamed(FIRST, bytes.subarray(0, length), `cut to ${length}`)).toBe(true);
     expect(await damage.expectNamed(FIRST, undefined, 'gone')).toBe(true);
     const blocks = Math.floor(bytes.length / PAGE_BYTES);
@@ -229,7 +248,7 @@ describe(`a damaged segment (seed ${SEED})`, () => {
   });
 
   it('does not keep what is whole from being read', async () => {
-    const given = await damage.outcome(FIRST, flipped(bytes, bytes.length - 1));
+    const given = await damage.outcome(FIRST, flipped(bytes, lastEnd() - 1));
     expect(codeOf(given as Error)).toBe('LOG_CORRUPT');
     const log = await openEmbeddedLog({ directory: damage.directory, readOnly: true });
     // The last two values of partition 1 share the row that stands last.
