@@ -1,7 +1,7 @@
 /**
  * Makes small WebAssembly modules (WebAssembly Core Specification 2.0, chapter 5) at run time, so that code over bytes may use vectors of 128 bits
- * while the repository holds nothing but its source: one memory, exported as `memory`, and exported functions over it. Compiling is synchronous
- * and takes about a millisecond: whoever uses a module makes it once per thread, at its first use.
+ * while the repository holds nothing but its source: one memory, exported as `memory`, and exported functions over it. Assembling and
+ * compiling are synchronous, about a millisecond for each KiB while that code is cold: whoever uses a module makes it once per thread, at its first use.
  */
 import { MizuError } from '../contract/errors.ts';
 import { type Code, codeBytes, u32Leb } from './code.ts';
@@ -29,13 +29,15 @@ export interface Local {
 /** One function: first its parameters, then its variables, then its code, which leaves the results on the stack. */
 export class FunctionAssembler {
   readonly name: string;
+  private readonly index: number;
   private readonly results: readonly ValueType[];
   private readonly params: ValueType[] = [];
   private readonly locals: ValueType[] = [];
   private code: readonly Code[] = [];
 
-  constructor(name: string, results: readonly ValueType[]) {
+  constructor(name: string, index: number, results: readonly ValueType[]) {
     this.name = name;
+    this.index = index;
     this.results = results;
   }
 
@@ -53,6 +55,11 @@ export class FunctionAssembler {
 
   body(...code: Code[]): void {
     this.code = code;
+  }
+
+  /** Calls it from a function of the same module. */
+  call(...args: Code[]): Code {
+    return [args, 0x10, u32Leb(this.index)];
   }
 
   typeBytes(): number[] {
@@ -83,7 +90,7 @@ export class ModuleAssembler {
 
   /** A function that is exported under its name. */
   function(name: string, ...results: ValueType[]): FunctionAssembler {
-    const made = new FunctionAssembler(name, results);
+    const made = new FunctionAssembler(name, this.functions.length, results);
     this.functions.push(made);
     return made;
   }

@@ -57,9 +57,19 @@ export function codeBytes(code: Code): number[] {
   return out;
 }
 
+function isList(code: Code): code is readonly Code[] {
+  return Array.isArray(code);
+}
+
 function write(code: Code, around: readonly (Label | undefined)[], out: number[]): void {
-  if (typeof code === 'number') out.push(code);
-  else if ('opcode' in code) {
+  if (typeof code === 'number') {
+    out.push(code);
+  } else if (isList(code)) {
+    for (const part of code) {
+      if (typeof part === 'number') out.push(part);
+      else write(part, around, out);
+    }
+  } else if ('opcode' in code) {
     out.push(code.opcode, EMPTY_TYPE);
     const inside = [code.label, ...around];
     write(code.body, inside, out);
@@ -68,8 +78,9 @@ function write(code: Code, around: readonly (Label | undefined)[], out: number[]
       write(code.otherwise, inside, out);
     }
     out.push(END);
-  } else if ('branch' in code) out.push(code.branch, ...u32Leb(around.indexOf(code.to)));
-  else for (const part of code) write(part, around, out);
+  } else {
+    out.push(code.branch, ...u32Leb(around.indexOf(code.to)));
+  }
 }
 
 function newLabel(): Label {

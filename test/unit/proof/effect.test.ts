@@ -4,7 +4,8 @@ import type { Drop, Effect } from '../../../engine/proof/effect.ts';
 import { decodeDrop, encodeDrop, encodeEffect, hashEffect, u32Bytes, u32FromBytes } from '../../../engine/proof/effect.ts';
 import type { Frame } from '../../../engine/proof/frame.ts';
 import { dropEntry, EntryTree, frameRoot, publishedEntry, recordEntry } from '../../../engine/proof/frame.ts';
-import { leafHash, RootBuilder, rootOf } from '../../../engine/proof/merkle.ts';
+import { leafHash, rootOf } from '../../../engine/proof/merkle.ts';
+import { RootBuilder } from '../../../engine/proof/root-builder.ts';
 import { sha256 } from '../../../engine/proof/sha256.ts';
 
 const bytes = fc.uint8Array({ maxLength: 100 });

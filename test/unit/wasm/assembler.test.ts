@@ -93,6 +93,19 @@ describe('control', () => {
     expect([0, 1, 2, 10, 101, 5000].map((n) => run(n))).toEqual([0, 0, 1, 25, 2500, 2500]);
   });
 
+  it('a function calls another, and itself', () => {
+    const machine = assembled((module) => {
+      const double = module.function('double', 'i32');
+      const n = double.param('i32');
+      double.body(i32.mul(n.get, i32.const(2)));
+      const power = module.function('power', 'i32');
+      const [exponent, result] = [power.param('i32'), power.local('i32')];
+      const previous = power.call(i32.sub(exponent.get, i32.const(1)));
+      power.body(when(exponent.get, result.set(double.call(previous)), result.set(i32.const(1))), result.get);
+    });
+    expect([0, 1, 10, 31].map((n) => machine.function('power')(n))).toEqual([1, 2, 1024, -(2 ** 31)]);
+  });
+
   it('a module that uses its stack wrongly is refused', () => {
     const module = new ModuleAssembler({ initial: 1, maximum: 1 });
     module.function('run', 'i32').body(i32.add(i32.const(1), []));
