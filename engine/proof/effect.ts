@@ -100,6 +100,8 @@ class ReadDrop implements Drop {
   readonly record: Uint8Array;
   /** Private, so that no copy with another value of a field has them. */
   readonly #bytes: Uint8Array;
+  /** The hash of its leaf, once a tree has asked for it. */
+  #leafHash: Uint8Array | undefined;
 
   constructor(reader: ByteReader) {
     const start = reader.position;
@@ -123,6 +125,17 @@ class ReadDrop implements Drop {
   static bytesOf(drop: Drop): Uint8Array | undefined {
     return #bytes in drop ? drop.#bytes : undefined;
   }
+
+  static leafHashOf(drop: Drop, hash: (drop: Drop) => Uint8Array): Uint8Array | undefined {
+    if (!(#bytes in drop)) return undefined;
+    drop.#leafHash ??= hash(drop);
+    return drop.#leafHash;
+  }
+}
+
+/** Of a drop that was read, what `hash` gives as the hash of its leaf. It is asked once: the same leaf stands in the tree of the frame and in that of the step that publishes it. */
+export function rememberedLeafHash(drop: Drop, hash: (drop: Drop) => Uint8Array): Uint8Array | undefined {
+  return ReadDrop.leafHashOf(drop, hash);
 }
 
 /** @throws BYTES_INVALID for anything that `writeDrop` would not write. */

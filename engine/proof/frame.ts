@@ -8,9 +8,10 @@ import { ByteParts } from './byte-parts.ts';
 import { ByteReader } from './byte-reader.ts';
 import { ByteWriter } from './byte-writer.ts';
 import type { Drop } from './effect.ts';
-import { encodeDrop, readDrop, u32Bytes, u32FromBytes, writeDrop } from './effect.ts';
+import { encodeDrop, readDrop, rememberedLeafHash, u32Bytes, u32FromBytes, writeDrop } from './effect.ts';
 import { leafHash, rootOf } from './merkle.ts';
 import { RootBuilder } from './root-builder.ts';
+import { sha256 } from './sha256.ts';
 
 const DIGEST_BYTES = 32;
 const FRAME_VERSION = 1;
@@ -97,13 +98,20 @@ export class EntryTree {
   }
 
   addDrop(drop: Drop): void {
+    const known = rememberedLeafHash(drop, (read) => sha256(this.dropLeaf(read)));
+    if (known === undefined) this.builder.add(this.dropLeaf(drop));
+    else this.builder.addHash(known);
+  }
+
+  /** Valid until the next one. */
+  private dropLeaf(drop: Drop): Uint8Array {
     this.writer ??= new ByteWriter();
     const { writer } = this;
     writer.clear();
     writer.byte(LEAF_PREFIX);
     writer.byte(DROP_ENTRY);
     writeDrop(writer, drop);
-    this.builder.add(writer.view());
+    return writer.view();
   }
 
   /** Begins a leaf of a record. @returns where its digests go. */

@@ -66,6 +66,14 @@ export class RootBuilder {
     sha256Into(room.hashes, this.hashed++ * DIGEST_BYTES, leaf);
   }
 
+  /** Adds a leaf by its hash. */
+  addHash(leafHash: Uint8Array): void {
+    const room = this.rooms();
+    this.flush(room);
+    this.makeRoom(room, 1);
+    room.hashes.set(leafHash, this.hashed++ * DIGEST_BYTES);
+  }
+
   /** Adds a leaf of so many bytes, at most LANE_MESSAGE_BYTES. @returns where in `leaves` the caller writes all of them before the next call. */
   open(length: number): number {
     const room = this.rooms();

@@ -53,6 +53,23 @@ it('a drop that was read is written as it was, and a changed copy of it as it th
   );
 });
 
+it('a drop that was read has the leaf of its entry in every tree, and a changed copy of it another', () => {
+  const rootOfDrops = (...drops: readonly Drop[]): Buffer => {
+    const tree = new EntryTree();
+    for (const one of drops) tree.addDrop(one);
+    return Buffer.from(tree.finish());
+  };
+  const rootByDefinition = (...drops: readonly Drop[]): Buffer => Buffer.from(rootOf(drops.map((one) => leafHash(dropEntry(one)))));
+  fc.assert(
+    fc.property(fc.array(drop, { minLength: 1, maxLength: 5 }), fc.nat(), (given, i) => {
+      const read = given.map((one) => decodeDrop(encodeDrop(one)));
+      for (let tree = 0; tree < 2; tree++) expect(rootOfDrops(...read)).toEqual(rootByDefinition(...given));
+      const changed = read.map((one) => ({ ...one, i }));
+      expect(rootOfDrops(...read, ...changed)).toEqual(rootByDefinition(...given, ...given.map((one) => ({ ...one, i }))));
+    }),
+  );
+});
+
 it('positions are written little-endian and read back', () => {
   expect(Buffer.from(u32Bytes(Uint32Array.of(1, 0x01020304)))).toEqual(Buffer.of(1, 0, 0, 0, 4, 3, 2, 1));
   fc.assert(
