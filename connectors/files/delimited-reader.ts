@@ -61,23 +61,31 @@ export async function* delimitedRecords(path: string, splitter: RecordSplitter, 
   if (length > 0) yield { records: [joined(pieces, length)], next: [recordStart + length] };
 }
 
-/** A chunk is there until the next one is asked for. */
+/** A chunk is there until the next one is asked for. Meanwhile the one behind it is read. */
 async function* chunksOf(path: string, start: number): AsyncGenerator<{ readonly chunk: Uint8Array; readonly offset: number }> {
   const file = await open(path).catch((error: unknown) => Promise.reject(unreadable(path, error)));
-  const buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  const buffers = [Buffer.allocUnsafeSlow(CHUNK_BYTES), Buffer.allocUnsafeSlow(CHUNK_BYTES)] as const;
+  const read = async (buffer: Uint8Array, offset: number): Promise<Uint8Array> => {
+    const { bytesRead } = await file.read(buffer, 0, CHUNK_BYTES, offset);
+    return buffer.subarray(0, bytesRead);
+  };
+  let [buffer, other] = buffers;
+  let reading = read(buffer, start);
   try {
-    let offset = start;
-    for (;;) {
-      const { bytesRead } = await file
-        .read(buffer, 0, CHUNK_BYTES, offset)
-        .catch((error: unknown) => Promise.reject(unreadable(path, error)));
-      if (bytesRead === 0) return;
-      yield { chunk: buffer.subarray(0, bytesRead), offset };
-      offset += bytesRead;
+    for (let offset = start; ; ) {
+      const chunk = await reading.catch((error: unknown) => Promise.reject(unreadable(path, error)));
+      if (chunk.length === 0) return;
+      reading = read(other, offset + chunk.length);
+      // It is awaited when this one was taken; until then a failure must not count as unhandled.
+      reading.catch(() => undefined);
+      yield { chunk, offset };
+      offset += chunk.length;
+      [buffer, other] = [other, buffer];
     }
   } finally {
+    await reading.catch(() => undefined);
     await file.close();
-    freeBytes(buffer);
+    for (const used of buffers) freeBytes(used);
   }
 }
 

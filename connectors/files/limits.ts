@@ -3,7 +3,7 @@
 /** Largest record of a source, bytes, path included: it must fit a frame, and it bounds what an unending line can take. */
 export const RECORD_BYTES_LIMIT = 16 * 2 ** 20;
 /** Bytes read from a file at once. */
-export const CHUNK_BYTES = 256 * 2 ** 10;
+export const CHUNK_BYTES = 1024 * 2 ** 10;
 /** Records a source shows to the compiler … */
 export const SAMPLE_RECORDS = 1_000;
 /** … and their bytes together; the first record is always shown. */

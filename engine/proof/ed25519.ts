@@ -8,7 +8,7 @@ import { createPrivateKey, createPublicKey, randomBytes, sign, verify } from 'no
 import { MizuError } from '../contract/errors.ts';
 import type { Signer } from '../contract/signer.ts';
 import { L, littleEndian, pointProblem } from './edwards.ts';
-import { equalBytes, toHex } from './sha256.ts';
+import { equalBytes, sha256, toHex } from './sha256.ts';
 
 export const PUBLIC_KEY_BYTES = 32;
 export const SEED_BYTES = 32;
@@ -16,6 +16,9 @@ export const SIGNATURE_BYTES = 64;
 
 /** Keys whose check is remembered; judging one takes about a millisecond. */
 const KEY_CACHE_LIMIT = 1024;
+
+/** Signatures that were made in this process and are not checked by the equation again, as long as they are among the last so many. */
+const OWN_SIGNATURES_LIMIT = 4096;
 
 /** DER before the 32 bytes of a key: SubjectPublicKeyInfo and PKCS#8 (RFC 8410 sections 4 and 7). */
 const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
@@ -57,10 +60,24 @@ export function checkPublicKey(publicKey: Uint8Array): string | undefined {
   return check(publicKey).problem;
 }
 
+/** SHA-256 of key, signature and message of what was signed here, in order of use: roles of one process read what each other has signed. Owned by this module. */
+const ownSignatures = new Set<string>();
+
+const signatureName = (publicKey: Uint8Array, signature: Uint8Array, message: Uint8Array): string =>
+  toHex(sha256(publicKey, signature, message));
+
+function remember(name: string): void {
+  ownSignatures.add(name);
+  if (ownSignatures.size <= OWN_SIGNATURES_LIMIT) return;
+  const [oldest] = ownSignatures;
+  if (oldest !== undefined) ownSignatures.delete(oldest);
+}
+
 /** The strict predicate. Never throws: a bad key is a bad signature. */
 export function verifyStrict(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
   const key = keyUnlessMalformed(publicKey, signature);
-  return key !== undefined && verify(null, message, key, signature);
+  if (key === undefined) return false;
+  return ownSignatures.has(signatureName(publicKey, signature, message)) || verify(null, message, key, signature);
 }
 
 /** The same on a thread of Node's pool, which `message` and `signature` must not change under. Never rejects. */
@@ -81,7 +98,14 @@ function keyUnlessMalformed(publicKey: Uint8Array, signature: Uint8Array): KeyOb
 function signerOf(privateKey: KeyObject): Signer {
   const spki = createPublicKey(privateKey).export({ format: 'der', type: 'spki' });
   const publicKey = spki.subarray(spki.length - PUBLIC_KEY_BYTES);
-  const signer: Signer = { publicKey, sign: (message) => sign(null, message, privateKey) };
+  const signer: Signer = {
+    publicKey,
+    sign: (message) => {
+      const signature = sign(null, message, privateKey);
+      remember(signatureName(publicKey, signature, message));
+      return signature;
+    },
+  };
   keys.set(signer, privateKey);
   return signer;
 }

@@ -21,6 +21,32 @@ function judge(one: Vector, message: Uint8Array): void {
   expect(verifyStrict(fromHex(one.key), message, fromHex(one.sig))).toBe(one.strict);
 }
 
+describe('a signature that was made in this process', () => {
+  const flip = (bytes: Uint8Array, at: number): Uint8Array => bytes.map((byte, n) => (n === at ? byte ^ 1 : byte));
+
+  test('holds, and nothing does that differs from it in a byte of key, message or signature', () => {
+    const signer = signerFromSeed(generateSeed());
+    const message = utf8('what was said');
+    const signature = signer.sign(message);
+    expect(verifyStrict(signer.publicKey, message, signature)).toBe(true);
+    for (let n = 0; n < signature.length; n++) expect(verifyStrict(signer.publicKey, message, flip(signature, n))).toBe(false);
+    for (let n = 0; n < message.length; n++) expect(verifyStrict(signer.publicKey, flip(message, n), signature)).toBe(false);
+    for (let n = 0; n < 32; n++) expect(verifyStrict(flip(signer.publicKey, n), message, signature)).toBe(false);
+    // The parts stand beside each other in what is remembered: none may pass for a piece of the next.
+    expect(verifyStrict(signer.publicKey, message.subarray(1), Buffer.concat([signature, message.subarray(0, 1)]))).toBe(false);
+    const stranger = signerFromSeed(generateSeed());
+    expect(verifyStrict(stranger.publicKey, message, signature)).toBe(false);
+  });
+
+  test('holds as well when many others have been made since', () => {
+    const signer = signerFromSeed(generateSeed());
+    const first = signer.sign(utf8('first'));
+    for (let n = 0; n < 5_000; n++) signer.sign(utf8(String(n)));
+    expect(verifyStrict(signer.publicKey, utf8('first'), first)).toBe(true);
+    expect(verifyStrict(signer.publicKey, utf8('0'), first)).toBe(false);
+  });
+});
+
 describeVectors<{ vectors: (Vector & { number: number; msg: string })[] }>('ed25519/cctv.json', (data) => {
   test('each of the 914 edge cases gets the verdict of the strict predicate', async () => {
     everyCase(
