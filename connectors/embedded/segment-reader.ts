@@ -101,10 +101,15 @@ export class SegmentReader {
     if (O_DIRECT === undefined) return undefined;
     this.#buffers ??= ReadBuffers.make();
     if (this.#buffers === undefined) return undefined;
+    let handle: FileHandle | undefined;
     try {
-      return { handle: await open(path, constants.O_RDONLY | O_DIRECT), buffers: this.#buffers };
+      handle = await open(path, constants.O_RDONLY | O_DIRECT);
+      // Where blocks of the disk are larger than ours, the first read says so.
+      await this.#buffers.fill(new Uint8Array(1), handle, 0);
+      return { handle, buffers: this.#buffers };
     } catch {
-      // Not offered for this file, or it can't be opened at all, as the next try says.
+      // Not offered for this file, or it can't be read at all, as the next try says.
+      await handle?.close().catch(() => undefined);
       return undefined;
     }
   }
