@@ -64,7 +64,10 @@ export const floor: EmbeddedEngine = {
 
 /** What a process that plays W1 says at its end, and what it took. */
 export interface Played {
+  /** As it says itself: of its work. */
   readonly seconds: number;
+  /** Of the whole process. */
+  readonly wholeSeconds: number;
   readonly failed: number;
   /** Only `mizu run` says. */
   readonly accepted: number | undefined;
@@ -101,7 +104,8 @@ async function playProcess(args: readonly string[], folder: string, options: Ben
   const said = lastObject(child.log());
   if (said.ok === false || said.seconds === undefined || said.failed === undefined)
     throw new Error(`${args.join(' ')} was not whole:\n${child.log()}`);
-  return { seconds: said.seconds, failed: said.failed, accepted: said.accepted, cpuSeconds, peakBytes: meter.peakBytes };
+  const { seconds, failed, accepted } = said;
+  return { seconds, wholeSeconds: child.seconds, failed, accepted, cpuSeconds, peakBytes: meter.peakBytes };
 }
 
 /** The object in the last line of a command's output. */
@@ -119,7 +123,7 @@ async function judged({ reference }: W1Input, file: string, failed: number): Pro
 export function sideOf(
   name: string,
   { records }: Pick<W1Input, 'records'>,
-  { seconds, cpuSeconds, peakBytes }: Played,
+  { wholeSeconds: seconds, cpuSeconds, peakBytes }: Played,
   exact: W1Verdict | undefined,
 ): Side {
   return {

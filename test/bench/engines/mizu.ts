@@ -63,7 +63,6 @@ export async function startMizu(run: W1Run, settings: MizuSettings = {}): Promis
     processes.set(name, up(name, ['--roles', 'node', '--workers', String(options.workers)]));
   };
   for (let n = 0; n < options.nodes; n++) startNode();
-  const startedAt = Date.now();
   const command = async (...args: readonly string[]): Promise<unknown> => {
     const { stdout } = await execute(process.execPath, [CLI, ...args, '--log', log, '--json'], { env: { ...process.env, ...env } });
     return JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
@@ -76,7 +75,8 @@ export async function startMizu(run: W1Run, settings: MizuSettings = {}): Promis
     processes,
     command,
     pids: () => all().map((child) => child.pid),
-    startedAt: async () => startedAt,
+    // No record is read before the first of them are cut.
+    startedAt: async () => kafka.tool.ask<number>('first', await topicOf(run, '.control'), '"type":"cut"'),
     check: () => {
       for (const child of all()) child.check();
     },

@@ -15,6 +15,8 @@ export class Child {
   readonly logFile: string;
   private exited: { readonly code: number | null; readonly signal: string | null } | undefined;
   private readonly done: Promise<void>;
+  private readonly startedAt = performance.now();
+  private endedAt: number | undefined;
 
   /** `env`: added to this process' own environment. */
   constructor(command: string, args: readonly string[], logFile: string, cleanup: Cleanup, env: Readonly<Record<string, string>> = {}) {
@@ -31,6 +33,7 @@ export class Child {
       });
       child.once('exit', (code, signal) => {
         this.exited = { code, signal };
+        this.endedAt = performance.now();
         resolve();
       });
     });
@@ -40,6 +43,11 @@ export class Child {
 
   get alive(): boolean {
     return this.exited === undefined;
+  }
+
+  /** From its start to its end, or until now. */
+  get seconds(): number {
+    return ((this.endedAt ?? performance.now()) - this.startedAt) / 1000;
   }
 
   log(): string {

@@ -23,7 +23,8 @@ import org.apache.kafka.common.TopicPartition;
  * NUMBER followed by a JSON value, or by `!message`. Requests run side by side. Ends with its input.
  *
  * create TOPIC PARTITIONS [key=value…] · delete TOPIC… · topics PREFIX · ends TOPIC… (sum of the ends that read_committed readers see)
- * · positions TOPIC · sizes PREFIX (bytes on disk by topic) · load FILE TOPIC LINES · dump TOPIC FILE · follow TOPIC OFFSETS QUIET_MS LIMIT_MS
+ * · positions TOPIC · sizes PREFIX (bytes on disk by topic) · first TOPIC TEXT (time-stamp of the first record that holds the text, ms since 1970)
+ * · load FILE TOPIC LINES · dump TOPIC FILE · follow TOPIC OFFSETS QUIET_MS LIMIT_MS
  * · latency FILE INPUT OUTPUT FORM RATE WARM_S SECONDS · feed FILE TOPIC RATE, allow RECORDS, enough · laps TOPIC GROUPS_FILE, judge RECORDS, unlap
  */
 public final class KafkaTool {
@@ -93,6 +94,8 @@ public final class KafkaTool {
         return new TopicLoad(bootstrap).load(args.get(0), args.get(1), Integer.parseInt(args.get(2)));
       case "dump":
         return new TopicRead(bootstrap).dump(args.get(0), ends(args.get(0)), args.get(1));
+      case "first":
+        return new TopicRead(bootstrap).first(args.get(0), ends(args.get(0)), args.get(1));
       case "follow":
         long[] from = Arrays.stream(args.get(1).split(",")).mapToLong(Long::parseLong).toArray();
         return new TopicRead(bootstrap).follow(args.get(0), from, Long.parseLong(args.get(2)), Long.parseLong(args.get(3)));

@@ -2,6 +2,7 @@ package mizu.bench;
 
 import java.io.BufferedOutputStream;
 import java.io.DataOutputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -65,6 +66,19 @@ final class TopicRead {
       }
     }
     return Long.toString(count);
+  }
+
+  /** The time-stamp of the first record of a topic of one partition whose value holds a text. */
+  String first(String topic, Map<Integer, Long> ends, String text) {
+    try (KafkaConsumer<byte[], byte[]> consumer = consumer(bootstrap)) {
+      List<TopicPartition> all = partitions(topic, ends.size());
+      consumer.assign(all);
+      consumer.seekToBeginning(all);
+      while (all.stream().anyMatch(p -> consumer.position(p) < ends.get(p.partition())))
+        for (ConsumerRecord<byte[], byte[]> record : consumer.poll(POLL))
+          if (new String(record.value(), StandardCharsets.UTF_8).contains(text)) return Long.toString(record.timestamp());
+    }
+    throw new IllegalStateException("no record of " + topic + " holds " + text);
   }
 
   /** When the first record beyond the offsets came on each partition (ms since 1970, 0 for none), and the last one; ends when all came and it is quiet. */
