@@ -39,6 +39,7 @@ const withoutMinusZero = (row: Row): Row => Object.fromEntries(Object.entries(ro
 const gap = fc.constantFrom('', '', '', ' ', '\t', '\r\n ');
 const text = fc.oneof(
   fc.string({ unit: 'grapheme', maxLength: 80 }).map((value) => JSON.stringify(value)),
+  fc.array(fc.string({ unit: 'grapheme', maxLength: 40 }), { maxLength: 12 }).map((parts) => JSON.stringify(parts.join('\n'))),
   fc.constantFrom('"\\u0041"', '"a\\/b"', '"\\ud83d"', '"tab\tin it"', '"\\x"', '"open', '""', '"é😀"', 'null', '7'),
 );
 const number = fc.oneof(
@@ -106,4 +107,22 @@ it('JSON lines: decimals are the nearest doubles, as Number reads them', async (
       },
     ),
   );
+});
+
+it('JSON lines: what is not UTF-8 is found at every place of a text, and what is UTF-8 is taken', async () => {
+  // RFC 3629 section 4: a lone tail, a tail too few, forms that are too long, a surrogate, beyond U+10FFFF; then the ends of what is allowed.
+  const sequences = ['80', 'c3', 'e282', 'f09f98', 'c080', 'c1bf', 'e09fbf', 'f08fbfbf', 'eda080', 'f4908080', 'f5808080', 'ff'];
+  const allowed = ['c280', 'dfbf', 'e0a080', 'ed9fbf', 'ee8080', 'efbfbf', 'f0908080', 'f48fbfbf', '7f'];
+  for (const sequence of [...sequences, ...allowed]) {
+    const lines = Array.from({ length: 70 }, (_, at) =>
+      Buffer.concat([
+        Buffer.from(`{"id":1,"text":"${'x'.repeat(at)}`),
+        Buffer.from(sequence, 'hex'),
+        Buffer.from(`${'y'.repeat(69 - at)}","score":1,"ok":true}`),
+      ]),
+    );
+    const [made, expected] = await both(lines);
+    expect(made, sequence).toEqual(expected);
+    expect(JSON.stringify(made).includes('failed'), sequence).toBe(sequences.includes(sequence));
+  }
 });

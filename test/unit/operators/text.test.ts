@@ -150,12 +150,32 @@ describe('corrections of text', () => {
 });
 
 describe('normalize', () => {
-  /** Runs and single white spaces between words and letters of any width, so that words of four bytes begin anywhere. */
+  /** Runs and single white spaces between words and letters of any width, so that blocks of 16 bytes begin anywhere. */
   const prose = fc
     .array(
       fc.oneof(
-        fc.constantFrom(' ', '  ', '\t', '\n', '\v', '\r\n', '\0', '\x1f', 'A', 'Z', '[', '@', '`', '{', 'É', '😀'),
-        fc.string({ maxLength: 9 }),
+        fc.constantFrom(
+          ' ',
+          '  ',
+          '\t',
+          '\n',
+          '\v',
+          '\r\n',
+          '\0',
+          '\x1f',
+          'A',
+          'Z',
+          '[',
+          '@',
+          '`',
+          '{',
+          'É',
+          '😀',
+          '\u00a0',
+          '\u2003\u3000',
+          '\u200b',
+        ),
+        fc.string({ maxLength: 40 }),
       ),
       {
         maxLength: 24,
@@ -169,10 +189,11 @@ describe('normalize', () => {
       fc.asyncProperty(
         fc.array(prose, { minLength: 1, maxLength: 12 }),
         fc.constantFrom(...cases),
-        fc.boolean(),
-        async (values, letters, spacing) => {
-          fc.pre(letters !== undefined || spacing);
-          const params = { ...(letters === undefined ? {} : { case: letters }), ...(spacing ? { whitespace: 'ascii' } : {}) };
+        fc.constantFrom(undefined, 'ascii', 'unicode'),
+        async (values, letters, whitespace) => {
+          fc.pre(letters !== undefined || whitespace !== undefined);
+          const params = { ...(letters === undefined ? {} : { case: letters }), ...(whitespace === undefined ? {} : { whitespace }) };
+          const white = whitespace === 'unicode' ? spaces.join('') : '\t\n\v\f\r ';
           const expected = values.map((value) => {
             const cased =
               letters === 'lower'
@@ -180,7 +201,7 @@ describe('normalize', () => {
                 : letters === 'upper'
                   ? value.replace(/[a-z]/g, (letter) => letter.toUpperCase())
                   : value;
-            return spacing ? cased.replace(/[\t\n\v\f\r ]+/g, ' ').replace(/^ | $/g, '') : cased;
+            return whitespace === undefined ? cased : cased.replace(new RegExp(`[${white}]+`, 'g'), ' ').replace(/^ | $/g, '');
           });
           expect(await runTexts('normalize', params, values)).toEqual(expected);
         },
