@@ -1,7 +1,8 @@
 /**
  * Values of large commits, in files beside SQLite: it would write each page of them twice and read them page after page. A segment is a file to which one
- * handle appends, so processes never meet in one; a commit may begin in it at the next block of the disk. The row of an entry says where its value stands, and is committed after the value is on disk: a crash
- * leaves bytes that no row names, and never a row without its bytes. What a row names is never written again.
+ * handle appends, so processes never meet in one; a commit may begin in it at the next block of the disk. The row of an entry says where its value stands,
+ * and is committed after the value is on disk: a crash leaves bytes that no row names, and never a row without its bytes. What a row names is never written
+ * again.
  */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
