@@ -4,7 +4,7 @@
  */
 import { appendFileSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
-import * as fc from 'fast-check';
+import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { openEmbeddedLog } from '#connectors/embedded';
 import { offset } from '#engine';
