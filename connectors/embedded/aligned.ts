@@ -3,10 +3,8 @@
  * the only one in Node that is known to begin on a page.
  */
 import { constants } from 'node:fs';
+import { WASM_PAGE_BYTES } from '#engine';
 import { DIRECT_BLOCK_BYTES } from './limits.ts';
-
-/** Bytes of a page of WebAssembly's memory (WebAssembly Core Specification, 4.2.8). */
-const WASM_PAGE_BYTES = 65_536;
 
 /** Undefined where the system has no such flag. */
 export const O_DIRECT: number | undefined = constants.O_DIRECT;

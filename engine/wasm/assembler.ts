@@ -16,6 +16,7 @@ const FUNCTION_TYPE = 0x60;
 const HAS_MAXIMUM = 1;
 const END = 0x0b;
 
+/** Of a page of memory (4.2.8). */
 export const WASM_PAGE_BYTES = 65_536;
 
 /** A parameter or variable of a function; a variable begins as 0. */
