@@ -1,7 +1,7 @@
 /** The door of the engine: everything that operators, connectors, topologies and commands may use. */
 export * from './kernel.ts';
 export { globalStorage } from './runtime/global-storage.ts';
-export { deploy, programChanged } from './runtime/deploy.ts';
+export { beginDeploy, deploy, programChanged } from './runtime/deploy.ts';
 export { type DeployPlan, planDeploy } from './runtime/deploy-plan.ts';
 export { type DeployedRun, readRun } from './runtime/read-run.ts';
 export { assertWritable, lookAtSink } from './runtime/sink.ts';

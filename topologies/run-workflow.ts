@@ -1,7 +1,7 @@
 /** Compile → deploy → run to the end, on one machine: the composition that commands and tests use. */
 import type { GatewayCounts } from '#connectors/inference';
 import type { Log, Progress, RunName, RunSummary } from '#engine';
-import { deploy, NODE_LIMIT, readRun, runToEnd, soleRun } from '#engine';
+import { beginDeploy, NODE_LIMIT, readRun, runToEnd, soleRun } from '#engine';
 import { checkSink } from './check-sink.ts';
 import type { CompiledFile } from './compile-file.ts';
 import { openExternal } from './open-external.ts';
@@ -73,7 +73,7 @@ async function deployAndRun(
   await checkSink(log, workflow, { writes: true });
   await checkTopic(workflow, open);
   const source = await workflow.source();
-  const name = await deploy(log, {
+  const { run: name, copySource } = await beginDeploy(log, {
     program: workflow.program,
     digest: workflow.digest,
     deployment: workflow.deployment,
@@ -99,6 +99,7 @@ async function deployAndRun(
       nodes: options.nodes ?? Math.min(workflow.deployment.nodes, NODE_LIMIT),
       gateway,
       openExternal: open,
+      copySource,
       signal,
       ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
     });

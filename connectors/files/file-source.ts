@@ -2,15 +2,15 @@
  * Files as a finite source (P7): opened once before any work starts, which numbers the records, digests them all and keeps the first ones
  * as a sample; then read as often as needed from any record on, pulled, with bounded memory (law 6). Nothing is parsed into fields here.
  */
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { digestHex, MizuError, messageOf, SourcePacker } from '#kernel';
-import type { Json, SourceInfo, SourceRequest, SourceSpec } from '#kernel';
+import type { DigestHex, Json, SourceInfo, SourceMark, SourceRequest, SourceSpec } from '#kernel';
 import { delimitedRecords } from './delimited-reader.ts';
 import { unreadable } from './file-errors.ts';
-import { SAMPLE_BYTES, SAMPLE_RECORDS, SEEK_POINTS } from './limits.ts';
+import { MARK_BYTES, MARKS_LIMIT, SAMPLE_BYTES, SAMPLE_RECORDS, SEEK_POINTS } from './limits.ts';
 import { CsvSplitter, LineSplitter } from './record-splitter.ts';
 import { resolveSourcePath } from './source-path.ts';
 import { listTextFiles, textRecords } from './text-reader.ts';
@@ -20,9 +20,11 @@ export interface FileSource {
   readonly info: SourceInfo;
   /** Absolute path of the file or folder. */
   readonly path: string;
+  /** Ascending; the last one is that of all records. */
+  readonly marks: readonly SourceMark[];
   /**
    * Exact bytes of the records from number `from` on, as many at once as were read together, which are there until the next are asked for. Each call
-   * reads anew. Whoever needs the very records that were digested compares their digest.
+   * reads anew. Whoever needs the very records that were digested compares them at the marks.
    * @throws SOURCE_UNAVAILABLE when there are more records or fewer than there were.
    */
   records(from: number): AsyncIterable<readonly Uint8Array[]>;
@@ -50,18 +52,18 @@ export async function openFileSource(request: SourceRequest, baseDir: string): P
   const path = resolveSourcePath(request.path, baseDir);
   const format = formatOf(path, request);
   const reader = await openReader(path, format, request.options ?? {});
-  const { records, digest, sample } = await survey(reader.from(0));
+  const { records, digest, marks, sample } = await survey(reader.from(0));
   if (records === 0) {
     throw new MizuError('INPUT_INVALID', `${path} holds no records`, { component: path, hint: reader.emptyHint });
   }
   const info: SourceInfo = {
     format,
     records,
-    digest: digestHex(digest),
+    digest,
     sample,
     ...(reader.columns === undefined ? {} : { columns: reader.columns }),
   };
-  return { info, path, records: (from) => countedRecords(path, reader, info, from) };
+  return { info, path, marks, records: (from) => countedRecords(path, reader, info, from) };
 }
 
 interface Reader {
@@ -194,10 +196,11 @@ async function* singly(records: AsyncIterable<Uint8Array>): AsyncGenerator<reado
   for await (const record of records) yield [record];
 }
 
-/** Digests all records as SourceSpec asks, counts them and keeps the first ones, each as its own copy. */
+/** Digests all records as SourceSpec asks, marks and counts them and keeps the first ones, each as its own copy. */
 async function survey(batches: AsyncIterable<readonly Uint8Array[]>) {
   const hash = createHash('sha256');
   const packer = new SourcePacker();
+  const marks = new Marks();
   const sample: Uint8Array[] = [];
   let records = 0;
   let sampled = 0;
@@ -205,15 +208,44 @@ async function survey(batches: AsyncIterable<readonly Uint8Array[]>) {
   for await (const batch of batches) {
     for (const record of batch) packer.add(record);
     hash.update(packer.view());
-    packer.clear();
     records += batch.length;
+    marks.passed(records, packer.length, hash);
+    packer.clear();
     for (const bytes of sampling ? batch : []) {
       sampled += bytes.length;
       sampling &&= sample.length === 0 || (sample.length < SAMPLE_RECORDS && sampled <= SAMPLE_BYTES);
       if (sampling) sample.push(Uint8Array.from(bytes));
     }
   }
-  return { records, digest: hash.digest('hex'), sample };
+  const digest = hexOf(hash);
+  return { records, digest, marks: [...marks.before(records), { records, digest }], sample };
+}
+
+/** Marks of a source that is digested, in bounded memory. */
+class Marks {
+  private marks: SourceMark[] = [];
+  private stride = MARK_BYTES;
+  /** Since the last mark. */
+  private bytes = 0;
+
+  /** `bytes`: what the hash took since it was here the last time. */
+  passed(records: number, bytes: number, hash: Hash): void {
+    this.bytes += bytes;
+    if (this.bytes < this.stride) return;
+    this.bytes = 0;
+    this.marks.push({ records, digest: hexOf(hash.copy()) });
+    if (this.marks.length <= MARKS_LIMIT) return;
+    this.marks = this.marks.filter((_, index) => index % 2 === 1);
+    this.stride *= 2;
+  }
+
+  before(records: number): readonly SourceMark[] {
+    return this.marks.filter((mark) => mark.records < records);
+  }
+}
+
+function hexOf(hash: Hash): DigestHex {
+  return digestHex(hash.digest('hex'));
 }
 
 /** Ends with an error when the number of records is not the one of the opening. */

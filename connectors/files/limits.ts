@@ -14,6 +14,10 @@ export const TEXT_FILES_LIMIT = 1_000_000;
 export const TEXT_FILES_AHEAD = 8;
 /** Positions a source remembers in order to start in its middle; when full, every second one is forgotten. */
 export const SEEK_POINTS = 1_024;
+/** Bytes between two marks of a source, at which whoever reads it again can tell that it is the same: what it holds until then it holds in memory. */
+export const MARK_BYTES = 4 * 2 ** 20;
+/** Marks of a source; when there are more, every second one is forgotten, and the next ones lie twice as far apart. */
+export const MARKS_LIMIT = 16_384;
 /** Largest uncompressed row group of a Parquet source: one is held in memory at a time. */
 export const ROW_GROUP_SOURCE_BYTES = 512 * 2 ** 20;
 /** A Parquet export closes a row group at this many rows … */

@@ -4,13 +4,14 @@
  * is not in control, and whoever takes over plans on from the fold.
  */
 import type { Program } from '../contract/program.ts';
-import { topicSource } from '../contract/program.ts';
+import { fileSource, topicSource } from '../contract/program.ts';
 import type { OpenExternal } from '../contract/source.ts';
 import type { CutEntry } from '../dispatch/control-entry.ts';
 import type { ControlFold } from '../dispatch/control-fold.ts';
 import type { Clock } from './clock.ts';
 import { systemClock } from './clock.ts';
 import { CopiedArrivals } from './copied-arrivals.ts';
+import { CopiedRecords } from './copied-records.ts';
 import { ReferencedArrivals } from './referenced-arrivals.ts';
 import { candidateLimit, taskLimit } from './run-context.ts';
 import { openExternalSource, type SourceContext } from './source-context.ts';
@@ -21,6 +22,8 @@ export interface CutPlanner {
   due(fold: ControlFold, limit: number): Promise<readonly CutEntry[]>;
   /** Whether no task will ever be cut any more. */
   over(fold: ControlFold): boolean;
+  /** Whether all that the run was deployed with is on its log: before, it is not closed. Looks again. */
+  whole(): Promise<boolean>;
   /** Resolves when `due` may give more than it last gave, or when the signal aborts. One call may outlive many calls of `due`. */
   wait(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
@@ -40,7 +43,7 @@ const DEFAULT_CUT_EVERY_MS = 200;
 export async function openCutPlanner(context: SourceContext, options: CutPlannerOptions = {}): Promise<CutPlanner> {
   const { program, deployment } = context;
   const source = topicSource(program);
-  if (source === undefined) return new CountPlanner(program);
+  if (source === undefined) return new CountPlanner(program, copiedRecords(context));
   const clock = options.clock ?? systemClock;
   const bounded = source.until !== undefined;
   return new TopicPlanner({
@@ -55,18 +58,30 @@ export async function openCutPlanner(context: SourceContext, options: CutPlanner
   });
 }
 
-/** A generator, or files of which all records are known: everything may be cut at once. */
+function copiedRecords({ log, topics, program }: SourceContext): CopiedRecords | undefined {
+  const files = fileSource(program);
+  return files === undefined ? undefined : new CopiedRecords(log, topics.source, files.records);
+}
+
+/** A generator, of which everything may be cut at once, or files whose number of records is known: what is copied may be cut. */
 class CountPlanner implements CutPlanner {
   private readonly program: Program;
+  private readonly copied: CopiedRecords | undefined;
 
-  constructor(program: Program) {
+  constructor(program: Program, copied: CopiedRecords | undefined) {
     this.program = program;
+    this.copied = copied;
   }
 
   async due(fold: ControlFold, limit: number): Promise<readonly CutEntry[]> {
     const { size } = this.program.task;
+    const there = (await this.copied?.refresh(limit * size)) ?? Number.POSITIVE_INFINITY;
     const cuts: CutEntry[] = [];
-    for (let k = fold.nextCut; k < Math.min(limit, taskLimit(this.program)); k++) cuts.push(this.cut(k, size));
+    for (let k = fold.nextCut; k < Math.min(limit, taskLimit(this.program)); k++) {
+      const cut = this.cut(k, size);
+      if (cut.first + cut.count > there) break;
+      cuts.push(cut);
+    }
     return cuts;
   }
 
@@ -74,7 +89,13 @@ class CountPlanner implements CutPlanner {
     return fold.nextCut >= taskLimit(this.program);
   }
 
+  async whole(): Promise<boolean> {
+    await this.copied?.refresh();
+    return this.copied?.whole ?? true;
+  }
+
   wait(signal: AbortSignal): Promise<void> {
+    if (this.copied?.whole === false) return this.copied.wait(signal);
     return new Promise((resolve) => {
       if (signal.aborted) resolve();
       else signal.addEventListener('abort', () => resolve(), { once: true });

@@ -1,6 +1,6 @@
 /**
  * What a deployment would do to a log, before anything is written (P12): a new run, nothing, other settings of the same program, or a
- * changed program with every difference. Control is the last topic of a run that is made, so a run that has one is whole; what an
+ * changed program with every difference. Control is made last, so a run that has it can be gone on with; what an
  * interrupted deployment left is gone on with if it is of the same program, and passed over if it is not.
  */
 import type { DigestHex } from '../contract/ids.ts';

@@ -1,7 +1,8 @@
 /**
  * Puts a program on a log: topics, program, data sets, the copied source, and control last, so that a run which can be found is whole and
- * an interrupted deployment can be repeated at any point. The same name and digest go on with the run that is there, under the new
- * settings; a changed digest is a new generation, and only when asked for by name (P12).
+ * an interrupted deployment can be repeated at any point. Who deploys and runs in one process begins while the source is copied. The same
+ * name and digest go on with the run that is there, under the new settings; a changed digest is a new generation, and only when asked for
+ * by name (P12).
  */
 import { MizuError } from '../contract/errors.ts';
 import type { DigestHex } from '../contract/ids.ts';
@@ -42,8 +43,30 @@ export interface DeployRequest {
   readonly signal: AbortSignal;
 }
 
+/** A run that can be found and begun; one whose source is copied may still miss the end of it. */
+export interface BegunRun {
+  readonly run: RunName;
+  /** Copies what is missing of a finite source; absent for a program without one. @throws SOURCE_UNAVAILABLE, INTERRUPTED. */
+  readonly copySource?: ((signal: AbortSignal) => Promise<void>) | undefined;
+}
+
 /** Finds or makes the run's generation and puts everything on the log. @throws PROGRAM_CHANGED; what opening the source's topic throws. */
 export async function deploy(log: Log, request: DeployRequest): Promise<RunName> {
+  const { specs, topics, ...begun } = await publish(log, request);
+  await begun.copySource?.(request.signal);
+  await createControl(log, topics, specs);
+  return begun.run;
+}
+
+/** As `deploy`, for a caller that runs it as well: the source may be copied while tasks take what is there. */
+export async function beginDeploy(log: Log, request: DeployRequest): Promise<BegunRun> {
+  const { specs, topics, ...begun } = await publish(log, request);
+  await createControl(log, topics, specs);
+  return begun;
+}
+
+/** Everything but the source and control. */
+async function publish(log: Log, request: DeployRequest): Promise<BegunRun & { topics: RunTopics; specs: readonly TopicSpec[] }> {
   const plan = await planDeploy(log, request);
   const { kind, run, current } = plan;
   if (kind === 'changed' && current !== undefined && !request.newGeneration) throw programChanged(current, request.digest);
@@ -55,10 +78,14 @@ export async function deploy(log: Log, request: DeployRequest): Promise<RunName>
     await publishSettings(log, plan, request);
   }
   if (kind === 'new' || kind === 'changed') await publishProgram(log, run, topics, request);
-  if (request.source !== undefined)
-    await ingest(log, topics.source, `${run.name}/${run.generation}/ingest`, request.source, request.signal);
+  const { source } = request;
+  if (source === undefined) return { run, topics, specs };
+  const owner = `${run.name}/${run.generation}/ingest`;
+  return { run, topics, specs, copySource: (signal) => ingest(log, topics.source, owner, source, signal) };
+}
+
+async function createControl(log: Log, topics: RunTopics, specs: readonly TopicSpec[]): Promise<void> {
   for (const spec of specs) if (spec.name === topics.control) await log.createTopic(spec);
-  return run;
 }
 
 /** Before the settings are published: repeated after an interruption, the deployment still sees that they change. */

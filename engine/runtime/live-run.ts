@@ -12,7 +12,7 @@ import { listRuns, RunTopics } from './topics.ts';
 /** How long to look for a tick of an orchestrator that might be alive. */
 const WATCH_MS = 2.5 * TICK_MS;
 
-/** A process that took over may still be copying the source; then control names nobody yet. */
+/** A process that took over may still be deploying; then control names nobody yet. */
 const NAMED_WITHIN_MS = 5_000;
 
 /** How often a process that holds a run begins it anew because a loser fenced its writers, before it gives up. */

@@ -276,7 +276,7 @@ export class Orchestrator {
     const { fold, desk } = this;
     const { planner } = this.options;
     if (fold.finish !== undefined) {
-      this.closeWhenSealed();
+      if (await planner.whole()) this.closeWhenSealed();
       return;
     }
     const complete = desk.totals.published === fold.nextCut;

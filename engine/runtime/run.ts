@@ -54,6 +54,8 @@ export interface RunOptions {
   readonly ticks?: Observable<unknown> | undefined;
   /** Opens the topic that the source reads, where the program has one. */
   readonly openExternal?: OpenExternal | undefined;
+  /** Copies what is missing of a finite source while the run goes on, where its deployment left that to it. */
+  readonly copySource?: ((signal: AbortSignal) => Promise<void>) | undefined;
   /** Called at most once per turn of the orchestrator. */
   readonly onProgress?: (progress: Progress) => void;
 }
@@ -132,7 +134,7 @@ async function runRoles(
       gateway: false,
       stuck: 'fail',
     },
-    options.openExternal,
+    { external: options.openExternal, copy: options.copySource },
   );
   closers.push(() => orchestrator.close());
   await control.catchUp();

@@ -198,7 +198,7 @@ class ServedRun {
         gateway: asksModels(context.program),
         stuck: 'pause',
       },
-      options.openExternal,
+      { external: options.openExternal },
     );
     this.orchestrates = true;
     try {

@@ -9,6 +9,7 @@ import type { OpenExternal } from '../contract/source.ts';
 import type { LocalStorage } from '../contract/storage.ts';
 import type { Offer } from '../dispatch/control-entry.ts';
 import { decodeControl } from '../dispatch/signed-entry.ts';
+import { isCopied } from './copied-records.ts';
 import type { DeployedRun } from './read-run.ts';
 import { readRun } from './read-run.ts';
 import type { OpenGateway } from './gateway-role.ts';
@@ -104,6 +105,8 @@ async function serveOne(options: ServeOptions, run: RunName): Promise<'closed' |
     if (await isClosed(log, topics)) return 'closed';
     const asked = await log.end(wakingTopic(options, run), 0);
     const deployed = await readRun(log, run.name, run.generation);
+    // Its deployment was interrupted, or goes on in another process that runs it.
+    if (!(await isCopied(log, topics, deployed.program))) return undefined;
     onEvent({ type: 'run', run: title, state: 'served' });
     const state = await work(options, deployed, title);
     onEvent({ type: 'run', run: title, state });

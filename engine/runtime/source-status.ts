@@ -1,8 +1,9 @@
-/** How far a run is behind the topic that it reads: what waits to be copied, and what is copied and not cut yet. */
-import { topicSource } from '../contract/program.ts';
+/** How far a run is behind the topic that it reads, or the files while they are copied: what waits to be copied, and what is copied and not cut yet. */
+import { fileSource, topicSource } from '../contract/program.ts';
 import type { ExternalTopic, OpenExternal } from '../contract/source.ts';
 import type { Log } from '../contract/log.ts';
 import type { ControlFold } from '../dispatch/control-fold.ts';
+import { copyEnd } from './copied-records.ts';
 import { lastEntry } from './last-entry.ts';
 import type { DeployedRun } from './read-run.ts';
 import { openExternalSource } from './source-context.ts';
@@ -10,13 +11,14 @@ import { sourceHeaders } from './source-store.ts';
 import type { RunTopics } from './topics.ts';
 
 export interface SourceStatus {
+  /** The author's name of a topic; `files`. */
   readonly name: string;
   readonly ingest: 'copy' | 'reference';
   /** Records that tasks were cut from; of a topic that is read by reference with the gaps in its offsets. */
   readonly cut: number;
   /** Records that the run has copied to its own log and not cut yet; null for a reference. */
   readonly ahead: number | null;
-  /** Records of the topic that the run has not taken yet, gaps in its offsets included; null when the topic can't be asked from here. */
+  /** Records of the source that the run has not taken yet, gaps in its offsets included; null when the topic can't be asked from here. */
   readonly behind: number | null;
 }
 
@@ -26,6 +28,7 @@ export class SourceLag {
   private readonly topics: RunTopics;
   private readonly run: DeployedRun;
   private readonly open: OpenExternal | undefined;
+  private filesCopied = false;
   /** Undefined once it could not be opened. */
   private topic: Promise<ExternalTopic | undefined> | undefined;
 
@@ -36,10 +39,10 @@ export class SourceLag {
     this.open = open;
   }
 
-  /** Null for a program that reads no topic. */
+  /** Null for a program that reads no topic, and no files that are still to be copied. */
   async status(fold: ControlFold): Promise<SourceStatus | null> {
     const source = topicSource(this.run.program);
-    if (source === undefined) return null;
+    if (source === undefined) return this.files(fold);
     const { name, ingest } = source;
     if (ingest === 'copy') {
       const copied = await this.copied();
@@ -53,6 +56,17 @@ export class SourceLag {
 
   async close(): Promise<void> {
     await (await this.topic)?.close();
+  }
+
+  private async files(fold: ControlFold): Promise<SourceStatus | null> {
+    const { program } = this.run;
+    const files = fileSource(program);
+    if (files === undefined || this.filesCopied) return null;
+    const copied = await copyEnd(this.log, this.topics.source);
+    this.filesCopied = copied >= files.records;
+    if (this.filesCopied) return null;
+    const cut = Math.min(copied, fold.nextCut * program.task.size);
+    return { name: 'files', ingest: 'copy', cut, ahead: copied - cut, behind: files.records - copied };
   }
 
   /** Records on the run's own log, and where each partition of the topic goes on: both stand in the last entry (P13). */

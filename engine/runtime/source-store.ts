@@ -2,13 +2,14 @@
  * A finite source on the log (P13, `ingest: copy`): its exact records in the source topic, many to an entry, so that tasks and
  * replays need nothing else. Entry value: per record u32 big-endian length ‖ bytes; headers `from` and `count`.
  */
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { z } from 'zod';
 import { MizuError } from '../contract/errors.ts';
 import type { Offset } from '../contract/ids.ts';
 import { offset } from '../contract/ids.ts';
 import type { Append, Log, LogEntry } from '../contract/log.ts';
 import type { SourceSpec } from '../contract/program.ts';
+import type { SourceMark } from '../contract/source.ts';
 import { freeBytes } from '../proof/free-bytes.ts';
 import { SourcePacker } from '../proof/source-bytes.ts';
 import { Committer } from './committer.ts';
@@ -24,6 +25,8 @@ const COMMIT_BYTES = 4 * 1024 * 1024;
 /** What a connector gives: records in order from a number on, as many at once as it has read. Those of a batch are there until the next is asked for. */
 export interface RecordStream {
   readonly info: SourceSpec;
+  /** Ascending; the last one is that of all records. What lies between two of them is held in memory. */
+  readonly marks: readonly SourceMark[];
   records(from: number): AsyncIterable<readonly Uint8Array[]>;
 }
 
@@ -110,7 +113,10 @@ export async function seekSource(log: Log, topic: string, record: number, after:
   return offset(found);
 }
 
-/** Copies the source into the log, going on where an earlier copy stopped. @throws SOURCE_UNAVAILABLE if the bytes are not those that were compiled. */
+/**
+ * Copies the source into the log, going on where an earlier copy stopped. Nothing is committed before a mark has shown that it is what was compiled, so
+ * tasks may be cut from what is there while the rest is on its way. @throws SOURCE_UNAVAILABLE if the bytes are not those that were compiled; INTERRUPTED.
+ */
 export async function ingest(log: Log, topic: string, owner: string, source: RecordStream, signal: AbortSignal): Promise<void> {
   const committer = await Committer.open(log, owner);
   try {
@@ -121,101 +127,113 @@ export async function ingest(log: Log, topic: string, owner: string, source: Rec
       hash.update(entry.value);
       count += recordSizes(entry, `${topic}, partition 0`).length;
     }
-    const copy = new Copy(committer, topic, count);
+    const copy = new Copy(committer, topic, source, { hash, count });
     for await (const records of source.records(count)) {
       if (signal.aborted) {
-        await copy.commit();
         throw new MizuError('INTERRUPTED', 'The copy of the source was interrupted', {
           hint: 'The same command goes on where it stopped.',
         });
       }
-      for (const value of copy.entriesOf(records)) hash.update(value);
-      await copy.commitWhenFull();
-      count += records.length;
+      await copy.take(records);
     }
-    for (const value of copy.lastEntry()) hash.update(value);
-    await copy.commit();
-    if (count !== source.info.records || hash.digest('hex') !== source.info.digest) {
-      throw new MizuError(
-        'SOURCE_UNAVAILABLE',
-        `The source changed while it was copied: ${count} records, ${source.info.records} were compiled`,
-        {
-          component: topic,
-          hint: 'Run again when the files are at rest; a changed source is a new generation (--new-generation).',
-        },
-      );
-    }
+    await copy.finish();
   } finally {
     await committer.close();
   }
 }
 
-/** Records on their way into entries, and entries into commits. One commit runs while the next one fills. */
+/** Records on their way into entries, entries to the next mark, and from there into a commit. One commit runs while the next one fills. */
 class Copy {
   private readonly committer: Committer;
   private readonly topic: string;
-  private from: number;
+  private readonly source: RecordStream;
+  /** Of the records up to the last full entry. */
+  private readonly hash: Hash;
   private readonly packer = new SourcePacker();
+  /** Full entries since the last mark. */
   private entries: Append[] = [];
-  private entryBytes = 0;
+  /** Records taken, and those that are in entries. */
+  private count: number;
+  private packed: number;
+  /** Place of the next mark. */
+  private mark: number;
   private running: Promise<unknown> = Promise.resolve();
 
-  constructor(committer: Committer, topic: string, from: number) {
+  constructor(committer: Committer, topic: string, source: RecordStream, present: { readonly hash: Hash; readonly count: number }) {
     this.committer = committer;
     this.topic = topic;
-    this.from = from;
+    this.source = source;
+    this.hash = present.hash;
+    this.count = present.count;
+    this.packed = present.count;
+    const mark = source.marks.findIndex(({ records }) => records > present.count);
+    this.mark = mark === -1 ? source.marks.length : mark;
   }
 
-  /** Takes records. @returns the values of the entries that they filled. */
-  entriesOf(records: readonly Uint8Array[]): Uint8Array[] {
-    const values: Uint8Array[] = [];
+  async take(records: readonly Uint8Array[]): Promise<void> {
     for (const record of records) {
       this.packer.add(record);
-      if (this.packer.count >= ENTRY_RECORDS || this.packer.length >= ENTRY_BYTES) values.push(this.close());
+      this.count++;
+      if (this.packer.count >= ENTRY_RECORDS || this.packer.length >= ENTRY_BYTES) this.close();
+      if (this.count === this.source.marks[this.mark]?.records) await this.passMark();
     }
-    return values;
   }
 
-  /** The entry that is not full, if there is one. */
-  lastEntry(): Uint8Array[] {
-    return this.packer.count === 0 ? [] : [this.close()];
-  }
-
-  async commitWhenFull(): Promise<void> {
-    if (this.entryBytes < COMMIT_BYTES) return;
+  /** Everything was taken. @throws SOURCE_UNAVAILABLE unless it is what was compiled, also where all of it was there before. */
+  async finish(): Promise<void> {
+    const { records, digest } = this.source.info;
+    if (this.count !== records) throw this.changed(`${this.count} records, ${records} were compiled`);
+    if (this.digest !== digest) throw this.changed('its records are others than were compiled');
     await this.running;
-    this.running = this.commitAll(this.entries);
+  }
+
+  /** @throws SOURCE_UNAVAILABLE when the records up to here are not those that were digested; then nothing since the mark before is committed. */
+  private async passMark(): Promise<void> {
+    this.close();
+    if (this.digest !== this.source.marks[this.mark]?.digest)
+      throw this.changed(`its first ${this.count} records are others than were compiled`);
+    this.mark++;
+    const { entries } = this;
+    this.entries = [];
+    await this.running;
+    this.running = this.commitAll(entries);
     // It is awaited before the next one, or at the end; until then a failure must not count as unhandled.
     this.running.catch(() => undefined);
-    this.entries = [];
-    this.entryBytes = 0;
   }
 
-  /** Of full entries, and of the last one once it was asked for. */
-  async commit(): Promise<void> {
-    await this.running;
-    await this.commitAll(this.entries);
-    this.entries = [];
+  private get digest(): string {
+    return this.hash.copy().digest('hex');
   }
 
   private async commitAll(entries: readonly Append[]): Promise<void> {
-    if (entries.length === 0) return;
-    await this.committer.commit(entries);
-    for (const { value } of entries) freeBytes(value);
+    for (let from = 0, to = 0; from < entries.length; from = to) {
+      for (let bytes = 0; to < entries.length && bytes < COMMIT_BYTES; to++) bytes += entries[to]?.value.length ?? 0;
+      const together = entries.slice(from, to);
+      await this.committer.commit(together);
+      for (const { value } of together) freeBytes(value);
+    }
   }
 
-  private close(): Uint8Array {
+  /** The entry is full, or a mark ends it. */
+  private close(): void {
     const { count } = this.packer;
+    if (count === 0) return;
     const value = this.packer.take();
+    this.hash.update(value);
     this.entries.push({
       topic: this.topic,
       partition: 0,
       value,
-      headers: { from: String(this.from), count: String(count) },
+      headers: { from: String(this.packed), count: String(count) },
     });
-    this.from += count;
-    this.entryBytes += value.length;
-    return value;
+    this.packed += count;
+  }
+
+  private changed(how: string): MizuError {
+    return new MizuError('SOURCE_UNAVAILABLE', `The source changed while it was copied: ${how}`, {
+      component: this.topic,
+      hint: 'Run again when the files are at rest; a changed source is a new generation (--new-generation).',
+    });
   }
 }
 

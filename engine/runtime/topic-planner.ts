@@ -77,6 +77,11 @@ export class TopicPlanner implements CutPlanner {
     return cuts;
   }
 
+  /** Copying it, if it is copied, belongs to the run. */
+  async whole(): Promise<boolean> {
+    return true;
+  }
+
   over(fold: ControlFold): boolean {
     const { arrivals, candidates } = this.options;
     if (fold.candidates >= candidates) return true;

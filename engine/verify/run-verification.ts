@@ -10,6 +10,7 @@ import type { Leaf } from '../proof/leaf.ts';
 import { fromHex, sha256, toHex } from '../proof/sha256.ts';
 import { vrfQuestion } from '../proof/vrf-attestation.ts';
 import { drawsVrf } from '../datavm/source-commitment.ts';
+import { copyEnd } from '../runtime/copied-records.ts';
 import { beginOf } from '../runtime/log-cursor.ts';
 import type { DeployedRun } from '../runtime/read-run.ts';
 import { encodeLeaves } from '../runtime/leaf-batch.ts';
@@ -24,7 +25,7 @@ import type { CheckedGroup } from './check-leaves.ts';
 import { LeafCheck } from './check-leaves.ts';
 import type { UsageCheck } from './check-usage.ts';
 import type { SignatureFacts } from './check-signatures.ts';
-import { candidatesOf, checkCopy, checkSource, copyEnd, CutCheck } from './check-source.ts';
+import { candidatesOf, checkCopy, checkSource, CutCheck } from './check-source.ts';
 import { StateCheck } from './check-state.ts';
 import { checkEnd, checkSummary, Tally } from './check-totals.ts';
 import type { TreeCheck } from './check-tree.ts';
@@ -129,8 +130,8 @@ export class Verification {
     const reason = reader.ended ? reader.facts.finish?.reason : undefined;
     await this.attempt('source', async () => {
       const { program, source } = this.deployed;
-      if (this.sample !== undefined) return this.cuts.end(reason, await copyEnd(this.log, this.topics), report);
-      const copy = await checkCopy(this.log, this.topics, program, source, report);
+      if (this.sample !== undefined) return this.cuts.end(reason, await copyEnd(this.log, this.topics.source), report);
+      const copy = await checkCopy(this.log, this.topics, program, { bounds: source, closed: reader.ended }, report);
       this.sourceRecords += copy.records;
       this.cuts.end(reason, copy.end, report);
     });

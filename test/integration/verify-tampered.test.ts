@@ -82,7 +82,7 @@ const without =
     log.change(place, (entries) => entries.filter((_, index) => index !== (n < 0 ? entries.length + n : n)));
 
 describe('one changed entry is found and named', () => {
-  test.each<[string, string, Change, string]>([
+  test.each<[string, string, Change, string | RegExp]>([
     ['a leaf', 'counted', flip(at('proofs', 3)), 'task 0/3, block '],
     ['a published record', 'streamed', (log) => log.flip(at('verified'), 0, -1), 'task 2/0/2, block 0, op 2 (publish): the '],
     ['a schema id', 'streamed', (log) => log.flip(at('verified'), 0, 4), 'task 2/0/2, candidate 3: its schema id is 0, 1 was expected'],
@@ -95,7 +95,7 @@ describe('one changed entry is found and named', () => {
       (log) => flip(at('frames-1', 1), log.firstOf(at('frames-1', 1), 2))(log),
       'task 2, frame from 0 to partition 1, candidate 1: the record does not have the digest that its frame gives',
     ],
-    ['a frame of a keyed stage', 'counted', (log) => flip(at('frames-2'), log.firstOf(at('frames-2'), 3))(log), 'task 3'],
+    ['a frame of a keyed stage', 'counted', (log) => flip(at('frames-2'), log.firstOf(at('frames-2'), 3))(log), /task (1\/[01]\/)?3\b/],
     ['a delta of a state', 'counted', (log) => log.flip(at('state-1'), 0, -37), 'task 1/0/0, block 0, op 1 (once): the delta on the log'],
     ['the state that a delta leads to', 'counted', (log) => log.flip(at('state-1'), 0, -2), 'task 0 came to another state than the one'],
     ['a source record', 'streamed', (log) => log.flip(at('source'), 0, 10), 'task 0/0, block 0, op 0 (source): mismatch'],
@@ -148,7 +148,7 @@ describe('one changed entry is found and named', () => {
     ],
   ])('%s', async (_what, run, change, says) => {
     const found = await findings(run, change);
-    expect(found.join('\n')).toContain(says);
+    expect(found.join('\n')).toMatch(says);
   });
 
   test(`whichever byte of whichever entry is changed (seed ${SEED})`, { timeout: FLIPS_LIMIT_MS }, async () => {
@@ -249,7 +249,12 @@ describe('entries that went, came or moved', () => {
     ['a data set is gone', 'counted', without(at('program'), 2), "program: data set 'words'"],
     ['the summary is gone', 'counted', without(CONTROL, -1), 'the run is not closed'],
     ['the end of control is gone', 'counted', (log) => log.change(CONTROL, (all) => all.slice(0, 8)), 'control never accepted a result'],
-    ['what says the last task is gone', 'counted', without(CONTROL, -2), 'the run is closed, and was never finished'],
+    [
+      'what says the last task is gone',
+      'counted',
+      (log) => log.change(CONTROL, (entries) => entries.filter(({ value }) => !Buffer.from(value).includes('"type":"finish"'))),
+      'the run is closed, and was never finished',
+    ],
     ['nothing was ever signed', 'counted', without(CHECKPOINTS, 0), 'no signed checkpoint'],
   ])('%s', async (_what, run, change, says) => {
     expect((await findings(run, change)).join('\n')).toContain(says);

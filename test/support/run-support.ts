@@ -21,7 +21,7 @@ import type {
   TaskInput,
   TaskOutput,
 } from '#engine';
-import { deploy, globalStorage, MizuError, readRun, runToEnd, TaskMachine } from '#engine';
+import { beginDeploy, globalStorage, MizuError, readRun, runToEnd, TaskMachine } from '#engine';
 import { type CompiledFile, compileFile, openSigner, registry as allOperators, WORKER_URL } from '#topologies';
 
 export interface RunSettings {
@@ -95,7 +95,7 @@ export async function runCompiled(workflow: CompiledFile, settings: RunSettings)
   const signal = settings.signal ?? new AbortController().signal;
   const { program, digest, deployment, data } = workflow;
   const source = await workflow.source();
-  const name = await deploy(log, {
+  const { run: name, copySource } = await beginDeploy(log, {
     program,
     digest,
     deployment,
@@ -117,6 +117,7 @@ export async function runCompiled(workflow: CompiledFile, settings: RunSettings)
       workerUrl: settings.workerUrl ?? WORKER_URL,
       workers: settings.workers ?? 1,
       nodes: settings.nodes ?? 1,
+      copySource,
       signal,
       ...(makeExecutor === undefined ? {} : { executor: makeExecutor(run) }),
       ...(settings.ticks === undefined ? {} : { ticks: settings.ticks }),

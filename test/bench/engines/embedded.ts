@@ -16,6 +16,8 @@ import { W1Check } from '../w1/reference.ts';
 
 export const CLI = join(import.meta.dirname, '../../../cli/main.ts');
 export const FLOOR = join(import.meta.dirname, '../w1/floor.ts');
+/** Candidates of a task: each costs a commit, a result, a step in every partition, and nobody waits for the first ones here. */
+const TASK_SIZE = 4096;
 const POLL_MS = 100;
 const MEGABYTE = 1e6;
 
@@ -82,7 +84,7 @@ export function runOn(
   options: BenchOptions,
   preload: readonly string[] = [],
 ): Promise<Played> {
-  const set = ['--set', `generate[0].read.path=${file}`, '--workers', String(options.workers)];
+  const set = ['--set', `generate[0].read.path=${file}`, '--set', `task.size=${TASK_SIZE}`, '--workers', String(options.workers)];
   return playProcess([...preload, CLI, 'run', WORKFLOW_FILE, '--log', log, '--json', ...set], join(log, '..'), options);
 }
 

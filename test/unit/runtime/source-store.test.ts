@@ -2,30 +2,39 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { digestHex, type Log, MizuError, packSource, type RecordStream } from '#engine';
-import { ingest, SourceReader } from '../../../engine/runtime/source-store.ts';
+import { type DigestHex, digestHex, type Log, MizuError, packSource, type RecordStream } from '#engine';
+import { ingest, SourceReader, unpackSource } from '../../../engine/runtime/source-store.ts';
 import { codeOf, readAll, rejection, text } from '../../support/log-tools.ts';
 import { withQuickLog } from '../../support/run-support.ts';
 
 const SEED = Number(process.env['MIZU_SEED'] ?? Date.now() % 1_000_000);
 const TOPIC = 'w.1.source';
 const BATCH = 100;
+/** Between marks; no whole number of batches or entries. */
+const MARK_RECORDS = 730;
 const NEVER = new AbortController().signal;
 /** More than two entries' worth. */
 const RECORDS: readonly string[] = Array.from({ length: 2_500 }, (_, n) => `record ${n}${'.'.repeat(n % 7)}`);
 
 function streamOf(lines: readonly string[], compiled: readonly string[] = lines): RecordStream & { readonly asked: number[] } {
-  const hash = createHash('sha256').update(packSource(compiled.map((line) => Buffer.from(line))));
   const asked: number[] = [];
+  const info: RecordStream['info'] = { format: 'text', records: compiled.length, digest: digestOf(compiled) };
+  const between = Array.from({ length: Math.floor((compiled.length - 1) / MARK_RECORDS) }, (_, n) => (n + 1) * MARK_RECORDS);
   return {
     asked,
-    info: { format: 'text', records: compiled.length, digest: digestHex(hash.digest('hex')) },
+    info,
+    marks: [...between.map((records) => ({ records, digest: digestOf(compiled.slice(0, records)) })), info],
     async *records(from) {
       asked.push(from);
       for (let at = from; at < lines.length; at += BATCH)
         yield lines.slice(at, Math.min(at + BATCH, lines.length)).map((line) => Buffer.from(line));
     },
   };
+}
+
+function digestOf(lines: readonly string[]): DigestHex {
+  const hash = createHash('sha256').update(packSource(lines.map((line) => Buffer.from(line))));
+  return digestHex(hash.digest('hex'));
 }
 
 async function withSource<T>(use: (log: Log) => Promise<T>): Promise<T> {
@@ -44,7 +53,7 @@ function stopping(source: RecordStream, after: number): { source: RecordStream; 
   return {
     signal: stop.signal,
     source: {
-      info: source.info,
+      ...source,
       async *records(from) {
         let given = 0;
         for await (const records of source.records(from)) {
@@ -132,7 +141,7 @@ describe('a copied source', () => {
       const first = stopping(streamOf(RECORDS), 1_700);
       expect(codeOf(await rejection(copy(log, first.source, first.signal)))).toBe('INTERRUPTED');
       const committed = (await readAll(log, TOPIC, 0)).reduce((sum, entry) => sum + Number(entry.headers['count']), 0);
-      expect(committed).toBe(1_000);
+      expect(committed).toBe(2 * MARK_RECORDS);
       const again = streamOf(RECORDS);
       await copy(log, again);
       expect(again.asked).toEqual([committed]);
@@ -143,18 +152,39 @@ describe('a copied source', () => {
     });
   });
 
-  it('that changed is refused: other bytes, fewer records, more records, and a change between two halves of a copy', async () => {
+  it('that changed is refused, and nothing of what changed is on the log: other bytes, fewer records, more records', async () => {
     const compiled = RECORDS.slice(0, 1_200);
-    const changed = [...compiled.slice(0, 7), 'other', ...compiled.slice(8)];
-    for (const lines of [changed, compiled.slice(0, -1), [...compiled, 'one more']]) {
+    const other = (at: number): string[] => [...compiled.slice(0, at), 'other', ...compiled.slice(at + 1)];
+    for (const lines of [
+      other(7),
+      other(MARK_RECORDS - 1),
+      other(MARK_RECORDS),
+      other(1_199),
+      compiled.slice(0, -1),
+      [...compiled, 'one more'],
+    ]) {
       await withSource(async (log) => {
         expect(codeOf(await rejection(copy(log, streamOf(lines, compiled))))).toBe('SOURCE_UNAVAILABLE');
+        const there = (await readAll(log, TOPIC, 0)).flatMap((entry) => unpackSource(entry, TOPIC).records.map(text));
+        expect(there).toEqual(compiled.slice(0, there.length));
+        await copy(log, streamOf(compiled));
+        expect((await new SourceReader(log, TOPIC).range(0, compiled.length)).map(text)).toEqual(compiled);
       });
     }
-    await withSource(async (log) => {
-      const first = stopping(streamOf(changed, compiled), 1_100);
-      await rejection(copy(log, first.source, first.signal));
-      expect(codeOf(await rejection(copy(log, streamOf(compiled))))).toBe('SOURCE_UNAVAILABLE');
+  });
+
+  it('that changed between two halves of a copy is refused, unless only what was copied before changed', async () => {
+    const compiled = RECORDS.slice(0, 1_200);
+    const halved = async (at: number, then: (log: Log, changed: RecordStream) => Promise<unknown>): Promise<unknown> =>
+      withSource(async (log) => {
+        const first = stopping(streamOf(compiled), 1_000);
+        expect(codeOf(await rejection(copy(log, first.source, first.signal)))).toBe('INTERRUPTED');
+        return then(log, streamOf([...compiled.slice(0, at), 'other', ...compiled.slice(at + 1)], compiled));
+      });
+    await halved(1_100, async (log, changed) => expect(codeOf(await rejection(copy(log, changed)))).toBe('SOURCE_UNAVAILABLE'));
+    await halved(7, async (log, changed) => {
+      await copy(log, changed);
+      expect((await new SourceReader(log, TOPIC).range(0, compiled.length)).map(text)).toEqual(compiled);
     });
   });
 

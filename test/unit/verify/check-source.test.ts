@@ -97,7 +97,7 @@ describe('the copy of a topic', () => {
           other,
           context.topics,
           context.program,
-          context.source,
+          { bounds: context.source, closed: true },
           (where, message) => void reports.push(`${where}: ${message}`),
         );
         return reports;
