@@ -95,7 +95,7 @@ export async function runWithProgress(
 
 function progressText(
   { program, deployment }: CompiledFile,
-  { totals, published, cut }: Progress,
+  { totals, published, cut, missing }: Progress,
   before: number,
   seconds: number,
 ): string {
@@ -106,8 +106,9 @@ function progressText(
   const inference = inferenceTotals(program, deployment, totals.usage);
   const estimate = estimateText(inferenceEstimate(program, deployment, totals), inference?.currency ?? null);
   const asked = inference === null ? '' : `${takenText(inference, program.budget)}${estimate === '' ? '' : `, ${estimate}`} · `;
+  const copied = missing === 0 ? '' : `waits for ${grouped(missing)} records of the source to be copied · `;
   return (
-    `${grouped(totals.accepted)}${target} kept · ${grouped(totals.candidates)}${total} candidates · ${asked}` +
+    `${copied}${grouped(totals.accepted)}${target} kept · ${grouped(totals.candidates)}${total} candidates · ${asked}` +
     `tasks ${grouped(published)} done, ${grouped(cut - published)} in work · ${grouped(rate)} candidates/s · ${secondsText(seconds)}`
   );
 }

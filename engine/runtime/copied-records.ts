@@ -23,8 +23,9 @@ export class CopiedRecords {
     this.total = total;
   }
 
-  get whole(): boolean {
-    return this.there >= this.total;
+  /** Records that were not there at the last look. */
+  get missing(): number {
+    return Math.max(0, this.total - this.there);
   }
 
   /** Looks, unless so many are known to be there. @returns how many records are there at least. */

@@ -22,8 +22,8 @@ export interface CutPlanner {
   due(fold: ControlFold, limit: number): Promise<readonly CutEntry[]>;
   /** Whether no task will ever be cut any more. */
   over(fold: ControlFold): boolean;
-  /** Whether all that the run was deployed with is on its log: before, it is not closed. Looks again. */
-  whole(): Promise<boolean>;
+  /** Records of a finite source that are not on the log yet: before they are, the run is not closed. Looks again. */
+  missing(): Promise<number>;
   /** Resolves when `due` may give more than it last gave, or when the signal aborts. One call may outlive many calls of `due`. */
   wait(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
@@ -89,13 +89,13 @@ class CountPlanner implements CutPlanner {
     return fold.nextCut >= taskLimit(this.program);
   }
 
-  async whole(): Promise<boolean> {
+  async missing(): Promise<number> {
     await this.copied?.refresh();
-    return this.copied?.whole ?? true;
+    return this.copied?.missing ?? 0;
   }
 
   wait(signal: AbortSignal): Promise<void> {
-    if (this.copied?.whole === false) return this.copied.wait(signal);
+    if (this.copied !== undefined && this.copied.missing > 0) return this.copied.wait(signal);
     return new Promise((resolve) => {
       if (signal.aborted) resolve();
       else signal.addEventListener('abort', () => resolve(), { once: true });

@@ -59,6 +59,8 @@ export interface Progress {
   /** Tasks cut, and tasks complete. */
   readonly cut: number;
   readonly published: number;
+  /** Records of the source that a run waits for which is finished otherwise: it is closed once they are copied. */
+  readonly missing: number;
 }
 
 export class Orchestrator {
@@ -82,6 +84,7 @@ export class Orchestrator {
   /** Owners whose writers must be ended before control says that they are lost (P1). */
   private fenced: string[] = [];
   private ticksDue = 0;
+  private missing = 0;
   private snapshotDue = false;
 
   private constructor(context: RunContext, options: OrchestratorOptions, committer: Committer, start: ControlState) {
@@ -131,7 +134,7 @@ export class Orchestrator {
 
   get progress(): Progress {
     const { totals } = this.desk;
-    return { totals: totals.sum, cut: this.fold.nextCut, published: totals.published };
+    return { totals: totals.sum, cut: this.fold.nextCut, published: totals.published, missing: this.missing };
   }
 
   /** Turns until the run is closed, or let go by its operator. Each emission is one turn. */
@@ -276,7 +279,8 @@ export class Orchestrator {
     const { fold, desk } = this;
     const { planner } = this.options;
     if (fold.finish !== undefined) {
-      if (await planner.whole()) this.closeWhenSealed();
+      this.missing = await planner.missing();
+      if (this.missing === 0) this.closeWhenSealed();
       return;
     }
     const complete = desk.totals.published === fold.nextCut;

@@ -78,8 +78,8 @@ export class TopicPlanner implements CutPlanner {
   }
 
   /** Copying it, if it is copied, belongs to the run. */
-  async whole(): Promise<boolean> {
-    return true;
+  async missing(): Promise<number> {
+    return 0;
   }
 
   over(fold: ControlFold): boolean {

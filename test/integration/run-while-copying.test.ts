@@ -1,7 +1,7 @@
 /** A run begins before all of its source is on the log, and ends as one whose source was there from the begin (laws 1, 2, 4; P13). */
 import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type Log, offset, readRun, readStatus, RunTopics, type ServeEvent, verifyRun } from '#engine';
+import { type Log, offset, type Progress, readRun, readStatus, RunTopics, type ServeEvent, verifyRun } from '#engine';
 import type { CompiledFile } from '#topologies';
 import { isCopied } from '../../engine/runtime/copied-records.ts';
 import { codeOf, readAll, rejection } from '../support/log-tools.ts';
@@ -92,8 +92,12 @@ describe('a run whose source is being copied', () => {
   it('with its exact count before the source ends is closed only once all of the source is there', async () => {
     await withCopied(
       async (workflow, log) => {
-        const awaited = await inSteps(workflow, { size: STEP, before: async (from) => (from === 0 ? undefined : publishedEntry(log)) });
-        expect(await runCompiled(awaited, { log, order: ORDER })).toMatchObject({ accepted: 5 });
+        // The copy waits for the run to have nothing else to wait for.
+        const told = new EventTarget();
+        const waits = once(told, 'waits');
+        const awaited = await inSteps(workflow, { size: STEP, before: async (from) => void (from === STEP && (await waits)) });
+        const onProgress = ({ missing }: Progress): void => void (missing === 2_300 - STEP && told.dispatchEvent(new Event('waits')));
+        expect(await runCompiled(awaited, { log, order: ORDER, onProgress })).toMatchObject({ accepted: 5 });
         const run = await readRun(log, 'w');
         expect(await isCopied(log, new RunTopics(run.run), run.program)).toBe(true);
         expect(await verifyRun(log, run)).toMatchObject({ ok: true, problems: [] });

@@ -56,7 +56,7 @@ function progress(accepted: number, rejected: Readonly<Record<string, number>> =
     localBytes: 0,
     globalBytes: 0,
   };
-  return { type: 'progress', progress: { totals, cut: accepted, published: accepted } };
+  return { type: 'progress', progress: { totals, cut: accepted, published: accepted, missing: 0 } };
 }
 
 /** Any event that the engine may tell of a run. */
