@@ -1,6 +1,6 @@
 /** Where a run stands, as people read it. */
 import type { ListedRun, RunStatus } from '#engine';
-import { TICK_MS } from '#engine';
+import { FILES, TICK_MS } from '#engine';
 import { bytesText, columns, grouped, oneLine, percent, secondsText, shortened } from './format.ts';
 import { estimateText, inferenceRows, tokensText } from './inference-text.ts';
 
@@ -70,9 +70,10 @@ function rowsOf(found: RunStatus): string[][] {
   ];
 }
 
-function stateText({ state, opens, name }: RunStatus): string {
-  if (state === 'deployed') return 'deployed; no orchestrator has taken it yet: start `mizu up`, or `mizu run` its workflow';
+function stateText({ state, opens, name, source }: RunStatus): string {
   if (state === 'running') return 'running';
+  if (source?.name === FILES) return `${state}: its source is not whole yet; the same \`mizu run\` copies the rest and goes on`;
+  if (state === 'deployed') return 'deployed; no orchestrator has taken it yet: start `mizu up`, or `mizu run` its workflow';
   return opens > 0
     ? `unfinished: no orchestrator works on it; \`mizu up\` or the same \`mizu run\` goes on where it stopped`
     : `unfinished: ${name}`;

@@ -12,6 +12,7 @@ export { ROLES, type Role, serve, type ServeEvent } from './runtime/serve.ts';
 export type { RunEvent } from './runtime/serve-run.ts';
 export type { TaskExecutor } from './runtime/worker-pool.ts';
 export type { RunStatus } from './runtime/run-status.ts';
+export { FILES } from './runtime/source-status.ts';
 export { RunWatch, readStatus } from './runtime/run-watch.ts';
 export { type ListedRun, listStates } from './runtime/list-states.ts';
 export { explainStep } from './runtime/explain-step.ts';

@@ -10,8 +10,11 @@ import { openExternalSource } from './source-context.ts';
 import { sourceHeaders } from './source-store.ts';
 import type { RunTopics } from './topics.ts';
 
+/** In place of a name: files that are still to be copied. No name of a topic holds a space. */
+export const FILES = 'files of the workflow';
+
 export interface SourceStatus {
-  /** The author's name of a topic; `files`. */
+  /** The author's name of a topic, or FILES. */
   readonly name: string;
   readonly ingest: 'copy' | 'reference';
   /** Records that tasks were cut from; of a topic that is read by reference with the gaps in its offsets. */
@@ -66,7 +69,7 @@ export class SourceLag {
     this.filesCopied = copied >= files.records;
     if (this.filesCopied) return null;
     const cut = Math.min(copied, fold.nextCut * program.task.size);
-    return { name: 'files', ingest: 'copy', cut, ahead: copied - cut, behind: files.records - copied };
+    return { name: FILES, ingest: 'copy', cut, ahead: copied - cut, behind: files.records - copied };
   }
 
   /** Records on the run's own log, and where each partition of the topic goes on: both stand in the last entry (P13). */

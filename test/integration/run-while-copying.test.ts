@@ -1,7 +1,7 @@
 /** A run begins before all of its source is on the log, and ends as one whose source was there from the begin (laws 1, 2, 4; P13). */
 import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type Log, offset, type Progress, readRun, readStatus, RunTopics, type ServeEvent, verifyRun } from '#engine';
+import { FILES, type Log, offset, type Progress, readRun, readStatus, RunTopics, type ServeEvent, verifyRun } from '#engine';
 import type { CompiledFile } from '#topologies';
 import { isCopied } from '../../engine/runtime/copied-records.ts';
 import { codeOf, readAll, rejection } from '../support/log-tools.ts';
@@ -65,7 +65,7 @@ describe('a run whose source is being copied', () => {
         const run = await readRun(log, 'w');
         expect(await isCopied(log, new RunTopics(run.run), run.program)).toBe(false);
         expect(await verifyRun(log, run)).toMatchObject({ ok: true, problems: [] });
-        expect((await readStatus(log, run)).source).toMatchObject({ name: 'files', behind: 2_300 - STEP });
+        expect((await readStatus(log, run)).source).toMatchObject({ name: FILES, behind: 2_300 - STEP });
         expect(await runCompiled(await inSteps(workflow, { size: STEP }), { log, order: ORDER })).toMatchObject({ root });
         expect((await readOutcome(log)).bytes).toEqual(bytes);
         expect(await verifyRun(log, await readRun(log, 'w'))).toMatchObject({ ok: true, problems: [], root });

@@ -1,6 +1,6 @@
 /** What people read of a run that is not finished: every state has its words, and whatever waits for them says what to do. */
 import { describe, expect, it } from 'vitest';
-import type { RunStatus } from '#engine';
+import { FILES, type RunStatus } from '#engine';
 import { standing, stateWord, statusLine } from '../../../cli/status-text.ts';
 
 const SOURCE_TOOK = { gas: 4_000, bytes: { local: 7, global: 6 }, rejected: 600, duplicates: 0, failed: 2 };
@@ -111,6 +111,11 @@ describe('the standing of a run', () => {
     expect(text({ mode: 'draining', modeBy: 'ann@desk' })).toMatch(/draining, asked by ann@desk/);
     expect(text({ state: 'unfinished' })).toMatch(/no orchestrator works on it; `mizu up` or the same `mizu run` goes on/);
     expect(text({ state: 'deployed', opens: 0, members: [] })).toMatch(/no orchestrator has taken it yet: start `mizu up`/);
+    const files = { name: FILES, ingest: 'copy', cut: 20, ahead: 10, behind: 1_250 } as const;
+    const halfCopied = text({ state: 'unfinished', source: files });
+    expect(halfCopied).toMatch(/unfinished: its source is not whole yet; the same `mizu run` copies the rest and goes on/);
+    expect(halfCopied).toMatch(/source +files of the workflow: 20 records in tasks, 10 copied and waiting, 1,250 not taken yet/);
+    expect(halfCopied).not.toContain('mizu up');
     expect(text({ waiting: '3 tasks wait: no member takes tasks; start a node' })).toMatch(/waiting +3 tasks wait: no member takes tasks/);
   });
 
