@@ -92,7 +92,9 @@ export function parseGatewayConfig(text: string, file: string): GatewayConfig {
       const path = `callers.${caller}.models[${n}]`;
       if (!(model in models))
         problems.push(
-          problemAt(path, locate(path), `There is no model '${model}' under \`models\``, { expected: Object.keys(models).join(', ') }),
+          problemAt(path, locate(path), `There is no model '${model}' under \`models\``, {
+            expected: Object.keys(models).join(', ') || 'a name under `models`, where there is none',
+          }),
         );
     });
   }
