@@ -79,6 +79,12 @@ export interface SourceSpec {
   readonly digest: DigestHex;
 }
 
+/** Where a finite source that was digested can be compared before its end: the digest of its first `records` records, as `SourceSpec` makes it of all of them. */
+export interface SourceMark {
+  readonly records: number;
+  readonly digest: DigestHex;
+}
+
 /** How the values of a topic's records are read. `avro` and `json-schema` are in the Confluent wire format, with schemas of a registry. */
 export const TOPIC_FORMATS = ['json', 'avro', 'json-schema', 'text', 'bytes'] as const;
 export type TopicFormat = (typeof TOPIC_FORMATS)[number];

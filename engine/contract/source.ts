@@ -2,7 +2,7 @@
  * An external topic as a source (P7, P13): what the runtime needs of it, and nothing that only Kafka has. Implemented by a connector,
  * opened by the composition. Only committed records are ever read; offsets increase and may have gaps (aborted transactions, compaction).
  */
-import type { DigestHex, Offset } from './ids.ts';
+import type { Offset } from './ids.ts';
 
 export interface ExternalRecord {
   readonly offset: Offset;
@@ -48,12 +48,6 @@ export interface ExternalTopic {
   /** Resolves when `end` has passed the position, or with false when the signal aborts. */
   waitBeyond(partition: number, position: Offset, signal: AbortSignal): Promise<boolean>;
   close(): Promise<void>;
-}
-
-/** Where a finite source that was digested can be compared before its end: the digest of its first `records` records, as `SourceSpec` makes it of all of them. */
-export interface SourceMark {
-  readonly records: number;
-  readonly digest: DigestHex;
 }
 
 /** Where a source is: the author's name for it, and what `sources` says. */

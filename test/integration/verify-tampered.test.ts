@@ -82,7 +82,7 @@ const without =
     log.change(place, (entries) => entries.filter((_, index) => index !== (n < 0 ? entries.length + n : n)));
 
 describe('one changed entry is found and named', () => {
-  test.each<[string, string, Change, string | RegExp]>([
+  test.each<[string, string, Change, string]>([
     ['a leaf', 'counted', flip(at('proofs', 3)), 'task 0/3, block '],
     ['a published record', 'streamed', (log) => log.flip(at('verified'), 0, -1), 'task 2/0/2, block 0, op 2 (publish): the '],
     ['a schema id', 'streamed', (log) => log.flip(at('verified'), 0, 4), 'task 2/0/2, candidate 3: its schema id is 0, 1 was expected'],
@@ -92,10 +92,10 @@ describe('one changed entry is found and named', () => {
     [
       'a frame of a task',
       'counted',
-      (log) => flip(at('frames-1', 1), log.firstOf(at('frames-1', 1), 2))(log),
+      (log) => flip(at('frames-1', 1), log.frameOf(at('frames-1', 1), 2))(log),
       'task 2, frame from 0 to partition 1, candidate 1: the record does not have the digest that its frame gives',
     ],
-    ['a frame of a keyed stage', 'counted', (log) => flip(at('frames-2'), log.firstOf(at('frames-2'), 3))(log), /task (1\/[01]\/)?3\b/],
+    ['a frame of a keyed stage', 'counted', (log) => flip(at('frames-2'), log.frameOf(at('frames-2'), 3))(log), 'task 3'],
     ['a delta of a state', 'counted', (log) => log.flip(at('state-1'), 0, -37), 'task 1/0/0, block 0, op 1 (once): the delta on the log'],
     ['the state that a delta leads to', 'counted', (log) => log.flip(at('state-1'), 0, -2), 'task 0 came to another state than the one'],
     ['a source record', 'streamed', (log) => log.flip(at('source'), 0, 10), 'task 0/0, block 0, op 0 (source): mismatch'],
@@ -148,7 +148,7 @@ describe('one changed entry is found and named', () => {
     ],
   ])('%s', async (_what, run, change, says) => {
     const found = await findings(run, change);
-    expect(found.join('\n')).toMatch(says);
+    expect(found.join('\n')).toContain(says);
   });
 
   test(`whichever byte of whichever entry is changed (seed ${SEED})`, { timeout: FLIPS_LIMIT_MS }, async () => {

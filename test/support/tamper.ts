@@ -95,9 +95,9 @@ export class Tamper {
     return value;
   }
 
-  /** Which entry is the first one of task k, by its header: frames stand in the order in which they came. */
-  firstOf(place: Place, k: number): number {
-    return this.read(place).findIndex(({ headers }) => headers['k'] === String(k));
+  /** Which entry is the frame of task k from upstream partition 0, by its headers: frames stand in the order in which they came. */
+  frameOf(place: Place, k: number): number {
+    return this.read(place).findIndex(({ headers }) => headers['k'] === String(k) && headers['from'] === '0');
   }
 
   /** Puts these entries in place of all that a partition held. */
